@@ -1,0 +1,2 @@
+//! The `milvus-load` command.
+fn main() {}

@@ -1,0 +1,3 @@
+//! *What* happened.
+mod sample;
+pub use sample::{Outcome, Phase, Sample};

@@ -1,0 +1,2 @@
+//! *How* to talk to Milvus.
+pub mod proto;

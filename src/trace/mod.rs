@@ -1,0 +1,3 @@
+//! *Which* request it was.
+mod context;
+pub use context::TraceRef;

@@ -1,0 +1,509 @@
+//! The workload: valid by construction, every value with its unit in its type.
+//!
+//! Made by the loader alone; nothing that reads it has to check it again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::units::{Fraction, Rate};
+
+/// A whole workload: the file with overrides, environment and defaults laid over and under it.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// The file's name without its ending; names the run's directory.
+    pub name: String,
+    /// Free text from the file.
+    pub description: String,
+    /// Where Milvus is; `None` in [`Target::uri`] means the embedded one.
+    pub target: Target,
+    /// The collection under load.
+    pub collection: Collection,
+    /// The vectors.
+    pub data: Data,
+    /// When to send, on how many connections and threads.
+    pub load: Load,
+    /// At least one; names are unique.
+    pub operations: Vec<Operation>,
+    /// What is traced and where spans go.
+    pub trace: Trace,
+    /// Pass or fail conditions, in file order.
+    pub thresholds: Vec<Threshold>,
+    /// Every setting that is in force, with where it came from; secrets are left out.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Dotted path, as `--set` takes it: `load.rate`, `operations.search.top_k`.
+    pub key: String,
+    /// The value in force.
+    pub value: serde_json::Value,
+    /// Where it came from.
+    pub from: Origin,
+}
+
+/// Where a setting came from. Precedence: flag and `--set`, then environment, then file, then default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A shortcut such as `--rate` (with its dashes).
+    Flag(String),
+    /// `--set key=value`.
+    Set,
+    /// An environment variable, by name.
+    Environment(String),
+    /// The workload file: line and column, from 1.
+    File {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// Nobody said anything.
+    Default,
+}
+
+/// A text that is never shown: its `Debug` and `Display` print a placeholder, and it is not serializable.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret in.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for the wire alone.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// `http(s)://host[:port][/database]`, `tcp://host[:port]` or `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MilvusUri {
+    /// TLS (https).
+    pub tls: bool,
+    /// Host name or address; IPv6 without brackets.
+    pub host: String,
+    /// Port; 443 for https, else 19530, where none was given.
+    pub port: u16,
+    /// The database of the path, where there is one.
+    pub database: Option<String>,
+}
+
+/// `[target]`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `None`: the embedded Milvus.
+    pub uri: Option<MilvusUri>,
+    /// Database name; empty is the server's default one.
+    pub database: String,
+    /// `user:password` or an API key, from MILVUS_TOKEN or `token_file`.
+    pub token: Option<Secret>,
+    /// PEM file of the authorities to trust, beside or instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM client certificate, together with `key_file`.
+    pub cert_file: Option<PathBuf>,
+    /// PEM key of the client certificate.
+    pub key_file: Option<PathBuf>,
+    /// The name to check the server's certificate for, where it is not the host.
+    pub server_name: Option<String>,
+    /// How long a request may take, counted from *sent*.
+    pub timeout: Duration,
+    /// The server's own metrics endpoints.
+    pub metrics: Vec<String>,
+}
+
+/// `[collection]`.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    /// Its name on the server.
+    pub name: String,
+    /// Base rows: keys 0 to rows-1.
+    pub rows: u64,
+    /// What may be done to it.
+    pub prepare: Prepare,
+    /// Consistency of reads.
+    pub consistency: Consistency,
+    /// The vector field.
+    pub vector: VectorField,
+    /// The vector field's index.
+    pub index: Index,
+    /// Other fields.
+    pub scalars: Vec<Scalar>,
+    /// Shards (virtual channels) at creation.
+    pub shards: u32,
+    /// Replicas when loaded.
+    pub replicas: u32,
+    /// Under `auto`, keep what earlier runs have written.
+    pub keep_writes: bool,
+    /// Under `never`, allow operations that write.
+    pub allow_writes: bool,
+    /// How long set-up may wait for the collection to be really ready, retries included.
+    pub ready_timeout: Duration,
+    /// True where the file gave the `vector` table (else `never` reads it from the server).
+    pub vector_given: bool,
+    /// True where the file gave the `index` table.
+    pub index_given: bool,
+}
+
+/// What may be done to the collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepare {
+    /// Create what is missing, reuse what fits, refuse what this tool did not make.
+    Auto,
+    /// Drop and build anew, only what this tool made.
+    Always,
+    /// Take it as it is.
+    Never,
+}
+
+/// Consistency of a read; decides `consistency_level` and `guarantee_timestamp` together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Sees every write before it.
+    Strong,
+    /// Sees this client's own writes.
+    Session,
+    /// Up to a bounded staleness behind.
+    Bounded,
+    /// Whatever is there.
+    Eventually,
+}
+
+/// The vector field: float vectors, so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorField {
+    /// Field name.
+    pub name: String,
+    /// Dimensions, 1 to 32,768.
+    pub dim: u32,
+    /// How distance is measured.
+    pub metric: Metric,
+}
+
+/// A distance measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Euclidean distance.
+    L2,
+    /// Inner product.
+    Ip,
+    /// Cosine similarity.
+    Cosine,
+}
+
+impl Metric {
+    /// The name on the wire.
+    pub const fn wire_name(self) -> &'static str {
+        match self {
+            Self::L2 => "L2",
+            Self::Ip => "IP",
+            Self::Cosine => "COSINE",
+        }
+    }
+}
+
+/// The vector index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// Type as the server spells it: `HNSW`, `IVF_FLAT`, ...
+    pub kind: String,
+    /// Build parameters; sent as one JSON text.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A scalar field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scalar {
+    /// Field name.
+    pub name: String,
+    /// Its type.
+    pub kind: ScalarKind,
+    /// How many different values it takes, at least 1.
+    pub distinct: u64,
+}
+
+/// The type of a scalar field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// true, false.
+    Bool,
+    /// 32-bit integer.
+    Int32,
+    /// 64-bit integer.
+    Int64,
+    /// 32-bit float.
+    Float,
+    /// 64-bit float.
+    Double,
+    /// Text.
+    Varchar,
+}
+
+/// `[data]`: a seeded Gaussian mixture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Decides every vector, value, arrival and trace ID.
+    pub seed: u64,
+    /// Centres of the mixture, at least 1.
+    pub clusters: u32,
+    /// Standard deviation around a centre; the centres themselves have 1 per dimension.
+    pub spread: f64,
+    /// Distinct query vectors.
+    pub queries: u32,
+}
+
+/// `[load]`, what all streams share.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// The streams: first that of `[load]` (if any operation uses it), then operations with a rate or concurrency of their own.
+    pub streams: Vec<Stream>,
+    /// Per open stream: due and not done, at most; 1 or more.
+    pub max_in_flight: u32,
+    /// Connections in total, 1 or more.
+    pub connections: u32,
+    /// Worker threads; `None`: what the machine can spare, at most `connections`.
+    pub workers: Option<u32>,
+    /// Discarded lead-in.
+    pub warmup: Duration,
+    /// The measured window.
+    pub duration: Duration,
+    /// How long to wait for what is in flight at the end.
+    pub drain: Duration,
+}
+
+/// One arrival process with the operations that share it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// `load`, or the operation's name.
+    pub name: String,
+    /// When requests start.
+    pub model: LoadModel,
+    /// Indexes into [`Workload::operations`] with their weights (above 0).
+    pub shares: Vec<(usize, f64)>,
+}
+
+/// When requests start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LoadModel {
+    /// At their own times, whatever the server does.
+    Open {
+        /// Requests per second.
+        rate: Rate,
+        /// How gaps are drawn.
+        arrival: Arrival,
+    },
+    /// The next when the last is done, in so many slots.
+    Closed {
+        /// Slots, 1 or more.
+        concurrency: u32,
+    },
+}
+
+/// How the gaps of an open stream are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Equal gaps.
+    Constant,
+    /// Exponential gaps: independent arrivals.
+    Poisson,
+}
+
+/// One `[[operations]]`.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Unique, `[a-z0-9_]+`.
+    pub name: String,
+    /// What it does.
+    pub kind: OperationKind,
+}
+
+/// What an operation does.
+#[derive(Clone, Debug)]
+pub enum OperationKind {
+    /// Vector search.
+    Search(Search),
+    /// Insert of new rows.
+    Insert {
+        /// Rows per request, 1 or more.
+        batch: u32,
+    },
+}
+
+impl OperationKind {
+    /// As the workload file spells it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Search(_) => "search",
+            Self::Insert { .. } => "insert",
+        }
+    }
+
+    /// The RPC and `db.operation.name`.
+    pub const fn rpc(&self) -> &'static str {
+        match self {
+            Self::Search(_) => "Search",
+            Self::Insert { .. } => "Insert",
+        }
+    }
+}
+
+/// A search.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Query vectors per request.
+    pub nq: u32,
+    /// Hits wanted per query vector.
+    pub top_k: u32,
+    /// Search parameters, sent as one JSON text.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Filter expression, cut at its `{field}` places.
+    pub filter: Option<Filter>,
+    /// Fields to return with each hit.
+    pub output_fields: Vec<String>,
+    /// Leave out rows that are not in sealed segments yet.
+    pub ignore_growing: bool,
+}
+
+/// A filter expression with places for drawn values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// As written.
+    pub text: String,
+    /// The pieces in order.
+    pub parts: Vec<FilterPart>,
+}
+
+/// A piece of a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FilterPart {
+    /// Sent as it is.
+    Text(String),
+    /// Replaced by one of this scalar's values; index into [`Collection::scalars`].
+    Value(usize),
+}
+
+/// `[trace]`.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Off: no spans and no header.
+    pub enabled: bool,
+    /// Share of requests sampled.
+    pub sample_fraction: Fraction,
+    /// What an unsampled request tells the server.
+    pub unsampled: Unsampled,
+    /// OTLP endpoint of the collector.
+    pub otlp_endpoint: String,
+    /// True where anybody named an endpoint (file, flag or environment).
+    pub otlp_asked: bool,
+    /// `service.name`.
+    pub service_name: String,
+    /// Other resource attributes.
+    pub resource: Vec<(String, String)>,
+    /// Link of a trace, with the place `{trace_id}`.
+    pub link: String,
+    /// Jaeger's UI and query API, where `link` follows its form.
+    pub jaeger_ui: Option<String>,
+    /// What counts as slow.
+    pub slow: Slow,
+    /// How many of the slowest requests are kept per operation.
+    pub slowest: usize,
+}
+
+/// What an unsampled request tells the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsampled {
+    /// `traceparent` with flag 00: the server samples neither.
+    Propagate,
+    /// No header: the server's own sampleFraction decides.
+    Omit,
+}
+
+/// What counts as slow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Slow {
+    /// At or above this quantile of the response time, 0 to 1.
+    Quantile(f64),
+    /// At or above this response time.
+    Duration(Duration),
+}
+
+/// One pass or fail condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    /// As written: `search.response.p99 < 50ms`.
+    pub expression: String,
+    /// The number judged.
+    pub metric: ThresholdMetric,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// The bound: nanoseconds for times, a share for errors, a plain number for rates.
+    pub bound: f64,
+}
+
+/// Which number a threshold judges.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ThresholdMetric {
+    /// `errors`, of all operations (`None`) or of one: (offered - succeeded) / offered.
+    Errors {
+        /// The operation, by name.
+        operation: Option<String>,
+    },
+    /// `<operation>.<clock>.<statistic>`.
+    Time {
+        /// The operation, by name.
+        operation: String,
+        /// Which of the three numbers.
+        clock: Clock,
+        /// Which of its statistics.
+        statistic: Statistic,
+    },
+    /// `<operation>.succeeded_per_s` and the like: successful requests per second of the window.
+    Rate {
+        /// The operation, by name.
+        operation: String,
+    },
+}
+
+/// Which of a request's three numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// done - intended.
+    Response,
+    /// done - sent.
+    Service,
+    /// sent - intended.
+    Lag,
+}
+
+/// A statistic of a distribution of times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Statistic {
+    /// A quantile, above 0 and below 1.
+    Quantile(f64),
+    /// Arithmetic mean of the succeeded.
+    Mean,
+    /// Largest of the succeeded.
+    Max,
+}
+
+/// `<`, `<=`, `>`, `>=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+}
