@@ -1,1 +1,12 @@
-//! Placeholder.
+//! *Which* vectors and values: synthetic sources, each value a pure function of `(seed, place)`.
+//!
+//! Belongs here: what a row or a query holds. Does not belong: how it is put on the wire ([`crate::milvus`]).
+//! Invariant: nothing here has state that moves; asking twice gives the same answer, in any order, on any thread.
+
+mod hash;
+mod mixture;
+mod scalar;
+
+pub use hash::{Domain, mix};
+pub use mixture::Mixture;
+pub use scalar::{ScalarSource, ScalarValue};
