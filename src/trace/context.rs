@@ -10,3 +10,8 @@ pub struct TraceRef {
     /// Whether the client sampled it (flag 01 sent, span built).
     pub sampled: bool,
 }
+
+impl TraceRef {
+    /// A request with tracing switched off: no header, no span, no ID.
+    pub const OFF: Self = Self { trace_id: 0, span_id: 0, sampled: false };
+}

@@ -1,3 +1,7 @@
 //! *Which* request it was.
-mod context;
+pub mod context;
+pub mod ids;
+pub mod sampling;
+pub mod traceparent;
+
 pub use context::TraceRef;
