@@ -1,3 +1,33 @@
 //! *What* happened.
+//!
+//! Belongs here: recording samples in fixed memory, percentiles, resources, and the verdict on whether the numbers can be
+//! trusted. Does not belong: anything of Milvus or of a workload file, anything that serializes (that is
+//! [`report`](crate::report)), any clock.
+//!
+//! Invariants: offered = succeeded + failed + timed out + not sent ([`Counters`]); intervals sum to the run, and merged
+//! workers equal one worker that did it all (`recorder_tests`); a percentile is one of what was offered, or it is
+//! [`Unknown`] ([`quantile`](fn@quantile)). Read [`Recorder`] first.
+
+mod counters;
+mod exemplars;
+mod histogram;
+mod intervals;
+mod moments;
+mod quantile;
+mod recorded;
+mod recorder;
+#[cfg(test)]
+mod recorder_tests;
+mod resources;
 mod sample;
+
+pub use counters::{Counters, ErrorKind, Errors, Hits};
+pub use exemplars::{End, Exemplar, Exemplars, Slowest};
+pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
+pub use intervals::{Cut, Interval, MOST_INTERVALS, PerClock};
+pub use moments::Moments;
+pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
+pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
+pub use recorder::{Recorder, RecorderConfig};
+pub use resources::{Part, ProcessMetrics, ProcessSnapshot, parse_process_metrics};
 pub use sample::{Outcome, Phase, Sample};

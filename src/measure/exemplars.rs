@@ -1,0 +1,435 @@
+//! Single requests that are kept by name: the slowest, and a fair few of every speed.
+//!
+//! Belongs here: choosing which requests to keep, in fixed memory, so that merging workers gives exactly what one recorder
+//! would have kept. Does not belong: what is done with their traces.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::RangeInclusive;
+
+use super::histogram::LONGEST;
+use super::sample::{Outcome, Sample};
+use crate::trace::TraceRef;
+use crate::units::Nanos;
+
+/// How a kept request ended; those that were never sent are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// Answered as asked.
+    Succeeded,
+    /// Refused by the server or the connection.
+    Failed {
+        /// gRPC status code.
+        grpc: u8,
+        /// Milvus's code, 0 where there is none.
+        milvus: i32,
+    },
+    /// Given up.
+    TimedOut,
+}
+
+/// One request, small enough to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exemplar {
+    /// When it was due, from the run's anchor.
+    pub intended: Nanos,
+    /// Just before its headers went out; `None`: it failed before.
+    pub sent: Option<Nanos>,
+    /// When it was over.
+    pub done: Nanos,
+    /// How it ended.
+    pub end: End,
+    /// Its trace.
+    pub trace: TraceRef,
+    /// Index of its connection.
+    pub connection: u16,
+}
+
+impl Exemplar {
+    /// From a finished request; `None` where it was never sent because of the in-flight bound.
+    pub fn of(sample: &Sample) -> Option<Self> {
+        let end = match &sample.outcome {
+            Outcome::Succeeded { .. } => End::Succeeded,
+            Outcome::Failed { grpc, milvus, .. } => End::Failed { grpc: *grpc, milvus: *milvus },
+            Outcome::TimedOut => End::TimedOut,
+            Outcome::NotSent => return None,
+        };
+        Some(Self {
+            intended: sample.intended,
+            sent: sample.sent,
+            done: sample.done,
+            end,
+            trace: sample.trace,
+            connection: sample.connection,
+        })
+    }
+
+    /// done - intended.
+    pub fn response(&self) -> Nanos {
+        self.done - self.intended
+    }
+
+    /// done - sent.
+    pub fn service(&self) -> Option<Nanos> {
+        self.sent.map(|sent| self.done - sent)
+    }
+
+    /// sent - intended.
+    pub fn lag(&self) -> Option<Nanos> {
+        self.sent.map(|sent| sent - self.intended)
+    }
+
+    /// A number drawn for this request: the same wherever it is recorded, independent of its speed.
+    fn lot(&self, seed: u64) -> u64 {
+        let (low, high) = (self.trace.trace_id as u64, (self.trace.trace_id >> 64) as u64);
+        [self.intended.get(), low, high, self.trace.span_id, u64::from(self.connection)]
+            .into_iter()
+            .fold(seed, |state, part| scatter(state ^ part))
+    }
+}
+
+/// SplitMix64's finalizer (Steele, Lea, Flood 2014): every input bit reaches every output bit.
+fn scatter(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The N requests with the highest keys.
+///
+/// The keys belong to the requests, not to the order of arrival, so the best N of two workers together are among the
+/// best N of each: merging is exact.
+#[derive(Clone, Debug)]
+pub struct Top {
+    capacity: usize,
+    heap: BinaryHeap<Reverse<Keyed>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Keyed {
+    key: (u64, u64),
+    exemplar: Exemplar,
+}
+
+impl Ord for Keyed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let rest = |k: &Self| {
+            (k.exemplar.trace.trace_id, k.exemplar.intended, k.exemplar.done, k.exemplar.sent, k.exemplar.end)
+        };
+        self.key.cmp(&other.key).then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
+impl PartialOrd for Keyed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Top {
+    /// Room for `capacity` requests, allocated at once.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, heap: BinaryHeap::with_capacity(capacity) }
+    }
+
+    /// Bytes that one of this capacity occupies.
+    pub const fn memory_bytes(capacity: usize) -> usize {
+        size_of::<Self>() + capacity * size_of::<Keyed>()
+    }
+
+    fn offer(&mut self, keyed: Keyed) {
+        if self.heap.len() < self.capacity {
+            self.heap.push(Reverse(keyed));
+        } else if let Some(mut lowest) = self.heap.peek_mut()
+            && lowest.0 < keyed
+        {
+            *lowest = Reverse(keyed);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.heap.iter().for_each(|keyed| self.offer(keyed.0));
+    }
+
+    /// The kept ones, highest key first.
+    fn ordered(&self) -> impl Iterator<Item = &Exemplar> {
+        let mut kept: Vec<&Keyed> = self.heap.iter().map(|keyed| &keyed.0).collect();
+        kept.sort_unstable_by(|a, b| b.cmp(a));
+        kept.into_iter().map(|keyed| &keyed.exemplar)
+    }
+}
+
+/// The slowest requests by response time, of whatever outcome but "not sent"; and apart from them the slowest sampled ones.
+#[derive(Clone, Debug)]
+pub struct Slowest {
+    all: Top,
+    sampled: Top,
+}
+
+impl Slowest {
+    /// Room for `capacity` of each.
+    pub fn new(capacity: usize) -> Self {
+        Self { all: Top::new(capacity), sampled: Top::new(capacity) }
+    }
+
+    /// Bytes that one of this capacity occupies.
+    pub const fn memory_bytes(capacity: usize) -> usize {
+        2 * Top::memory_bytes(capacity)
+    }
+
+    /// Takes a finished request in.
+    pub fn record(&mut self, exemplar: Exemplar) {
+        // Among equals the earlier is kept.
+        let keyed = Keyed { key: (exemplar.response().get(), u64::MAX - exemplar.intended.get()), exemplar };
+        self.all.offer(keyed);
+        if exemplar.trace.sampled {
+            self.sampled.offer(keyed);
+        }
+    }
+
+    /// Takes in what another worker kept.
+    pub fn merge(&mut self, other: &Self) {
+        self.all.merge(&other.all);
+        self.sampled.merge(&other.sampled);
+    }
+
+    /// The slowest, slowest first.
+    pub fn all(&self) -> impl Iterator<Item = &Exemplar> {
+        self.all.ordered()
+    }
+
+    /// The slowest sampled ones, slowest first.
+    pub fn sampled(&self) -> impl Iterator<Item = &Exemplar> {
+        self.sampled.ordered()
+    }
+}
+
+/// Requests kept per bucket and kind.
+const RESERVOIR: usize = 16;
+/// 41 octaves up to one hour, 4 parts each, and the few nanoseconds below.
+const BUCKETS: usize = bucket_of(LONGEST) + 1;
+
+/// Part of an octave (a quarter of it, linearly) that a span falls into; all beyond an hour into the last.
+const fn bucket_of(span: Nanos) -> usize {
+    let span = if span.get() > LONGEST.get() { LONGEST.get() } else { span.get() };
+    if span < 4 {
+        return span as usize;
+    }
+    let octave = span.ilog2();
+    (octave as usize - 1) * 4 + ((span >> (octave - 2)) & 3) as usize
+}
+
+/// For each bucket of response time a uniform reservoir of 16 succeeded requests, and one of 16 sampled ones.
+///
+/// Only the succeeded: "slow" and "typical" are drawn from here, and a refusal is neither. Uniform because the kept are those
+/// with the highest lots, and a lot knows nothing of the speed.
+#[derive(Clone, Debug)]
+pub struct Exemplars {
+    seed: u64,
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Debug)]
+struct Bucket {
+    all: Reservoir,
+    sampled: Reservoir,
+}
+
+#[derive(Clone, Debug)]
+struct Reservoir {
+    seen: u64,
+    kept: Top,
+}
+
+impl Reservoir {
+    fn new() -> Self {
+        Self { seen: 0, kept: Top::new(RESERVOIR) }
+    }
+
+    fn record(&mut self, lot: u64, exemplar: Exemplar) {
+        self.seen += 1;
+        self.kept.offer(Keyed { key: (lot, 0), exemplar });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.seen += other.seen;
+        self.kept.merge(&other.kept);
+    }
+
+    /// How many requests each kept one stands for.
+    fn weight(&self) -> f64 {
+        self.seen as f64 / self.kept.heap.len().max(1) as f64
+    }
+}
+
+impl Exemplars {
+    /// Empty, with all its memory. Recorders of one run are given the same seed.
+    pub fn new(seed: u64) -> Self {
+        let bucket = || Bucket { all: Reservoir::new(), sampled: Reservoir::new() };
+        Self { seed, buckets: (0..BUCKETS).map(|_| bucket()).collect() }
+    }
+
+    /// Bytes that one of these occupies.
+    pub const fn memory_bytes() -> usize {
+        let beyond_the_heaps = size_of::<Bucket>() - 2 * size_of::<Top>();
+        size_of::<Self>() + BUCKETS * (beyond_the_heaps + 2 * Top::memory_bytes(RESERVOIR))
+    }
+
+    /// Takes a succeeded request in.
+    pub fn record(&mut self, exemplar: Exemplar) {
+        let lot = exemplar.lot(self.seed);
+        // `bucket_of` clamps to the last bucket.
+        let bucket = &mut self.buckets[bucket_of(exemplar.response())];
+        bucket.all.record(lot, exemplar);
+        if exemplar.trace.sampled {
+            bucket.sampled.record(lot, exemplar);
+        }
+    }
+
+    /// Takes in what another worker kept.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, others) in self.buckets.iter_mut().zip(&other.buckets) {
+            bucket.all.merge(&others.all);
+            bucket.sampled.merge(&others.sampled);
+        }
+    }
+
+    /// At most `count` requests with a response within `range`, slowest first, each request of the range (nearly) as
+    /// likely as any other: a kept one counts for as many as its bucket saw per kept one. Sampled requests only, where
+    /// there are any in the run: the others have no trace to look at.
+    pub fn draw(&self, range: RangeInclusive<Nanos>, count: usize) -> Vec<Exemplar> {
+        let any_sampled = self.buckets.iter().any(|bucket| bucket.sampled.seen > 0);
+        let reservoirs = self.buckets.iter().map(|b| if any_sampled { &b.sampled } else { &b.all });
+        // Weighted draw without replacement: the highest u^(1/w) (Efraimidis and Spirakis 2006), here as ln(u)/w.
+        let mut lots: Vec<(f64, Exemplar)> = reservoirs
+            .flat_map(|r| r.kept.ordered().map(move |exemplar| (r.weight(), *exemplar)))
+            .filter(|(_, exemplar)| range.contains(&exemplar.response()))
+            .map(|(weight, exemplar)| {
+                // Other lots than those that filled the reservoirs: those are all high.
+                let u = (exemplar.lot(!self.seed) as f64 + 1.0) / (u64::MAX as f64 + 2.0);
+                (u.ln() / weight, exemplar)
+            })
+            .collect();
+        lots.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut drawn: Vec<Exemplar> = lots.into_iter().take(count).map(|(_, exemplar)| exemplar).collect();
+        drawn.sort_by_key(|exemplar| Reverse((exemplar.response(), exemplar.intended)));
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request(index: u64, response: u64, sampled: bool) -> Exemplar {
+        let trace = TraceRef {
+            trace_id: u128::from(scatter(index)) << 64 | u128::from(index),
+            span_id: index,
+            sampled,
+        };
+        let intended = Nanos::new(index * 1_000);
+        Exemplar {
+            intended,
+            sent: Some(intended),
+            done: intended + Nanos::new(response),
+            end: End::Succeeded,
+            trace,
+            connection: 0,
+        }
+    }
+
+    #[test]
+    fn buckets_are_quarters_of_octaves_and_never_run_over() {
+        let bucket = |span| bucket_of(Nanos::new(span));
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(bucket), [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9]);
+        assert_eq!(bucket(2_000_000) - bucket(1_000_000), 4);
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn the_slowest_sampled_are_kept_even_where_others_are_slower() {
+        let mut slowest = Slowest::new(2);
+        (0..100).for_each(|i| slowest.record(request(i, 1_000 + i, i % 10 == 0)));
+        let responses = |kept: Vec<&Exemplar>| kept.iter().map(|e| e.response().get()).collect::<Vec<_>>();
+        assert_eq!(responses(slowest.all().collect()), [1_099, 1_098]);
+        assert_eq!(responses(slowest.sampled().collect()), [1_090, 1_080]);
+    }
+
+    #[test]
+    fn a_capacity_of_none_keeps_none() {
+        let mut slowest = Slowest::new(0);
+        slowest.record(request(1, 1, true));
+        assert_eq!(slowest.all().count(), 0);
+    }
+
+    #[test]
+    fn every_request_of_a_bucket_is_equally_likely_to_be_kept() {
+        // 64 requests of one bucket, 2,000 seeds: each is kept in 16/64 of the runs. Standard error 1 %: allow 5.
+        let mut kept = [0u32; 64];
+        for seed in 0..2_000 {
+            let mut reservoir = Reservoir::new();
+            for i in 0..64 {
+                let exemplar = request(i, 1_000, true);
+                reservoir.record(exemplar.lot(seed), exemplar);
+            }
+            reservoir.kept.ordered().for_each(|e| kept[e.trace.span_id as usize] += 1);
+        }
+        for (index, &times) in kept.iter().enumerate() {
+            let share = f64::from(times) / 2_000.0;
+            assert!((share - 0.25).abs() < 0.05, "request {index} was kept in {share} of the runs");
+        }
+    }
+
+    #[test]
+    fn a_draw_follows_the_counts_and_not_the_buckets() {
+        // 9,900 fast, 100 slow: both fill their reservoirs, yet a fair draw of one is fast in 99 of 100 runs.
+        let slow_draws = (0..500).filter(|&seed| {
+            let mut exemplars = Exemplars::new(seed);
+            (0..9_900).for_each(|i| exemplars.record(request(i, 1_000, true)));
+            (9_900..10_000).for_each(|i| exemplars.record(request(i, 1_000_000, true)));
+            exemplars.draw(Nanos::ZERO..=Nanos::MAX, 1)[0].response() > Nanos::new(1_000)
+        });
+        let slow_draws = slow_draws.count();
+        assert!(slow_draws <= 20, "{slow_draws} of 500 draws were slow; 5 are expected");
+    }
+
+    #[test]
+    fn a_draw_keeps_to_its_range_and_prefers_the_sampled() {
+        let mut exemplars = Exemplars::new(7);
+        (0..1_000).for_each(|i| exemplars.record(request(i, 1_000 * (1 + i), i % 4 == 0)));
+        let drawn = exemplars.draw(Nanos::new(500_000)..=Nanos::new(900_000), 10);
+        assert_eq!(drawn.len(), 10);
+        assert!(drawn.iter().all(|e| e.trace.sampled && (500_000..=900_000).contains(&e.response().get())));
+        assert!(drawn.is_sorted_by_key(|e| Reverse(e.response())));
+    }
+
+    #[test]
+    fn stated_memory_covers_the_heaps() {
+        assert!(Exemplars::memory_bytes() >= BUCKETS * 2 * RESERVOIR * size_of::<Keyed>());
+        assert!(Exemplars::memory_bytes() < 1 << 20);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_keeps_exactly_what_one_recorder_would_have_kept(
+            responses in prop::collection::vec((1u64..100_000, any::<bool>(), any::<bool>()), 0..400)
+        ) {
+            let (mut one, mut left, mut right) = (Exemplars::new(1), Exemplars::new(1), Exemplars::new(1));
+            let (mut slow_one, mut slow_left, mut slow_right) = (Slowest::new(5), Slowest::new(5), Slowest::new(5));
+            for (i, &(response, sampled, to_left)) in responses.iter().enumerate() {
+                let exemplar = request(i as u64, response, sampled);
+                one.record(exemplar);
+                slow_one.record(exemplar);
+                if to_left { &mut left } else { &mut right }.record(exemplar);
+                if to_left { &mut slow_left } else { &mut slow_right }.record(exemplar);
+            }
+            left.merge(&right);
+            slow_left.merge(&slow_right);
+            prop_assert!(slow_left.all().eq(slow_one.all()) && slow_left.sampled().eq(slow_one.sampled()));
+            let everything = Nanos::ZERO..=Nanos::MAX;
+            prop_assert_eq!(left.draw(everything.clone(), 1_000), one.draw(everything, 1_000));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The whole record of a window, of one worker or, merged, of all.
+
+use super::counters::{Counters, Errors, Hits};
+use super::exemplars::{Exemplars, Slowest};
+use super::histogram::Timings;
+use super::intervals::{Cut, Interval, merge_all};
+use super::sample::Sample;
+use crate::units::Nanos;
+
+/// What happened in the window. Merging the records of all workers gives what one recorder of everything would hold, except
+/// for `in_flight_max` (see [`Interval`]) and which of several messages of one error kind is shown.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Start of the window, from the run's anchor.
+    pub window_start: Nanos,
+    /// The window as planned.
+    pub window: Nanos,
+    /// How it was cut into intervals.
+    pub cut: Cut,
+    /// By index of the operation in the workload.
+    pub operations: Vec<OperationRecord>,
+    /// By index of the connection.
+    pub connections: Vec<ConnectionRecord>,
+    /// Samples of operations that do not exist: 0 unless there is a bug.
+    pub stray: u64,
+}
+
+/// What happened to one operation.
+#[derive(Clone, Debug)]
+pub struct OperationRecord {
+    /// Requests of the warm-up.
+    pub warmup: Counters,
+    /// Requests of the window.
+    pub counters: Counters,
+    /// Requests that were due at the window's end or later.
+    pub after: Counters,
+    /// done - intended, of the succeeded.
+    pub response: Timings<u64>,
+    /// done - sent, of the succeeded.
+    pub service: Timings<u64>,
+    /// sent - intended, of all that were sent.
+    pub lag: Timings<u64>,
+    /// done - intended, of the failed.
+    pub failure_response: Timings<u64>,
+    /// done - sent, of the failed that were sent.
+    pub failure_service: Timings<u64>,
+    /// done - intended, of the timed out.
+    pub timeouts: Timings<u64>,
+    /// The failed, by kind.
+    pub errors: Errors,
+    /// What the succeeded brought back.
+    pub hits: Hits,
+    /// The slowest requests.
+    pub slowest: Slowest,
+    /// A fair few of every speed.
+    pub exemplars: Exemplars,
+    /// The window's intervals, in order.
+    pub intervals: Vec<Interval>,
+}
+
+/// What went over one connection.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionRecord {
+    /// Requests of the window that were sent over it.
+    pub requests: u64,
+    /// Response times of the succeeded; allocated with a connection's first one, for a worker has only some of them.
+    pub response: Option<Timings<u32>>,
+}
+
+impl ConnectionRecord {
+    /// Bytes that one of these occupies once it is used.
+    pub fn memory_bytes() -> usize {
+        size_of::<Self>() + Timings::<u32>::memory_bytes()
+    }
+
+    pub(super) fn record(&mut self, sample: &Sample, succeeded: bool) {
+        self.requests += 1;
+        if succeeded {
+            self.response.get_or_insert_default().record(sample.response());
+        }
+    }
+}
+
+/// Records that cannot be put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "records of different runs cannot be merged: {ours} and {theirs}; \
+     give every worker the same recorder configuration"
+)]
+pub struct MergeError {
+    ours: String,
+    theirs: String,
+}
+
+impl Recorded {
+    /// Adds another worker's record of the same run.
+    ///
+    /// # Errors
+    /// Where window, operations or connections differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
+        if self.shape() != other.shape() {
+            return Err(MergeError { ours: self.shape(), theirs: other.shape() });
+        }
+        for (ours, theirs) in self.operations.iter_mut().zip(&other.operations) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.connections.iter_mut().zip(&other.connections) {
+            ours.requests += theirs.requests;
+            if let Some(theirs) = &theirs.response {
+                ours.response.get_or_insert_default().merge(theirs);
+            }
+        }
+        self.stray += other.stray;
+        Ok(())
+    }
+
+    /// All operations' counters of the window together.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        self.operations.iter().for_each(|operation| total.merge(&operation.counters));
+        total
+    }
+
+    fn shape(&self) -> String {
+        format!(
+            "{} operations on {} connections over {} from {}",
+            self.operations.len(),
+            self.connections.len(),
+            self.window,
+            self.window_start
+        )
+    }
+}
+
+impl OperationRecord {
+    fn merge(&mut self, other: &Self) {
+        self.warmup.merge(&other.warmup);
+        self.counters.merge(&other.counters);
+        self.after.merge(&other.after);
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+        self.lag.merge(&other.lag);
+        self.failure_response.merge(&other.failure_response);
+        self.failure_service.merge(&other.failure_service);
+        self.timeouts.merge(&other.timeouts);
+        self.errors.merge(&other.errors);
+        self.hits.merge(&other.hits);
+        self.slowest.merge(&other.slowest);
+        self.exemplars.merge(&other.exemplars);
+        merge_all(&mut self.intervals, &other.intervals);
+    }
+}

@@ -1,0 +1,165 @@
+//! Tests of recording and merging, against sums made by hand and against recording everything in one.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::trace::TraceRef;
+use crate::units::Nanos;
+
+fn config() -> RecorderConfig {
+    RecorderConfig {
+        operations: 2,
+        connections: 2,
+        window_start: Nanos::from_secs(5),
+        window: Nanos::from_secs(40),
+        longest: Nanos::from_secs(1),
+        slowest: 3,
+        seed: 1,
+    }
+}
+
+/// Due at `intended` ms, sent 1 ms later unless not sent, over `response` ms after it was due.
+fn sample(operation: usize, intended: u64, response: u64, outcome: Outcome) -> Sample {
+    let due = Nanos::from_millis(intended);
+    let sent = (outcome != Outcome::NotSent).then_some(due + Nanos::from_millis(1));
+    Sample {
+        operation,
+        intended: due,
+        sent,
+        done: due + Nanos::from_millis(response),
+        outcome,
+        trace: TraceRef {
+            trace_id: u128::from(intended) << 32,
+            span_id: intended,
+            sampled: intended % 2 == 0,
+        },
+        connection: (intended % 2) as u16,
+        hits_expected: 10,
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { grpc: 14, milvus: 0, message: "connection refused".into() }
+}
+
+fn record(samples: &[Sample]) -> Recorded {
+    let mut recorder = Recorder::new(config());
+    samples.iter().for_each(|sample| recorder.record(sample));
+    recorder.finish()
+}
+
+#[test]
+fn every_request_is_counted_once_and_in_its_phase() {
+    let ok = || Outcome::Succeeded { hits: 10 };
+    let recorded = record(&[
+        sample(0, 4_999, 5, ok()),
+        sample(0, 5_000, 5, ok()),
+        sample(0, 6_000, 7, failed()),
+        sample(0, 7_000, 900, Outcome::TimedOut),
+        sample(0, 8_000, 0, Outcome::NotSent),
+        sample(0, 44_999, 5, Outcome::Succeeded { hits: 0 }),
+        sample(0, 45_000, 5, ok()),
+    ]);
+    let search = &recorded.operations[0];
+    assert_eq!((search.warmup.offered(), search.counters.offered(), search.after.offered()), (1, 5, 1));
+    assert_eq!(search.counters, Counters { succeeded: 2, failed: 1, timed_out: 1, not_sent: 1 });
+    assert_eq!(search.response.count(), 2);
+    assert_eq!(search.lag.count(), 4, "of every sent request");
+    assert_eq!(search.failure_response.moments().max(), Some(Nanos::from_millis(7)));
+    assert_eq!(search.failure_service.moments().max(), Some(Nanos::from_millis(6)));
+    assert_eq!(search.timeouts.moments().max(), Some(Nanos::from_millis(900)));
+    assert_eq!(search.hits, Hits { expected: 20, returned: 10, empty: 1 });
+    assert_eq!(search.slowest.all().map(|e| e.end).next(), Some(End::TimedOut));
+    assert_eq!(recorded.connections.iter().map(|c| c.requests).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(recorded.operations[1].counters.offered(), 0);
+}
+
+#[test]
+fn a_sample_belongs_to_the_interval_of_its_intended_start_however_late_it_comes() {
+    // The second one makes 3 open intervals move on to 37..40; the third belongs to interval 0, long packed.
+    let ok = || Outcome::Succeeded { hits: 1 };
+    let mut recorder = Recorder::new(config());
+    recorder.record(&sample(0, 5_100, 2, ok()));
+    recorder.record(&sample(0, 44_100, 2, ok()));
+    recorder.record(&sample(0, 5_200, 39_000, ok()));
+    recorder.record(&sample(0, 5_300, 39_000, failed()));
+    recorder.in_flight(0, Nanos::from_millis(5_200), 7);
+    recorder.in_flight(0, Nanos::from_millis(5_300), 4);
+    let recorded = recorder.finish();
+    let intervals = &recorded.operations[0].intervals;
+    assert_eq!(intervals.len(), 40);
+    assert_eq!(intervals[0].counters, Counters { succeeded: 2, failed: 1, ..Counters::default() });
+    assert_eq!(intervals[0].in_flight_max, 7);
+    assert_eq!(intervals[0].timings.response.unpack().moments().max(), Some(Nanos::from_millis(39_000)));
+    assert_eq!(intervals[0].timings.lag.count(), 3);
+    assert_eq!(intervals[39].counters.succeeded, 1);
+}
+
+#[test]
+fn samples_of_an_unknown_operation_are_told_and_not_lost_in_silence() {
+    assert_eq!(record(&[sample(9, 6_000, 1, Outcome::TimedOut)]).stray, 1);
+}
+
+#[test]
+fn records_of_different_windows_cannot_be_merged() {
+    let other = Recorder::new(RecorderConfig { window: Nanos::from_secs(41), ..config() }).finish();
+    let error = record(&[]).merge(&other).unwrap_err().to_string();
+    assert!(error.contains("40.0 s") && error.contains("41.0 s"), "{error}");
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => (0u32..11).prop_map(|hits| Outcome::Succeeded { hits }),
+        1 => Just(failed()),
+        1 => Just(Outcome::TimedOut),
+        1 => Just(Outcome::NotSent),
+    ]
+}
+
+fn samples() -> impl Strategy<Value = Vec<Sample>> {
+    // In no order at all: harder than any run.
+    let one = (0usize..2, 0u64..50_000, 1u64..40_000, outcome());
+    prop::collection::vec(
+        one.prop_map(|(op, due, response, outcome)| sample(op, due, response, outcome)),
+        0..120,
+    )
+}
+
+#[track_caller]
+fn assert_same(a: &OperationRecord, b: &OperationRecord) {
+    assert_eq!((a.warmup, a.counters, a.after), (b.warmup, b.counters, b.after));
+    assert!(a.response == b.response && a.service == b.service && a.lag == b.lag);
+    assert!(a.failure_response == b.failure_response && a.failure_service == b.failure_service);
+    assert!(a.timeouts == b.timeouts && a.errors == b.errors);
+    assert_eq!((a.hits, &a.intervals), (b.hits, &b.intervals));
+    assert!(a.slowest.all().eq(b.slowest.all()) && a.slowest.sampled().eq(b.slowest.sampled()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn merged_workers_equal_one_worker_that_did_it_all(samples in samples(), split in prop::collection::vec(any::<bool>(), 120)) {
+        let (left, right): (Vec<_>, Vec<_>) = samples.iter().cloned().zip(split).partition(|(_, left)| *left);
+        let strip = |half: Vec<(Sample, bool)>| half.into_iter().map(|(s, _)| s).collect::<Vec<_>>();
+        let mut merged = record(&strip(left));
+        merged.merge(&record(&strip(right))).unwrap();
+        let one = record(&samples);
+        merged.operations.iter().zip(&one.operations).for_each(|(a, b)| assert_same(a, b));
+    }
+
+    #[test]
+    fn intervals_sum_to_the_run_exactly(samples in samples()) {
+        for operation in &record(&samples).operations {
+            let mut counters = Counters::default();
+            let mut sums = [Timings::new(), Timings::new(), Timings::new()];
+            for interval in &operation.intervals {
+                counters.merge(&interval.counters);
+                let PerClock { response, service, lag } = &interval.timings;
+                sums.iter_mut().zip([response, service, lag]).for_each(|(sum, packed)| sum.merge_packed(packed));
+            }
+            prop_assert_eq!(counters, operation.counters);
+            prop_assert!(sums == [operation.response.clone(), operation.service.clone(), operation.lag.clone()]);
+        }
+    }
+}

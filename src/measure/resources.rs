@@ -1,0 +1,192 @@
+//! What the run cost: CPU and memory of this process by part, and of the server where it tells.
+//!
+//! Belongs here: reading /proc and the Prometheus text of a server. Does not belong: fetching that text.
+//! On a system without /proc, what it would tell is `None`, never 0.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::units::Nanos;
+
+/// A part of the generator, told by the name of its threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The measuring threads, `worker-N`.
+    Worker,
+    /// Sending spans, `export...`.
+    Export,
+    /// Everything that prepares and controls, `control...`.
+    Control,
+    /// All other threads.
+    Other,
+}
+
+impl Part {
+    /// As reports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Export => "export",
+            Self::Control => "control",
+            Self::Other => "other",
+        }
+    }
+
+    /// By the name of a thread (the kernel keeps its first 15 bytes).
+    pub fn of_thread(name: &str) -> Self {
+        [Self::Worker, Self::Export, Self::Control]
+            .into_iter()
+            .find(|part| name.starts_with(part.name()))
+            .unwrap_or(Self::Other)
+    }
+}
+
+/// CPU time and memory of this process at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessSnapshot {
+    /// CPU time of all threads, ended ones included, since the process started.
+    pub cpu: Nanos,
+    /// CPU time of the threads that are there now, by part; `None` without /proc.
+    pub parts: Option<BTreeMap<Part, Nanos>>,
+    /// The most memory that was resident at once, in bytes.
+    pub rss_peak: Option<u64>,
+}
+
+impl ProcessSnapshot {
+    /// Reads it; some 20 us per thread.
+    pub fn take() -> Self {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let whole = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            cpu: Nanos::from_secs(whole(cpu.tv_sec)) + Nanos::new(whole(cpu.tv_nsec)),
+            parts: threads(),
+            rss_peak: fs::read_to_string("/proc/self/status")
+                .ok()
+                .and_then(|text| status_bytes(&text, "VmHWM")),
+        }
+    }
+
+    /// CPU time by part since `earlier`. Threads that ended in between are missing from their part and are counted as
+    /// [`Part::Other`], so that the parts add up to the whole. `None` without /proc.
+    pub fn parts_since(&self, earlier: &Self) -> Option<BTreeMap<Part, Nanos>> {
+        let before = earlier.parts.as_ref()?;
+        let mut parts: BTreeMap<Part, Nanos> = self
+            .parts
+            .as_ref()?
+            .iter()
+            .map(|(&part, &cpu)| (part, cpu - before.get(&part).copied().unwrap_or_default()))
+            .collect();
+        let named = [Part::Worker, Part::Export, Part::Control]
+            .iter()
+            .fold(Nanos::ZERO, |sum, part| sum + parts.get(part).copied().unwrap_or_default());
+        parts.insert(Part::Other, (self.cpu - earlier.cpu) - named);
+        Some(parts)
+    }
+}
+
+fn threads() -> Option<BTreeMap<Part, Nanos>> {
+    let mut parts = BTreeMap::new();
+    for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        // A thread may end between the listing and the reading.
+        let read = |file| fs::read_to_string(task.path().join(file)).ok();
+        let (Some(name), Some(cpu)) = (read("comm"), read("schedstat").as_deref().and_then(schedstat_cpu))
+        else {
+            continue;
+        };
+        let sum = parts.entry(Part::of_thread(name.trim())).or_insert(Nanos::ZERO);
+        *sum = *sum + cpu;
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// The first of the three numbers of /proc/PID/schedstat: time on the CPU in ns (kernel documentation, sched-stats).
+fn schedstat_cpu(text: &str) -> Option<Nanos> {
+    text.split_ascii_whitespace().next()?.parse().ok().map(Nanos::new)
+}
+
+/// A line such as `VmHWM:     1234 kB` of /proc/PID/status, in bytes.
+fn status_bytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// What a server says of its own process, in the names that Prometheus's client libraries share.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessMetrics {
+    /// `process_cpu_seconds_total`.
+    pub cpu_seconds: Option<f64>,
+    /// `process_resident_memory_bytes`.
+    pub rss_bytes: Option<u64>,
+}
+
+/// Finds the two in Prometheus's text format; anything else in it, or anything damaged, is passed over.
+pub fn parse_process_metrics(text: &str) -> ProcessMetrics {
+    let value = |name: &str| {
+        text.lines().find_map(|line| {
+            // `name value [timestamp]`; these two carry no labels.
+            let mut words = line.split_ascii_whitespace();
+            let value: f64 = if words.next()? == name { words.next()?.parse().ok()? } else { return None };
+            (value.is_finite() && value >= 0.0).then_some(value)
+        })
+    };
+    ProcessMetrics {
+        cpu_seconds: value("process_cpu_seconds_total"),
+        rss_bytes: value("process_resident_memory_bytes").map(|bytes| bytes as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_belong_to_a_part_by_their_name() {
+        let cases = [("worker-12", Part::Worker), ("export", Part::Export), ("control-io", Part::Control)];
+        for (name, part) in cases.into_iter().chain([("tokio-rt", Part::Other), ("", Part::Other)]) {
+            assert_eq!(Part::of_thread(name), part, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn parts_add_up_to_the_process_even_where_a_thread_has_ended() {
+        let at = |cpu, worker, other| ProcessSnapshot {
+            cpu: Nanos::new(cpu),
+            parts: Some([(Part::Worker, Nanos::new(worker)), (Part::Other, Nanos::new(other))].into()),
+            rss_peak: None,
+        };
+        let parts = at(1_000, 600, 10).parts_since(&at(100, 50, 40)).unwrap();
+        assert_eq!(parts, [(Part::Worker, Nanos::new(550)), (Part::Other, Nanos::new(350))].into());
+    }
+
+    #[test]
+    fn the_kernel_files_are_read_and_damaged_ones_passed_over() {
+        assert_eq!(schedstat_cpu("123456789 42 7\n"), Some(Nanos::new(123_456_789)));
+        assert_eq!(schedstat_cpu("x"), None);
+        assert_eq!(status_bytes("Name:\tx\nVmHWM:\t    2048 kB\n", "VmHWM"), Some(2 << 20));
+        assert_eq!(status_bytes("VmHWMx: 1 kB\nVmHWM: lots kB", "VmHWM"), None);
+    }
+
+    #[test]
+    fn a_server_tells_its_cpu_and_memory() {
+        let text = "# HELP process_cpu_seconds_total Total user and system CPU time\n\
+                    process_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 1.073741824e+09 1700000000000\n";
+        let told = parse_process_metrics(text);
+        assert_eq!(told, ProcessMetrics { cpu_seconds: Some(12.5), rss_bytes: Some(1 << 30) });
+        let damaged = "process_cpu_seconds_total NaN\nprocess_resident_memory_bytes";
+        assert_eq!(parse_process_metrics(damaged), ProcessMetrics::default());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_used_cpu_and_memory() {
+        let mut spent = 0u64;
+        while ProcessSnapshot::take().cpu < Nanos::from_millis(1) {
+            spent = std::hint::black_box(spent.wrapping_add(1));
+        }
+        let snapshot = ProcessSnapshot::take();
+        assert!(snapshot.parts.is_some() && snapshot.rss_peak > Some(1 << 20), "{snapshot:?}");
+    }
+}
