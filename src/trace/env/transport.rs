@@ -1,0 +1,116 @@
+//! The exporter's own variables: where spans go and how they travel. The traces' own variable beats the general one.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+
+use super::reader::{MILLIS, Reader, millis};
+use super::{EnvEndpoint, Named, boolean, keep_last, pairs};
+use crate::trace::endpoint::{Endpoint, EndpointForm, Protocol};
+use crate::trace::exporter::{TlsFiles, Transport};
+
+/// Protocol, headers, time limit, compression and certificates.
+pub(super) fn read(reader: &mut Reader<'_>) -> Transport {
+    let defaults = Transport::default();
+    let protocol = reader.first(
+        ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+        "grpc or http/protobuf",
+        &|text| match text {
+            "grpc" => Some(Protocol::Grpc),
+            "http/protobuf" => Some(Protocol::HttpProtobuf),
+            _ => None,
+        },
+    );
+    let timeout =
+        reader.first(["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], MILLIS, &millis);
+    let gzip = reader.first(
+        ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+        "gzip or none",
+        &|text| match text.to_ascii_lowercase().as_str() {
+            "gzip" => Some(true),
+            "none" => Some(false),
+            _ => None,
+        },
+    );
+    Transport {
+        protocol: protocol.map_or(defaults.protocol, |named| named.value),
+        headers: headers(reader),
+        timeout: timeout.map_or(defaults.timeout, |named| named.value),
+        gzip: gzip.map_or(defaults.gzip, |named| named.value),
+        tls: tls(reader),
+    }
+}
+
+fn headers(reader: &mut Reader<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let variables = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+    let set = variables.into_iter().find_map(|variable| Some((variable, reader.text(variable)?)));
+    let Some((variable, text)) = set else { return Vec::new() };
+    let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for (index, pair) in pairs::parse(&text).into_iter().enumerate() {
+        match pair.ok().and_then(|(name, value)| header(&name, &value)) {
+            Some((name, value)) => keep_last(&mut headers, name, value),
+            None => {
+                let accepted = "name=value,name=value, percent-encoded, visible ASCII once decoded";
+                reader.warn(variable, None, &format!("{accepted}; its entry {} is ignored", index + 1));
+            }
+        }
+    }
+    headers
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    // What gRPC takes for a text header; names in -bin want base64 of bytes, which no such variable can mean.
+    let is_text = value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !name.as_str().ends_with("-bin");
+    let mut value = HeaderValue::from_str(value).ok().filter(|_| is_text)?;
+    value.set_sensitive(true);
+    Some((name, value))
+}
+
+fn tls(reader: &mut Reader<'_>) -> TlsFiles {
+    let mut file = |variables| reader.first(variables, "a path", &|text| Some(PathBuf::from(text)));
+    let certificate = file(["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"]);
+    let key = file(["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]);
+    let client =
+        file(["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]);
+    let client = match (client, key) {
+        (Some(certificate), Some(key)) => Some((certificate.value, key.value)),
+        (None, None) => None,
+        (Some(alone), None) | (None, Some(alone)) => {
+            let value = Some(alone.value.display().to_string());
+            reader.warn(alone.variable, value, "the client's certificate and its key, both or neither");
+            None
+        }
+    };
+    TlsFiles { certificate: certificate.map(|named| named.value), client }
+}
+
+/// The endpoint and whether it is the traces' own.
+pub(super) fn endpoint(reader: &mut Reader<'_>, protocol: Protocol) -> Option<Named<EnvEndpoint>> {
+    let insecure = reader.first(
+        ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"],
+        "true or false",
+        &boolean,
+    );
+    // Without a scheme an endpoint of gRPC is a secure one, unless it is said to be otherwise.
+    let scheme = if insecure.is_some_and(|named| named.value) { "http" } else { "https" };
+    let forms = [
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", EndpointForm::Exact),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", EndpointForm::Base),
+    ];
+    for (variable, form) in forms {
+        let Some(text) = reader.text(variable) else { continue };
+        let address = match text.contains("://") || protocol == Protocol::HttpProtobuf {
+            true => text.clone(),
+            false => format!("{scheme}://{text}"),
+        };
+        match Endpoint::parse(&address) {
+            Ok(_) => return Some(Named { value: EnvEndpoint { address, form }, variable }),
+            Err(error) => {
+                let shown = Some(text).filter(|text| !text.contains('@'));
+                reader.warn(variable, shown, &format!("http(s)://host:port ({error})"));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,130 @@
+//! OTLP over HTTP with `ureq`, on the exporter's thread's own pool for blocking work.
+//!
+//! The headers of the settings replace whatever opentelemetry-otlp has read from the environment by itself.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use opentelemetry_http::{HttpClient, HttpError};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+use super::queue::lock;
+use super::settings::Transport;
+use super::tls::TlsPem;
+
+/// A collector's answer is a few bytes; more than this is no collector.
+const MOST_REPLY: u64 = 1 << 20;
+
+/// The client that opentelemetry-otlp posts its bodies with.
+#[derive(Clone, Debug)]
+pub(super) struct UreqClient {
+    agent: ureq::Agent,
+    headers: Arc<Vec<(HeaderName, HeaderValue)>>,
+    /// Why the last request failed; the exporter crate itself says only "network error".
+    cause: Arc<Mutex<Option<String>>>,
+}
+
+impl UreqClient {
+    pub(super) fn new(transport: &Transport, pem: Option<&TlsPem>) -> Result<Self, ureq::Error> {
+        let tls = pem.map(tls_config).transpose()?.unwrap_or_default();
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(transport.timeout))
+            .http_status_as_error(false)
+            // A redirected POST would lose its body, and could carry the headers to a stranger.
+            .max_redirects(0)
+            // gRPC goes straight to the collector, and so does this.
+            .proxy(None)
+            .tls_config(tls)
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+            headers: Arc::new(transport.headers.clone()),
+            cause: Arc::default(),
+        })
+    }
+
+    /// Why the last request failed, since last asked.
+    pub(super) fn take_cause(&self) -> Option<String> {
+        lock(&self.cause).take()
+    }
+
+    fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
+        let (mut parts, body) = request.into_parts();
+        parts.headers = self.headers_for(&parts.headers);
+        let reply = self.agent.run(Request::from_parts(parts, &body[..]))?;
+        let (parts, mut body) = reply.into_parts();
+        let bytes = body.with_config().limit(MOST_REPLY).read_to_vec()?;
+        Ok(Response::from_parts(parts, bytes.into()))
+    }
+
+    /// What describes the body, then the settings' own headers.
+    fn headers_for(&self, given: &HeaderMap) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static(super::USER_AGENT));
+        for name in [CONTENT_TYPE, CONTENT_ENCODING] {
+            if let Some(value) = given.get(&name) {
+                headers.insert(name, value.clone());
+            }
+        }
+        for (name, value) in self.headers.iter() {
+            headers.insert(name.clone(), value.clone());
+        }
+        headers
+    }
+}
+
+type Reply<'r> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'r>>;
+
+impl HttpClient for UreqClient {
+    fn send_bytes<'life0, 'async_trait>(&'life0 self, request: Request<Bytes>) -> Reply<'async_trait>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        let client = self.clone();
+        Box::pin(async move {
+            let cause = Arc::clone(&client.cause);
+            let reply = tokio::task::spawn_blocking(move || client.post(request)).await;
+            let reply = reply.map_err(HttpError::from).and_then(|reply| reply.map_err(HttpError::from));
+            reply.inspect_err(|error| *lock(&cause) = Some(error.to_string()))
+        })
+    }
+}
+
+fn tls_config(pem: &TlsPem) -> Result<TlsConfig, ureq::Error> {
+    let authorities = match &pem.authorities {
+        Some(pem) => certificates(pem)?,
+        None => native_authorities(),
+    };
+    let client = match &pem.client {
+        Some((chain, key)) => {
+            Some(ClientCert::new_with_certs(&certificates(chain)?, PrivateKey::from_pem(key)?))
+        }
+        None => None,
+    };
+    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities)).client_cert(client).build())
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ureq::Error> {
+    let items = ureq::tls::parse_pem(pem).collect::<Result<Vec<_>, _>>()?;
+    let certificates: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| match item {
+            ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        Err(ureq::Error::Tls("no certificate in the PEM file"))
+    } else {
+        Ok(certificates)
+    }
+}
+
+fn native_authorities() -> Vec<Certificate<'static>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
+}

@@ -1,0 +1,247 @@
+//! Between workers and the exporter's thread: a bounded queue that never blocks, and the count of every span.
+//!
+//! The queue is the standard library's bounded channel. The exporter's thread looks into it by the clock and never waits
+//! on it, so that handing over a span wakes nobody: one atomic addition and one copy.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::trace::setup::SetupSpan;
+use crate::trace::span::ClientSpan;
+
+/// What has become of the spans so far. Always `recorded = exported + dropped + failed + queued`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanCounts {
+    /// Offered by workers and set-up.
+    pub recorded: u64,
+    /// Taken by the collector, as far as it told.
+    pub exported: u64,
+    /// Not queued, since the queue was full or already closed.
+    pub dropped: u64,
+    /// Queued, but the collector could not be reached, refused them, or time was up.
+    pub failed: u64,
+    /// Waiting or on their way; 0 once the exporter has finished.
+    pub queued: u64,
+}
+
+/// A span on its way to the exporter's thread.
+#[derive(Clone, Debug)]
+pub(super) enum Queued {
+    Client(ClientSpan),
+    Setup(Box<SetupSpan>),
+}
+
+impl Queued {
+    pub(super) fn trace_id(&self) -> u128 {
+        match self {
+            Self::Client(span) => span.trace.trace_id,
+            Self::Setup(span) => span.trace.trace_id,
+        }
+    }
+}
+
+/// Traces known not to have arrived whole; holds at most [`LostTraces::MOST`] and says if there were more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LostTraces {
+    ids: Vec<u128>,
+    more: bool,
+}
+
+impl LostTraces {
+    /// Each list may take 1 MiB.
+    pub(super) const MOST: usize = 65_536;
+
+    pub(super) fn add(&mut self, trace_id: u128) {
+        if self.ids.len() < Self::MOST {
+            self.ids.push(trace_id);
+        } else {
+            self.more = true;
+        }
+    }
+
+    /// Some were lost, nobody knows which.
+    pub(super) fn add_unknown(&mut self) {
+        self.more = true;
+    }
+
+    pub(super) fn into_set(lists: impl IntoIterator<Item = Self>) -> (HashSet<u128>, bool) {
+        let (mut ids, mut more) = (HashSet::new(), false);
+        for list in lists {
+            ids.extend(list.ids);
+            more |= list.more;
+        }
+        (ids, more)
+    }
+}
+
+/// What sinks, the exporter's thread and its owner share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    recorded: AtomicU64,
+    dropped: AtomicU64,
+    pub(super) exported: AtomicU64,
+    pub(super) failed: AtomicU64,
+    /// When the exporter has to be done; set once, by whoever ends it.
+    deadline: OnceLock<Instant>,
+    pub(super) wake: Notify,
+    /// Set once the queue has been emptied for the last time.
+    closed: AtomicBool,
+    lost: Mutex<Vec<Arc<Mutex<LostTraces>>>>,
+}
+
+impl Shared {
+    /// Asks the thread to send what there is and to end, by `deadline` at the latest. The first call counts.
+    pub(super) fn close(&self, deadline: Instant) {
+        self.deadline.get_or_init(|| deadline);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get().copied()
+    }
+
+    pub(super) fn mark_closed(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn counts(&self) -> SpanCounts {
+        // `recorded` is counted before anything can become of a span, and read last: the rest is never negative.
+        let exported = self.exported.load(Ordering::Acquire);
+        let failed = self.failed.load(Ordering::Acquire);
+        let dropped = self.dropped.load(Ordering::Acquire);
+        let closed = self.closed.load(Ordering::Acquire);
+        let recorded = self.recorded.load(Ordering::Acquire);
+        let rest = recorded.saturating_sub(exported + failed + dropped);
+        // Whatever slipped in between the last look into the queue and its end was dropped with it.
+        let (dropped, queued) = if closed { (dropped + rest, 0) } else { (dropped, rest) };
+        SpanCounts { recorded, exported, dropped, failed, queued }
+    }
+
+    /// Takes what the sinks have noted so far.
+    pub(super) fn lost(&self) -> Vec<LostTraces> {
+        lock(&self.lost).iter().map(|list| std::mem::take(&mut *lock(list))).collect()
+    }
+}
+
+/// A poisoned lock still guards a valid list: additions to it cannot be half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a worker hands its spans over; one per worker.
+#[derive(Debug)]
+pub struct SpanSink {
+    queue: SyncSender<Queued>,
+    shared: Arc<Shared>,
+    /// Of this sink alone, so that its lock is never contended while requests are measured.
+    lost: Arc<Mutex<LostTraces>>,
+}
+
+impl SpanSink {
+    pub(super) fn new(capacity: usize) -> (Self, Receiver<Queued>, Arc<Shared>) {
+        let (queue, receiver) = sync_channel(capacity);
+        let shared = Arc::new(Shared::default());
+        (Self::register(queue, shared.clone()), receiver, shared)
+    }
+
+    fn register(queue: SyncSender<Queued>, shared: Arc<Shared>) -> Self {
+        let lost = Arc::default();
+        lock(&shared.lost).push(Arc::clone(&lost));
+        Self { queue, shared, lost }
+    }
+
+    /// Hands a span over. Never blocks and never fails; a span that finds the queue full is dropped and counted.
+    pub fn offer(&self, span: ClientSpan) {
+        self.push(Queued::Client(span));
+    }
+
+    /// Hands a span of set-up over, likewise.
+    pub fn offer_setup(&self, span: SetupSpan) {
+        self.push(Queued::Setup(Box::new(span)));
+    }
+
+    fn push(&self, span: Queued) {
+        self.shared.recorded.fetch_add(1, Ordering::Release);
+        let trace_id = span.trace_id();
+        if self.queue.try_send(span).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Release);
+            // Only the end of the run ever takes this lock from elsewhere; even then no request waits for it.
+            if let Ok(mut lost) = self.lost.try_lock() {
+                lost.add(trace_id);
+            }
+        }
+    }
+}
+
+/// Another sink into the same queue, with a list of its own of what it had to drop.
+impl Clone for SpanSink {
+    fn clone(&self) -> Self {
+        Self::register(self.queue.clone(), self.shared.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::TraceRef;
+    use crate::trace::span::SpanOutcome;
+
+    pub(in super::super) fn span(trace_id: u128) -> ClientSpan {
+        ClientSpan {
+            trace: TraceRef { trace_id, span_id: 1, sampled: true },
+            operation: 0,
+            phase: "measure",
+            intended: 1,
+            sent: 2,
+            done: 3,
+            outcome: SpanOutcome::Ok,
+            peer: None,
+            rows: 0,
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_remembers_which() {
+        let (sink, receiver, shared) = SpanSink::new(2);
+        let other = sink.clone();
+        for id in 1..=3 {
+            sink.offer(span(id));
+        }
+        other.offer(span(4));
+        assert_eq!(shared.counts(), SpanCounts { recorded: 4, dropped: 2, queued: 2, ..Default::default() });
+        assert_eq!(LostTraces::into_set(shared.lost()), (HashSet::from([3, 4]), false));
+        assert_eq!(receiver.try_iter().map(|queued| queued.trace_id()).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_span_offered_after_the_end_is_dropped() {
+        let (sink, receiver, shared) = SpanSink::new(2);
+        sink.offer(span(1));
+        // The exporter has emptied its queue for the last time before this span came.
+        shared.mark_closed();
+        drop(receiver);
+        sink.offer(span(2));
+        assert_eq!(shared.counts(), SpanCounts { recorded: 2, dropped: 2, ..Default::default() });
+    }
+
+    #[test]
+    fn the_list_of_lost_traces_is_bounded_and_says_so() {
+        let mut lost = LostTraces::default();
+        for id in 0..=LostTraces::MOST as u128 {
+            lost.add(id);
+        }
+        let (ids, more) = LostTraces::into_set([lost, LostTraces::default()]);
+        assert_eq!((ids.len(), more), (LostTraces::MOST, true));
+    }
+
+    #[test]
+    fn a_queued_span_is_small() {
+        // BatchLimits promises some 150 bytes per place in the queue.
+        assert!(size_of::<Queued>() <= 160, "{} bytes", size_of::<Queued>());
+    }
+}

@@ -1,0 +1,291 @@
+//! The client's span of a request: what a worker notes, and what OpenTelemetry makes of it.
+//!
+//! A worker makes a [`ClientSpan`], plain numbers that cost nothing to copy. Everything with text in it is built on the
+//! exporter's thread by [`SpanTemplates`]. Names of attributes: semantic conventions 1.42 (`SCHEMA_URL`).
+//!
+//! Invariant: a span goes from *sent* to *done*, so Jaeger shows service time; lag stands in an attribute. No vector, no
+//! filter value and no secret is ever an attribute.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
+
+use super::TraceRef;
+use super::exporter::encoded_bytes;
+
+/// How a traced request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanOutcome {
+    /// The server did what was asked.
+    Ok,
+    /// gRPC said no: status code 1 to 16.
+    Grpc(u8),
+    /// gRPC was fine, Milvus said no: its code, not 0.
+    Milvus(i32),
+    /// No complete answer in time.
+    TimedOut,
+}
+
+/// A finished, sampled request that was sent. Times are nanoseconds since the Unix epoch, from the run's one anchor.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientSpan {
+    /// Its IDs.
+    pub trace: TraceRef,
+    /// Index into the [`OperationAttributes`] that the exporter was started with.
+    pub operation: usize,
+    /// `warmup` or `measure`.
+    pub phase: &'static str,
+    /// When it was due.
+    pub intended: u64,
+    /// When it went out: the span's start.
+    pub sent: u64,
+    /// When it was over: the span's end.
+    pub done: u64,
+    /// How it ended.
+    pub outcome: SpanOutcome,
+    /// The other end of its connection.
+    pub peer: Option<SocketAddr>,
+    /// Rows of a write; 0 where there are none.
+    pub rows: u32,
+}
+
+/// What all spans of one operation have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationAttributes {
+    /// The workload's name of the operation.
+    pub operation: String,
+    /// `db.operation.name` and the last part of `rpc.method`: `Search`, `Insert`, ...
+    pub rpc: String,
+    /// The collection.
+    pub collection: String,
+    /// The database; empty for the server's default one.
+    pub database: String,
+    /// The server's host as configured.
+    pub server_address: String,
+    /// The server's port as configured.
+    pub server_port: u16,
+}
+
+/// Makes OpenTelemetry spans of [`ClientSpan`]s and set-up spans, all of one run.
+#[derive(Clone, Debug)]
+pub struct SpanTemplates {
+    scope: InstrumentationScope,
+    operations: Vec<Template>,
+}
+
+#[derive(Clone, Debug)]
+struct Template {
+    name: String,
+    attributes: Vec<KeyValue>,
+    /// An upper bound of a span's encoded size.
+    bytes: usize,
+}
+
+impl SpanTemplates {
+    /// `run_id` goes into every client span, so that a run's spans can be searched for in Jaeger.
+    pub fn new(operations: &[OperationAttributes], run_id: &str) -> Self {
+        let run_id: Arc<str> = run_id.into();
+        let operations = operations.iter().map(|one| Template::new(one, &run_id)).collect();
+        let mut templates = Self { scope: scope(), operations };
+        for operation in 0..templates.operations.len() {
+            let largest = templates.client_span(&ClientSpan::largest(operation));
+            templates.operations[operation].bytes = largest.as_ref().map_or(0, encoded_bytes);
+        }
+        templates
+    }
+
+    /// The span of one request; `None` where its operation is unknown.
+    pub fn client_span(&self, span: &ClientSpan) -> Option<SpanData> {
+        let template = self.operations.get(span.operation)?;
+        let mut attributes = Vec::with_capacity(template.attributes.len() + 10);
+        attributes.extend(template.attributes.iter().cloned());
+        attributes.extend([
+            KeyValue::new("milvus_load.phase", span.phase),
+            KeyValue::new("milvus_load.lag_us", micros(span.sent.saturating_sub(span.intended))),
+            KeyValue::new("milvus_load.intended_unix_us", micros(span.intended)),
+            KeyValue::new(attribute::RPC_RESPONSE_STATUS_CODE, span.outcome.grpc_name()),
+        ]);
+        if span.rows > 0 {
+            attributes.push(KeyValue::new("milvus_load.rows", i64::from(span.rows)));
+        }
+        if let Some(peer) = span.peer {
+            attributes.push(KeyValue::new(attribute::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
+            attributes.push(KeyValue::new(attribute::NETWORK_PEER_PORT, i64::from(peer.port())));
+        }
+        if let Some(error) = span.outcome.error_type() {
+            attributes.push(KeyValue::new(attribute::ERROR_TYPE, error));
+        }
+        if let SpanOutcome::Milvus(code) = span.outcome {
+            attributes.push(KeyValue::new(attribute::DB_RESPONSE_STATUS_CODE, code.to_string()));
+        }
+        let mut data =
+            self.bare(span.trace, 0, SpanKind::Client, template.name.clone(), span.sent, span.done);
+        data.attributes = attributes;
+        data.status = span.outcome.status();
+        Some(data)
+    }
+
+    /// No span of this operation takes more bytes than this when encoded; 0 where the operation is unknown.
+    pub(super) fn most_bytes(&self, operation: usize) -> usize {
+        self.operations.get(operation).map_or(0, |template| template.bytes)
+    }
+
+    /// A span without attributes; `parent` 0 makes it a root.
+    pub(super) fn bare(
+        &self,
+        trace: TraceRef,
+        parent: u64,
+        span_kind: SpanKind,
+        name: String,
+        start: u64,
+        end: u64,
+    ) -> SpanData {
+        SpanData {
+            span_context: SpanContext::new(
+                TraceId::from_bytes(trace.trace_id.to_be_bytes()),
+                SpanId::from_bytes(trace.span_id.to_be_bytes()),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::default(),
+            ),
+            parent_span_id: SpanId::from_bytes(parent.to_be_bytes()),
+            parent_span_is_remote: false,
+            span_kind,
+            name: name.into(),
+            start_time: at(start),
+            // A span that ends before it starts is refused or drawn nonsensically by most tools.
+            end_time: at(end.max(start)),
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: Default::default(),
+            links: Default::default(),
+            status: Status::Unset,
+            instrumentation_scope: self.scope.clone(),
+        }
+    }
+}
+
+impl Template {
+    fn new(operation: &OperationAttributes, run_id: &Arc<str>) -> Self {
+        let method = format!("milvus.proto.milvus.MilvusService/{}", operation.rpc);
+        let mut attributes = vec![
+            KeyValue::new(attribute::DB_SYSTEM_NAME, "milvus"),
+            KeyValue::new(attribute::DB_COLLECTION_NAME, shared(&operation.collection)),
+            KeyValue::new(attribute::DB_OPERATION_NAME, shared(&operation.rpc)),
+            KeyValue::new(attribute::SERVER_ADDRESS, shared(&operation.server_address)),
+            KeyValue::new(attribute::SERVER_PORT, i64::from(operation.server_port)),
+            KeyValue::new(attribute::RPC_SYSTEM_NAME, "grpc"),
+            KeyValue::new(attribute::RPC_METHOD, shared(&method)),
+            KeyValue::new("milvus_load.run_id", StringValue::from(run_id.clone())),
+            KeyValue::new("milvus_load.operation", shared(&operation.operation)),
+        ];
+        if !operation.database.is_empty() {
+            attributes.push(KeyValue::new(attribute::DB_NAMESPACE, shared(&operation.database)));
+        }
+        Self { name: format!("{} {}", operation.rpc, operation.collection), attributes, bytes: 0 }
+    }
+}
+
+impl ClientSpan {
+    /// The one with the most to say, to bound what the others take.
+    fn largest(operation: usize) -> Self {
+        Self {
+            trace: TraceRef { trace_id: u128::MAX, span_id: u64::MAX, sampled: true },
+            operation,
+            phase: "measure",
+            intended: u64::MAX,
+            sent: u64::MAX,
+            done: u64::MAX,
+            outcome: SpanOutcome::Milvus(i32::MIN),
+            peer: Some(SocketAddr::from(([0xffff; 8], u16::MAX))),
+            rows: u32::MAX,
+        }
+    }
+}
+
+impl SpanOutcome {
+    /// `rpc.response.status_code`. A time limit of ours is what gRPC calls DEADLINE_EXCEEDED.
+    fn grpc_name(self) -> StringValue {
+        match self {
+            Self::Ok | Self::Milvus(_) => "OK".into(),
+            Self::TimedOut => "DEADLINE_EXCEEDED".into(),
+            Self::Grpc(code) => grpc_name(code),
+        }
+    }
+
+    /// `error.type`, on failure alone.
+    fn error_type(self) -> Option<StringValue> {
+        match self {
+            Self::Ok => None,
+            Self::TimedOut => Some("timeout".into()),
+            Self::Milvus(code) => Some(code.to_string().into()),
+            Self::Grpc(code) => Some(grpc_name(code)),
+        }
+    }
+
+    /// Unset on success, as the conventions ask of a client.
+    fn status(self) -> Status {
+        match self {
+            Self::Ok => Status::Unset,
+            Self::TimedOut => Status::error("no complete answer in time"),
+            Self::Milvus(code) => Status::error(format!("Milvus code {code}")),
+            Self::Grpc(code) => Status::error(grpc_name(code).to_string()),
+        }
+    }
+}
+
+/// The names of gRPC's status codes (gRPC, "Status codes and their use").
+fn grpc_name(code: u8) -> StringValue {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    NAMES.get(usize::from(code)).map_or_else(|| code.to_string().into(), |name| (*name).into())
+}
+
+/// Who made the spans.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("milvus-load")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
+}
+
+/// A text that is copied by counting references.
+fn shared(text: &str) -> StringValue {
+    StringValue::from(Arc::<str>::from(text))
+}
+
+/// Whole microseconds.
+fn micros(nanos: u64) -> i64 {
+    // At most 2^64 / 1000, which fits.
+    (nanos / 1_000) as i64
+}
+
+fn at(unix_nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos)
+}
+
+#[cfg(test)]
+#[path = "span_tests.rs"]
+mod tests;
