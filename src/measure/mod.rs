@@ -9,7 +9,9 @@
 //! [`Unknown`] ([`quantile`](fn@quantile)). Read [`Recorder`] first.
 
 mod counters;
+mod evidence;
 mod exemplars;
+mod finding;
 mod histogram;
 mod intervals;
 mod moments;
@@ -20,9 +22,17 @@ mod recorder;
 mod recorder_tests;
 mod resources;
 mod sample;
+mod verdict;
+#[cfg(test)]
+mod verdict_tests;
 
 pub use counters::{Counters, ErrorKind, Errors, Hits};
+pub use evidence::{
+    CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
+    StreamEvidence, TooFewEvidence,
+};
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
+pub use finding::{Bottleneck, Finding, Severity};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Cut, Interval, MOST_INTERVALS, PerClock};
 pub use moments::Moments;
@@ -31,3 +41,4 @@ pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};
 pub use resources::{Part, ProcessMetrics, ProcessSnapshot, parse_process_metrics};
 pub use sample::{Outcome, Phase, Sample};
+pub use verdict::{LAG, LAG_SHARE, SHORTFALL, UNSENT_SHARE, Verdict};

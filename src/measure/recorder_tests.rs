@@ -31,7 +31,7 @@ fn sample(operation: usize, intended: u64, response: u64, outcome: Outcome) -> S
         trace: TraceRef {
             trace_id: u128::from(intended) << 32,
             span_id: intended,
-            sampled: intended % 2 == 0,
+            sampled: intended.is_multiple_of(2),
         },
         connection: (intended % 2) as u16,
         hits_expected: 10,

@@ -1,0 +1,155 @@
+//! What the verdict is drawn from: plain values, gathered during and after a run by whoever knows them.
+//!
+//! A field that is `None` was not looked at, and nothing is concluded from it.
+
+use super::counters::{Counters, Hits};
+use super::quantile::{Quantile, quantile};
+use super::recorded::OperationRecord;
+use crate::units::Nanos;
+
+/// Everything that a verdict considers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// One per operation.
+    pub operations: Vec<OperationEvidence>,
+    /// One per open-loop stream; closed loops offer what they can.
+    pub open_streams: Vec<StreamEvidence>,
+    /// Percentiles that a threshold asks for and that too few samples were offered for.
+    pub too_few: Vec<TooFewEvidence>,
+    /// How many insert bodies were not ready when they were due.
+    pub bodies_late: u64,
+    /// Spans, where tracing is on.
+    pub spans: Option<SpanEvidence>,
+    /// The server.
+    pub server: ServerEvidence,
+    /// The collection, where it was looked at.
+    pub collection: Option<CollectionEvidence>,
+    /// How long was measured before the run was stopped from outside.
+    pub interrupted_after: Option<Nanos>,
+}
+
+/// One operation's numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OperationEvidence {
+    /// Its name.
+    pub name: String,
+    /// How its requests ended.
+    pub counters: Counters,
+    /// What they brought back.
+    pub hits: Hits,
+    /// The most frequent failure, in the server's words.
+    pub first_error: Option<String>,
+    /// p99 of done - intended, where known.
+    pub response_p99: Option<Nanos>,
+    /// p99 of done - sent, where known.
+    pub service_p99: Option<Nanos>,
+    /// Of all the time that sent requests were in flight, the share before they were sent; `None`: none was sent.
+    pub lag_share: Option<f64>,
+}
+
+impl OperationEvidence {
+    /// From the record of the run.
+    pub fn of(name: &str, record: &OperationRecord) -> Self {
+        let offered = record.counters.offered();
+        let p99 = |timings| quantile(timings, offered, Quantile::P99).ok();
+        // Of every sent request: response = lag + service.
+        let in_flight = record.response.moments().sum()
+            + record.failure_response.moments().sum()
+            + record.timeouts.moments().sum();
+        let lag = record.lag.moments().sum();
+        Self {
+            name: name.to_owned(),
+            counters: record.counters,
+            hits: record.hits,
+            first_error: record.errors.kinds().first().map(|kind| kind.message.to_string()),
+            response_p99: p99(&record.response),
+            service_p99: p99(&record.service),
+            lag_share: (in_flight > 0).then(|| lag as f64 / in_flight as f64),
+        }
+    }
+}
+
+/// What an open-loop stream was to offer, and what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamEvidence {
+    /// Its name.
+    pub name: String,
+    /// Arrivals of its schedule within the window, or within what there was of it when the run was stopped.
+    pub planned: u64,
+    /// Requests offered, whatever became of them.
+    pub offered: u64,
+}
+
+/// A percentile asked for by name that cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooFewEvidence {
+    /// The threshold as written.
+    pub expression: String,
+    /// How many were offered.
+    pub offered: u64,
+    /// How many it takes.
+    pub needed: u64,
+}
+
+/// What became of the client's spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanEvidence {
+    /// Where they were to go.
+    pub endpoint: String,
+    /// Whether anybody named that endpoint (file, flag, environment).
+    pub asked: bool,
+    /// Whether a collector was there.
+    pub collector_present: bool,
+    /// Spans built.
+    pub recorded: u64,
+    /// Not exported for want of room.
+    pub dropped: u64,
+    /// Refused by the collector, or not delivered.
+    pub failed: u64,
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerEvidence {
+    /// Started by this tool, on this machine.
+    pub embedded: bool,
+    /// Whether it answered after the run.
+    pub reachable_at_end: Option<bool>,
+    /// Version before the run.
+    pub version_start: Option<String>,
+    /// Version after the run.
+    pub version_end: Option<String>,
+}
+
+/// What is known of the collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollectionEvidence {
+    /// Rows that it should have had at the start, where anybody said.
+    pub rows_expected: Option<u64>,
+    /// At the start of the run.
+    pub start: CollectionState,
+    /// After the run; `None`: could not be read.
+    pub end: Option<CollectionState>,
+    /// Whether the workload writes.
+    pub writes: bool,
+}
+
+/// Rows and segments at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectionState {
+    /// Rows in it.
+    pub rows: Option<u64>,
+    /// Rows that are indexed.
+    pub indexed_rows: Option<u64>,
+    /// Sealed segments.
+    pub sealed: Option<u64>,
+    /// Growing segments.
+    pub growing: Option<u64>,
+}
+
+impl CollectionState {
+    /// Rows that no index covers yet, where both numbers are known.
+    pub fn unindexed(&self) -> Option<u64> {
+        Some(self.rows?.saturating_sub(self.indexed_rows?))
+    }
+}

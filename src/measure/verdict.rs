@@ -1,0 +1,174 @@
+//! Whether a run's numbers can be trusted: a pure function of [`Evidence`].
+//!
+//! It judges the measurement, not the server. A rule is a function from evidence to findings; a new rule is a
+//! line in [`Verdict::of`], a variant of [`Finding`], and a test on both sides of its bound.
+
+use super::evidence::{
+    CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence,
+};
+use super::finding::{Bottleneck, Finding, Severity};
+use crate::units::Nanos;
+
+/// The largest share of its schedule that an open stream may fall short of.
+pub const SHORTFALL: f64 = 0.01;
+/// Lag may move the p99 by this share of the service p99...
+pub const LAG_SHARE: f64 = 0.10;
+/// ... or by this much, before it is the generator's fault.
+pub const LAG: Nanos = Nanos::from_millis(1);
+/// The share of their time in flight that requests may spend unsent before the generator is called the bottleneck.
+pub const UNSENT_SHARE: f64 = 0.5;
+
+/// The verdict on a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Errors first, then warnings, then notes.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Applies every rule.
+    pub fn of(evidence: &Evidence) -> Self {
+        let mut findings = Vec::new();
+        findings.extend(nothing_measured(evidence));
+        findings.extend(evidence.open_streams.iter().filter_map(shortfall));
+        for operation in &evidence.operations {
+            findings.extend(generator_late(operation));
+            findings.extend(not_sent(operation));
+            findings.extend(failures(operation));
+            findings.extend(timeouts(operation));
+            findings.extend(few_hits(operation));
+        }
+        findings.extend(evidence.too_few.iter().map(|few| Finding::TooFewSamples {
+            expression: few.expression.clone(),
+            offered: few.offered,
+            needed: few.needed,
+        }));
+        findings.extend(server(&evidence.server));
+        findings.extend(evidence.collection.iter().flat_map(collection));
+        findings.extend(
+            (evidence.bodies_late > 0).then_some(Finding::BodiesLate { count: evidence.bodies_late }),
+        );
+        findings.extend(evidence.spans.iter().flat_map(spans));
+        findings.extend(evidence.server.embedded.then_some(Finding::SharedCores));
+        findings.extend(evidence.interrupted_after.map(|after| Finding::Interrupted { after }));
+        findings.sort_by_key(Finding::severity);
+        Self { findings }
+    }
+
+    /// True where no finding is an error.
+    pub fn trusted(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity() != Severity::Error)
+    }
+}
+
+fn nothing_measured(evidence: &Evidence) -> Option<Finding> {
+    let none = evidence.operations.iter().all(|operation| operation.counters.offered() == 0);
+    none.then_some(Finding::NothingMeasured)
+}
+
+fn shortfall(stream: &StreamEvidence) -> Option<Finding> {
+    let missing = stream.planned.saturating_sub(stream.offered);
+    (missing as f64 > SHORTFALL * stream.planned as f64).then(|| Finding::Shortfall {
+        stream: stream.name.clone(),
+        planned: stream.planned,
+        offered: stream.offered,
+    })
+}
+
+fn generator_late(operation: &OperationEvidence) -> Option<Finding> {
+    let (response_p99, service_p99) = (operation.response_p99?, operation.service_p99?);
+    let moved = response_p99 - service_p99;
+    let much = moved > LAG && moved.get() as f64 > LAG_SHARE * service_p99.get() as f64;
+    much.then(|| Finding::GeneratorLate { operation: operation.name.clone(), response_p99, service_p99 })
+}
+
+fn not_sent(operation: &OperationEvidence) -> Option<Finding> {
+    // Where nothing at all was sent, nothing waited for the server.
+    let waited_unsent = operation.lag_share.is_none_or(|share| share > UNSENT_SHARE);
+    (operation.counters.not_sent > 0).then(|| Finding::NotSent {
+        operation: operation.name.clone(),
+        not_sent: operation.counters.not_sent,
+        offered: operation.counters.offered(),
+        bottleneck: if waited_unsent { Bottleneck::Generator } else { Bottleneck::Server },
+    })
+}
+
+fn failures(operation: &OperationEvidence) -> Option<Finding> {
+    (operation.counters.failed > 0).then(|| Finding::Failures {
+        operation: operation.name.clone(),
+        failed: operation.counters.failed,
+        offered: operation.counters.offered(),
+        message: operation.first_error.clone(),
+    })
+}
+
+fn timeouts(operation: &OperationEvidence) -> Option<Finding> {
+    (operation.counters.timed_out > 0).then(|| Finding::Timeouts {
+        operation: operation.name.clone(),
+        timed_out: operation.counters.timed_out,
+        offered: operation.counters.offered(),
+    })
+}
+
+fn few_hits(operation: &OperationEvidence) -> Option<Finding> {
+    let hits = operation.hits;
+    (hits.returned < hits.expected).then(|| Finding::FewHits {
+        operation: operation.name.clone(),
+        expected: hits.expected,
+        returned: hits.returned,
+        empty: hits.empty,
+    })
+}
+
+fn server(server: &ServerEvidence) -> Option<Finding> {
+    if server.reachable_at_end == Some(false) {
+        return Some(Finding::ServerGone);
+    }
+    let (before, after) = (server.version_start.clone()?, server.version_end.clone()?);
+    (before != after).then_some(Finding::ServerChanged { before, after })
+}
+
+fn collection(evidence: &CollectionEvidence) -> Vec<Finding> {
+    let start = &evidence.start;
+    let mut findings = Vec::new();
+    if let (Some(expected), Some(found)) = (evidence.rows_expected, start.rows)
+        && expected != found
+    {
+        findings.push(Finding::RowsMissing { expected, found });
+    }
+    if let (Some(unindexed @ 1..), Some(rows)) = (start.unindexed(), start.rows) {
+        findings.push(Finding::NotIndexed { unindexed, rows });
+    }
+    let Some(end) = &evidence.end else { return findings };
+    if evidence.writes {
+        if let (Some(before), Some(after)) = (start.rows, end.rows)
+            && before != after
+        {
+            findings.push(Finding::CollectionGrew { before, after, unindexed: end.unindexed() });
+        }
+        return findings;
+    }
+    let counts = [
+        ("rows", start.rows, end.rows),
+        ("indexed rows", start.indexed_rows, end.indexed_rows),
+        ("sealed segments", start.sealed, end.sealed),
+        ("growing segments", start.growing, end.growing),
+    ];
+    findings.extend(counts.into_iter().filter_map(|(what, before, after)| {
+        let (before, after) = (before?, after?);
+        (before != after).then_some(Finding::CollectionChanged { what, before, after })
+    }));
+    findings
+}
+
+fn spans(spans: &SpanEvidence) -> Option<Finding> {
+    match (spans.collector_present, spans.asked) {
+        (false, true) => Some(Finding::CollectorMissing { endpoint: spans.endpoint.clone() }),
+        (false, false) => Some(Finding::NoCollector { endpoint: spans.endpoint.clone() }),
+        (true, _) if spans.dropped + spans.failed > 0 => {
+            let SpanEvidence { recorded, dropped, failed, .. } = *spans;
+            Some(Finding::SpansLost { recorded, dropped, failed })
+        }
+        (true, _) => None,
+    }
+}

@@ -1,0 +1,200 @@
+//! Each rule of the verdict on both sides of its bound.
+
+use super::*;
+use crate::units::Nanos;
+
+/// A run with nothing to find: 1,000 searches, all answered.
+fn clean() -> Evidence {
+    let operation = OperationEvidence {
+        name: "search".into(),
+        counters: Counters { succeeded: 1_000, ..Counters::default() },
+        response_p99: Some(Nanos::from_millis(20)),
+        service_p99: Some(Nanos::from_millis(20)),
+        lag_share: Some(0.01),
+        ..OperationEvidence::default()
+    };
+    Evidence { operations: vec![operation], ..Evidence::default() }
+}
+
+/// The codes found, errors marked with `!`, warnings with `?`.
+#[track_caller]
+fn found(change: impl FnOnce(&mut Evidence), expected: &[&str]) {
+    let mut evidence = clean();
+    change(&mut evidence);
+    let verdict = Verdict::of(&evidence);
+    let mark = |finding: &Finding| match finding.severity() {
+        Severity::Error => format!("!{}", finding.code()),
+        Severity::Warning => format!("?{}", finding.code()),
+        Severity::Note => finding.code().to_owned(),
+    };
+    assert_eq!(verdict.findings.iter().map(mark).collect::<Vec<_>>(), expected);
+    assert_eq!(verdict.trusted(), !expected.iter().any(|code| code.starts_with('!')));
+}
+
+#[test]
+fn a_clean_run_is_trusted() {
+    found(|_| {}, &[]);
+}
+
+#[test]
+fn a_run_without_requests_is_not_trusted() {
+    found(|e| e.operations[0].counters = Counters::default(), &["!nothing_measured"]);
+    found(|e| e.operations.clear(), &["!nothing_measured"]);
+}
+
+#[test]
+fn a_stream_may_fall_short_by_one_percent() {
+    let stream = |offered| StreamEvidence { name: "load".into(), planned: 10_000, offered };
+    found(|e| e.open_streams.push(stream(9_900)), &[]);
+    found(|e| e.open_streams.push(stream(9_899)), &["!shortfall"]);
+    found(|e| e.open_streams.push(stream(10_001)), &[]);
+}
+
+#[test]
+fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
+    let p99 = |service_us: u64, response_us: u64| {
+        move |e: &mut Evidence| {
+            e.operations[0].service_p99 = Some(Nanos::new(service_us * 1_000));
+            e.operations[0].response_p99 = Some(Nanos::new(response_us * 1_000));
+        }
+    };
+    found(p99(20_000, 22_000), &[]);
+    found(p99(20_000, 22_001), &["!generator_late"]);
+    found(p99(1_000, 2_000), &[]);
+    found(p99(1_000, 2_001), &["!generator_late"]);
+    found(|e| e.operations[0].response_p99 = None, &[]);
+}
+
+#[test]
+fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
+    let not_sent = |share| {
+        move |e: &mut Evidence| {
+            e.operations[0].counters.not_sent = 1;
+            e.operations[0].lag_share = share;
+        }
+    };
+    found(not_sent(Some(0.5)), &["?not_sent"]);
+    found(not_sent(Some(0.51)), &["!not_sent"]);
+    found(not_sent(None), &["!not_sent"]);
+}
+
+#[test]
+fn what_the_server_did_is_a_warning() {
+    found(|e| e.operations[0].counters.failed = 1, &["?failures"]);
+    found(|e| e.operations[0].counters.timed_out = 1, &["?timeouts"]);
+    let hits =
+        |returned| move |e: &mut Evidence| e.operations[0].hits = Hits { expected: 10, returned, empty: 0 };
+    found(hits(10), &[]);
+    found(hits(9), &["?few_hits"]);
+}
+
+#[test]
+fn a_percentile_asked_for_and_not_told_is_an_error() {
+    let few = TooFewEvidence { expression: "search.response.p99 < 50ms".into(), offered: 999, needed: 1_000 };
+    found(|e| e.too_few.push(few), &["!too_few_samples"]);
+}
+
+#[test]
+fn the_server_must_be_there_at_the_end_and_be_the_same() {
+    let version = |v: &str| Some(v.to_owned());
+    found(|e| e.server.reachable_at_end = Some(true), &[]);
+    found(|e| e.server.reachable_at_end = Some(false), &["!server_gone"]);
+    found(|e| (e.server.version_start, e.server.version_end) = (version("2.3.5"), version("2.3.5")), &[]);
+    found(
+        |e| (e.server.version_start, e.server.version_end) = (version("2.3.5"), version("2.5.11")),
+        &["!server_changed"],
+    );
+    found(|e| e.server.version_start = version("2.3.5"), &[]);
+    found(|e| e.server.embedded = true, &["shared_cores"]);
+}
+
+#[test]
+fn the_collection_must_be_whole_and_indexed_at_the_start() {
+    let state = |rows, indexed| CollectionState {
+        rows: Some(rows),
+        indexed_rows: Some(indexed),
+        sealed: Some(2),
+        growing: Some(0),
+    };
+    let collection = |start, end, writes| {
+        move |e: &mut Evidence| {
+            e.collection =
+                Some(CollectionEvidence { rows_expected: Some(100), start, end: Some(end), writes });
+        }
+    };
+    let whole = state(100, 100);
+    found(collection(whole, whole, false), &[]);
+    found(collection(state(99, 99), state(99, 99), false), &["!rows_missing"]);
+    found(collection(state(100, 99), state(100, 99), false), &["!not_indexed"]);
+    found(collection(whole, state(101, 100), false), &["?collection_changed"]);
+    found(collection(whole, CollectionState { sealed: Some(3), ..whole }, false), &["?collection_changed"]);
+    found(collection(whole, state(150, 100), true), &["collection_grew"]);
+    found(collection(whole, whole, true), &[]);
+    found(|e| e.collection = Some(CollectionEvidence { start: whole, ..CollectionEvidence::default() }), &[]);
+}
+
+#[test]
+fn a_missing_collector_is_a_warning_only_where_it_was_asked_for() {
+    let spans = |collector_present, asked, dropped, failed| {
+        move |e: &mut Evidence| {
+            let endpoint = "http://localhost:4317".to_owned();
+            e.spans =
+                Some(SpanEvidence { endpoint, asked, collector_present, recorded: 10, dropped, failed });
+        }
+    };
+    found(spans(true, true, 0, 0), &[]);
+    found(spans(true, true, 1, 0), &["?spans_lost"]);
+    found(spans(true, false, 0, 1), &["?spans_lost"]);
+    found(spans(false, true, 0, 10), &["?collector_missing"]);
+    found(spans(false, false, 0, 10), &["no_collector"]);
+}
+
+#[test]
+fn late_bodies_are_a_warning_and_an_interruption_a_note() {
+    found(|e| e.bodies_late = 1, &["?bodies_late"]);
+    found(|e| e.interrupted_after = Some(Nanos::from_secs(3)), &["interrupted"]);
+}
+
+#[test]
+fn errors_come_first() {
+    let stream = StreamEvidence { name: "load".into(), planned: 100, offered: 0 };
+    let change = |e: &mut Evidence| {
+        e.server.embedded = true;
+        e.operations[0].counters.failed = 3;
+        e.open_streams.push(stream);
+    };
+    found(change, &["!shortfall", "?failures", "shared_cores"]);
+}
+
+#[test]
+fn the_evidence_of_an_operation_is_read_from_its_record() {
+    let mut recorder = Recorder::new(RecorderConfig {
+        operations: 1,
+        connections: 1,
+        window_start: Nanos::ZERO,
+        window: Nanos::from_secs(10),
+        longest: Nanos::from_secs(1),
+        slowest: 1,
+        seed: 0,
+    });
+    // 2,000 requests: 1 ms late, served in 3 ms.
+    for index in 0..2_000 {
+        let intended = Nanos::from_millis(index);
+        recorder.record(&Sample {
+            operation: 0,
+            intended,
+            sent: Some(intended + Nanos::from_millis(1)),
+            done: intended + Nanos::from_millis(4),
+            outcome: Outcome::Succeeded { hits: 1 },
+            trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
+            connection: 0,
+            hits_expected: 2,
+        });
+    }
+    let evidence = OperationEvidence::of("search", &recorder.finish().operations[0]);
+    assert_eq!(evidence.lag_share, Some(0.25));
+    assert_eq!(evidence.response_p99, Some(Nanos::from_millis(4)));
+    assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
+    let service = evidence.service_p99.unwrap();
+    assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");
+}
