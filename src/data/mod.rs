@@ -7,6 +7,7 @@ mod hash;
 mod mixture;
 mod scalar;
 
+pub(crate) use hash::sequence;
 pub use hash::{Domain, mix};
 pub use mixture::Mixture;
 pub use scalar::{ScalarSource, ScalarValue};

@@ -25,6 +25,8 @@ const GRPC_NAMES: [&str; 17] = [
 
 /// gRPC: unknown error.
 pub const GRPC_UNKNOWN: u8 = 2;
+/// gRPC: no answer in time.
+pub const GRPC_DEADLINE_EXCEEDED: u8 = 4;
 /// gRPC: the server does not have this call.
 pub const GRPC_UNIMPLEMENTED: u8 = 12;
 /// gRPC: something that should not happen did.

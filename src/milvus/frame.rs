@@ -1,6 +1,6 @@
 //! Requests as the bytes that go on the wire, made before they are due.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use super::proto::common::{self, KeyValuePair};
@@ -68,13 +68,11 @@ fn timestamp_field(timestamp: u64) -> Bytes {
     Bytes::copy_from_slice(&field)
 }
 
-/// Puts gRPC's prefix before a message.
-pub(crate) fn framed(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(PREFIX + message.len());
-    frame.put_u8(0);
-    frame.put_u32(message.len() as u32);
-    frame.put_slice(message);
-    frame.freeze()
+/// Fills in gRPC's prefix, for which the first [`PREFIX`] bytes have been left free; `more` bytes follow later.
+pub(crate) fn framed(mut frame: Vec<u8>, more: usize) -> Bytes {
+    let length = (frame.len() - PREFIX + more) as u32;
+    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    Bytes::from(frame)
 }
 
 /// The pair that decides a read's consistency on the wire: the level alone does not (`Strong` with timestamp 1 is not
@@ -130,9 +128,12 @@ impl SearchFrames<'_> {
             consistency_level: level as i32,
             ..SearchRequest::default()
         };
+        let mut frame = Vec::with_capacity(PREFIX + request.encoded_len());
+        frame.resize(PREFIX, 0);
+        request.encode_raw(&mut frame);
         match timestamp {
-            Some(_) => Frame::whole(framed(&request.encode_to_vec())),
-            None => open_ended(&request.encode_to_vec()),
+            Some(_) => Frame::whole(framed(frame, 0)),
+            None => Frame { head: framed(frame, TIMESTAMP_FIELD), timestamp: true },
         }
     }
 
@@ -163,15 +164,6 @@ impl SearchFrames<'_> {
         }
         pairs.into_iter().map(|(key, value)| KeyValuePair { key: key.to_owned(), value }).collect()
     }
-}
-
-/// A message whose timestamp field follows later; its prefix counts that field already.
-fn open_ended(message: &[u8]) -> Frame {
-    let mut head = BytesMut::with_capacity(PREFIX + message.len());
-    head.put_u8(0);
-    head.put_u32((message.len() + TIMESTAMP_FIELD) as u32);
-    head.put_slice(message);
-    Frame { head: head.freeze(), timestamp: true }
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
 //! *How* to talk to Milvus: its messages, the control session, pre-framed requests, the measured transport, errors,
 //! readiness and the embedded server.
 
+mod count;
 mod dial;
 mod errors;
 pub mod frame;
 mod headers;
+mod ownership;
 pub mod proto;
+mod readiness;
 mod rows;
 pub mod scan;
 mod session;
+pub mod transport;
 
 pub use dial::{DialError, Dialer};
 pub use errors::*;
+pub use frame::{Frame, SearchFrames};
 pub use headers::CallHeaders;
+pub use ownership::*;
+pub use readiness::{IndexProgress, Missing, Readiness, Segments};
 pub use rows::{PRIMARY_KEY, RowLayout};
 pub use session::Session;

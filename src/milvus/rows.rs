@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
-use super::frame::{Frame, framed};
+use super::frame::{Frame, PREFIX, framed};
 use super::proto::schema::{self, DataType, FieldData, ScalarField, field_data, scalar_field};
 use crate::data::{Mixture, ScalarSource, ScalarValue};
 use crate::workload::{Collection, Data, Scalar, ScalarKind};
@@ -67,6 +67,7 @@ impl RowLayout {
             columns.iter().map(|column| prost::encoding::message::encoded_len(5, column)).sum();
         let length = collection.len() + columns_len + vectors.encoded_len() + 32;
         let mut body = Vec::with_capacity(length);
+        body.resize(PREFIX, 0);
         prost::encoding::string::encode(3, &collection.to_owned(), &mut body);
         for column in &columns {
             prost::encoding::message::encode(5, column, &mut body);
@@ -77,7 +78,7 @@ impl RowLayout {
                 self.mixture.write_row(row, out);
             }
         });
-        Frame::whole(framed(&body))
+        Frame::whole(framed(body, 0))
     }
 
     fn scalar_column(&self, index: usize, scalar: &Scalar, first: u64, rows: u32) -> FieldData {

@@ -1,0 +1,190 @@
+//! The command line: definitions only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Load generator and latency benchmark for the Milvus vector database, every request traced.
+#[derive(Debug, Parser)]
+#[command(name = "milvus-load", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Start here:\n  milvus-load init search > search.toml\n  milvus-load run search.toml\n\n\
+    Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met;\n\
+    4 the numbers cannot be trusted; 130 interrupted, 143 terminated (partial report written).")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a workload and report its latency; with no target named, on an embedded Milvus
+    Run(RunArgs),
+    /// List the slowest requests of a report with their trace IDs and Jaeger links
+    Slow(SlowArgs),
+    /// Render a report in another format
+    Report(ReportArgs),
+    /// Manage the local Milvus that runs use when no target is named
+    Embedded {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: EmbeddedAction,
+    },
+    /// Print a commented workload file to start from
+    Init(InitArgs),
+    /// Print the JSON Schema of a file format
+    Schema {
+        /// Which format.
+        what: SchemaKind,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The workload file (TOML); `milvus-load init` writes one
+    #[arg(value_name = "WORKLOAD.toml")]
+    pub workload: PathBuf,
+    /// Set any key of the workload file, such as --set load.rate=200; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where Milvus is: http(s)://host[:port][/database] or host:port
+    #[arg(long, value_name = "URI")]
+    pub uri: Option<String>,
+    /// Open loop: requests per second
+    #[arg(long, value_name = "PER_SECOND")]
+    pub rate: Option<String>,
+    /// Closed loop: requests under way at once
+    #[arg(long, value_name = "N", conflicts_with = "rate")]
+    pub concurrency: Option<String>,
+    /// Length of the measured window, such as 30s
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+    /// Share of requests that are traced, 0 to 1
+    #[arg(long, value_name = "FRACTION")]
+    pub sample_fraction: Option<String>,
+    /// Directory for reports: the run writes to DIR/<name>/<time>-<id>
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// Print the report as JSON on standard output instead of the summary
+    #[arg(long)]
+    pub json: bool,
+    /// Show what would be done and where each setting comes from; touches no server
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave the embedded Milvus of this run running, for `milvus-load embedded`
+    #[arg(long)]
+    pub keep: bool,
+    /// Exit 0 even where the verdict says that the numbers cannot be trusted
+    #[arg(long)]
+    pub allow_untrusted: bool,
+}
+
+/// Where a report is.
+#[derive(Debug, Args)]
+pub struct ReportPath {
+    /// A run's directory, a report.json, `latest`, or `latest~1` for the one before
+    #[arg(value_name = "REPORT", default_value = "latest")]
+    pub report: String,
+    /// Directory that holds the reports, for `latest`
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+}
+
+/// `slow`.
+#[derive(Debug, Args)]
+pub struct SlowArgs {
+    /// Which report.
+    #[command(flatten)]
+    pub report: ReportPath,
+    /// How many requests to list
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub number: usize,
+    /// Ask Jaeger for each trace and show what is in it
+    #[arg(long)]
+    pub fetch: bool,
+    /// Jaeger's address; default: the one the run was made with
+    #[arg(long, value_name = "URL")]
+    pub jaeger: Option<String>,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which report.
+    #[command(flatten)]
+    pub report: ReportPath,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+}
+
+/// Formats of `report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// report.json itself
+    Json,
+    /// The summary that `run` prints
+    Terminal,
+    /// One row per operation and interval
+    Csv,
+    /// HdrHistogram's log format, interval by interval
+    Hlog,
+}
+
+/// `embedded`.
+#[derive(Debug, Subcommand)]
+pub enum EmbeddedAction {
+    /// Start one and leave it running; `run` uses it until it is stopped
+    Start {
+        /// OTLP/gRPC endpoint that the server exports its spans to
+        #[arg(long, value_name = "URL", default_value = "http://localhost:4317")]
+        otlp_endpoint: String,
+        /// The server's own sample fraction, for requests without a trace header
+        #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+        sample_fraction: f64,
+    },
+    /// Stop it and remove its data
+    Stop,
+    /// Say whether one runs, and where; exit code 1 where none does
+    Status,
+    /// Print the directory that holds the unpacked server
+    Path,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// What the workload does
+    #[arg(value_enum, default_value_t = InitKind::Search)]
+    pub kind: InitKind,
+    /// Write to this new file instead of standard output; an existing one is never overwritten
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Kinds of workload that `init` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InitKind {
+    /// Searches at a fixed rate
+    Search,
+    /// Inserts at a fixed rate
+    Insert,
+    /// Searches while rows are inserted
+    Mixed,
+}
+
+/// Formats with a published schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// report.json
+    Report,
+    /// The workload file
+    Workload,
+}

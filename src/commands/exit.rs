@@ -1,0 +1,86 @@
+//! How a command ends: the exit code that scripts rely on, and what is said on stderr.
+
+use crate::engine::StopReason;
+
+/// A command that did what it was asked, in the order of what prevails: the first that applies is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Stopped by a signal; a partial report was written: 130 or 143.
+    Stopped(StopReason),
+    /// The numbers cannot be trusted: 4.
+    Untrusted,
+    /// A threshold is not met: 3.
+    NotMet,
+    /// What was asked after is not there (`embedded status` with none running): 1.
+    Absent,
+    /// Done: 0.
+    Done,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Stopped(reason) => reason.exit_code(),
+            Self::Untrusted => 4,
+            Self::NotMet => 3,
+            Self::Absent => 1,
+            Self::Done => 0,
+        }
+    }
+}
+
+/// A command that could not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong usage or a wrong workload file: 2.
+    Usage(anyhow::Error),
+    /// It could not run: 1.
+    CouldNotRun(anyhow::Error),
+    /// Stopped by a signal before there was anything to report: 130 or 143.
+    Stopped(StopReason),
+}
+
+impl Failure {
+    /// A usage error.
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(error.into())
+    }
+
+    /// The process's exit code.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::CouldNotRun(_) => 1,
+            Self::Stopped(reason) => reason.exit_code(),
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // `{:#}` prints the whole chain of causes in one line.
+            Self::Usage(error) | Self::CouldNotRun(error) => write!(f, "{error:#}"),
+            Self::Stopped(_) => write!(f, "stopped before anything was measured"),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::CouldNotRun(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_prevail_over_distrust_and_distrust_over_thresholds() {
+        let mut all = [Exit::Done, Exit::NotMet, Exit::Stopped(StopReason::Interrupted), Exit::Untrusted];
+        all.sort();
+        assert_eq!(all.map(Exit::code), [130, 4, 3, 0]);
+    }
+}

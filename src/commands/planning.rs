@@ -1,0 +1,115 @@
+//! From a workload and a ready collection to the plan that the workers carry out.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::engine::prepare::Prepared;
+use crate::engine::{InsertSource, Plan, PlannedOperation, Requests, Tracing};
+use crate::milvus::scan::ReplyKind;
+use crate::milvus::transport::Route;
+use crate::milvus::{CallHeaders, Dialer, SearchFrames};
+use crate::units::Nanos;
+use crate::workload::{LoadModel, OperationKind, Search, Workload};
+
+/// Frames made beforehand take this much memory at most; larger queries give fewer distinct requests.
+const FRAMES_BYTES: usize = 256 << 20;
+
+/// Worker threads: as the file says, else one per core that the machine can spare: one stays free for the rest of this
+/// process, and half of them for a server on the same machine. Never more than connections, or than requests that may be
+/// under way.
+pub fn workers(workload: &Workload, server_here: bool) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let spare = if server_here { cores / 2 } else { cores.saturating_sub(1) }.max(1);
+    let asked = workload.load.workers.map_or(spare, |workers| workers as usize);
+    asked.min(workload.load.connections as usize).min(most_under_way(workload)).max(1)
+}
+
+/// Requests of the widest stream that may be under way at once.
+fn most_under_way(workload: &Workload) -> usize {
+    let widths = workload.load.streams.iter().map(|stream| match stream.model {
+        LoadModel::Open { .. } => workload.load.max_in_flight,
+        LoadModel::Closed { concurrency } => concurrency,
+    });
+    widths.max().unwrap_or(1) as usize
+}
+
+/// Makes the requests and everything else that must be there before the clock starts.
+///
+/// # Errors
+/// Where the target's host cannot stand in a URI.
+pub fn plan(
+    workload: &Workload,
+    prepared: Prepared,
+    (dialer, headers): (&Dialer, &CallHeaders),
+    tracing: Tracing,
+    workers: usize,
+) -> anyhow::Result<Plan> {
+    let load = &workload.load;
+    let layout = Arc::new(prepared.layout);
+    let next_row = Arc::new(AtomicU64::new(prepared.first_free_row));
+    let mut operations = Vec::new();
+    for operation in &workload.operations {
+        let route = |reply| Route::new(dialer, operation.kind.rpc(), reply, headers);
+        let collection: Arc<str> = workload.collection.name.as_str().into();
+        operations.push(match &operation.kind {
+            OperationKind::Search(search) => PlannedOperation {
+                name: operation.name.clone(),
+                route: route(ReplyKind::Search)?,
+                requests: Requests::Ready(search_frames(workload, search, &layout, prepared.metric)),
+                expected: expected_hits(search, prepared.rows),
+            },
+            OperationKind::Insert { batch } => PlannedOperation {
+                name: operation.name.clone(),
+                route: route(ReplyKind::Insert)?,
+                requests: Requests::Built(InsertSource {
+                    collection,
+                    layout: Arc::clone(&layout),
+                    batch: *batch,
+                    next_row: Arc::clone(&next_row),
+                }),
+                expected: *batch,
+            },
+        });
+    }
+    Ok(Plan {
+        seed: workload.data.seed,
+        streams: load.streams.clone(),
+        operations,
+        dialer: dialer.clone(),
+        connections: u16::try_from(load.connections).unwrap_or(u16::MAX),
+        workers,
+        max_in_flight: load.max_in_flight,
+        warmup: Nanos::from(load.warmup),
+        window: Nanos::from(load.duration),
+        drain: Nanos::from(load.drain),
+        timeout: workload.target.timeout,
+        slowest: workload.trace.slowest,
+        tracing,
+    })
+}
+
+/// A complete answer: `top_k` hits per query, or all rows where there are fewer. Filters may leave fewer; that is told
+/// apart where the report judges hits.
+fn expected_hits(search: &Search, rows: u64) -> u32 {
+    let per_query = u64::from(search.top_k).min(rows);
+    u32::try_from(per_query * u64::from(search.nq)).unwrap_or(u32::MAX)
+}
+
+fn search_frames(
+    workload: &Workload,
+    search: &Search,
+    layout: &crate::milvus::RowLayout,
+    metric: crate::workload::Metric,
+) -> Arc<[crate::milvus::Frame]> {
+    let frames = SearchFrames {
+        collection: &workload.collection.name,
+        layout,
+        metric,
+        consistency: workload.collection.consistency,
+        search,
+    };
+    let queries = u64::from(workload.data.queries);
+    let size = frames.frame(0, queries).len();
+    let count = queries.min((FRAMES_BYTES / size) as u64).max(1);
+    (0..count).map(|place| frames.frame(place, queries)).collect()
+}

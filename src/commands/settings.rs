@@ -1,0 +1,68 @@
+//! What is in force: flags and `--set` over the environment over the workload file over defaults.
+
+use crate::cli::RunArgs;
+use crate::trace::env::OtelEnv;
+use crate::workload::{self, Origin, Override, Workload, milvus_environment};
+
+use super::Failure;
+
+/// A workload with everything that was said over it.
+pub struct Settings {
+    /// The workload.
+    pub workload: Workload,
+    /// What of the `OTEL_*` variables the workload has no key for.
+    pub otel: OtelEnv,
+    /// What the user should know before it starts: variables that beat the file, variables that were not understood.
+    pub notices: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the file and the environment.
+    ///
+    /// # Errors
+    /// A usage failure where the file, a flag or a variable is wrong.
+    pub fn resolve(args: &RunArgs) -> Result<Self, Failure> {
+        let lookup = |name: &str| std::env::var(name).ok();
+        let otel = OtelEnv::read(&lookup);
+        let mut overrides = flags(args)?;
+        overrides.extend(milvus_environment(lookup));
+        overrides.extend(otel_overrides(&otel));
+        let workload = workload::load(&args.workload, &overrides).map_err(Failure::usage)?;
+        let mut notices = workload.notices.clone();
+        notices.extend(otel.warnings.iter().map(ToString::to_string));
+        Ok(Self { workload, otel, notices })
+    }
+
+    /// Where a setting came from.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.workload.settings.iter().find(|setting| setting.key == key).map(|setting| &setting.from)
+    }
+}
+
+fn flags(args: &RunArgs) -> Result<Vec<Override>, Failure> {
+    let shortcuts = [
+        ("--uri", "target.uri", &args.uri),
+        ("--rate", "load.rate", &args.rate),
+        ("--concurrency", "load.concurrency", &args.concurrency),
+        ("--duration", "load.duration", &args.duration),
+        ("--sample-fraction", "trace.sample_fraction", &args.sample_fraction),
+    ];
+    let mut all: Vec<_> = shortcuts
+        .into_iter()
+        .filter_map(|(flag, key, value)| Some(Override::flag(flag, key, value.as_ref()?)))
+        .collect();
+    for argument in &args.set {
+        all.push(Override::set(argument).map_err(Failure::usage)?);
+    }
+    Ok(all)
+}
+
+fn otel_overrides(otel: &OtelEnv) -> Vec<Override> {
+    let said = [
+        otel.enabled.as_ref().map(|n| (n.variable, "trace.enabled", n.value.to_string())),
+        otel.endpoint.as_ref().map(|n| (n.variable, "trace.otlp_endpoint", n.value.address.clone())),
+        otel.sample_fraction.as_ref().map(|n| (n.variable, "trace.sample_fraction", n.value.to_string())),
+        otel.service_name.as_ref().map(|n| (n.variable, "trace.service_name", n.value.clone())),
+    ];
+    said.into_iter().flatten().map(|(name, key, value)| Override::environment(name, key, value)).collect()
+}

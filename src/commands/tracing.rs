@@ -1,0 +1,107 @@
+//! The tracing of a run: who is sampled, who is told, and where spans go.
+
+use std::time::Duration;
+
+use crate::engine::Tracing;
+use crate::trace::endpoint::{Endpoint, ProbeError};
+use crate::trace::exporter::{ExportReport, ExportSettings, Exporter};
+use crate::trace::ids::RunEntropy;
+use crate::trace::sampling::{Header, SamplingRule, Switches};
+use crate::trace::span::OperationAttributes;
+use crate::units::Fraction;
+use crate::workload::{MilvusUri, Unsampled, Workload};
+
+use super::settings::Settings;
+
+/// How long the exporter may take to send what it still holds at the end.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// What became of the collector at the start.
+#[derive(Debug)]
+pub enum Collector {
+    /// Tracing is off, or nothing is sampled: none is needed.
+    NotNeeded,
+    /// It listens.
+    There,
+    /// Nobody listens there.
+    Absent {
+        /// Why we think so.
+        error: ProbeError,
+        /// Whether the user named it.
+        asked: bool,
+    },
+}
+
+/// The tracing of one run.
+pub struct RunTracing {
+    /// For the workers.
+    pub tracing: Tracing,
+    /// Where spans go; `None` where none are built.
+    pub exporter: Option<Exporter>,
+    /// Whether there is anybody to take them.
+    pub collector: Collector,
+}
+
+impl RunTracing {
+    /// Looks for the collector and starts the exporter. A collector that was not asked for and is not there gets nothing
+    /// offered; one that was asked for may still come up.
+    ///
+    /// # Errors
+    /// Where certificates for the collector cannot be used, or the system gives no entropy or thread.
+    pub fn start(settings: &Settings, uri: &MilvusUri, run_id: &str) -> anyhow::Result<Self> {
+        let trace = &settings.workload.trace;
+        let collector = look(settings)?;
+        let spans = match &collector {
+            Collector::NotNeeded | Collector::Absent { asked: false, .. } => false,
+            Collector::There | Collector::Absent { asked: true, .. } => true,
+        };
+        let header = match (trace.enabled, trace.unsampled) {
+            (false, _) => Header::Never,
+            (true, Unsampled::Propagate) => Header::Decision,
+            (true, Unsampled::Omit) => Header::OmitUnsampled,
+        };
+        let exporter = if spans { Some(start_exporter(settings, uri, run_id)?) } else { None };
+        let tracing = Tracing {
+            entropy: RunEntropy::from_os()?,
+            rule: SamplingRule::new(trace.sample_fraction),
+            switches: Switches { header, spans },
+        };
+        Ok(Self { tracing, exporter, collector })
+    }
+
+    /// Sends what is left, for at most 10 s.
+    pub fn finish(self) -> (Collector, Option<ExportReport>) {
+        (self.collector, self.exporter.map(|exporter| exporter.finish(FLUSH_LIMIT)))
+    }
+}
+
+fn look(settings: &Settings) -> anyhow::Result<Collector> {
+    let trace = &settings.workload.trace;
+    if !trace.enabled || trace.sample_fraction == Fraction::ZERO {
+        return Ok(Collector::NotNeeded);
+    }
+    let endpoint = Endpoint::parse(&trace.otlp_endpoint)?;
+    Ok(match crate::trace::endpoint::probe(&endpoint) {
+        Ok(()) => Collector::There,
+        Err(error) => Collector::Absent { error, asked: trace.otlp_asked },
+    })
+}
+
+fn start_exporter(settings: &Settings, uri: &MilvusUri, run_id: &str) -> anyhow::Result<Exporter> {
+    let trace = &settings.workload.trace;
+    let export =
+        ExportSettings::new(&trace.otlp_endpoint, &trace.service_name, &trace.resource, &settings.otel)?;
+    Ok(Exporter::start(&export, &attributes(&settings.workload, uri), run_id)?)
+}
+
+fn attributes(workload: &Workload, uri: &MilvusUri) -> Vec<OperationAttributes> {
+    let of = |operation: &crate::workload::Operation| OperationAttributes {
+        operation: operation.name.clone(),
+        rpc: operation.kind.rpc().to_owned(),
+        collection: workload.collection.name.clone(),
+        database: workload.target.database.clone(),
+        server_address: uri.host.clone(),
+        server_port: uri.port,
+    };
+    workload.operations.iter().map(of).collect()
+}

@@ -1,0 +1,49 @@
+//! The run's clock: one monotonic anchor, one wall time belonging to it.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::units::Nanos;
+
+/// Converts between moments of the monotonic clock, nanoseconds since the start of the run, and wall time.
+///
+/// All wall times of a run come from this one pair, so that a step of the system clock during the run moves nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct RunClock {
+    anchor: Instant,
+    /// Wall time of the anchor, nanoseconds since 1970.
+    anchor_unix: u64,
+}
+
+impl RunClock {
+    /// A clock whose zero lies `ahead` from now, so that every worker can be ready when it strikes.
+    pub fn starting_in(ahead: Duration) -> Self {
+        let (anchor, wall) = (Instant::now() + ahead, SystemTime::now() + ahead);
+        let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { anchor, anchor_unix: Nanos::from(since).get() }
+    }
+
+    /// Nanoseconds from the start of the run to `moment`; zero where it lies before.
+    pub fn at(&self, moment: Instant) -> Nanos {
+        Nanos::from(moment.saturating_duration_since(self.anchor))
+    }
+
+    /// The run's time now.
+    pub fn now(&self) -> Nanos {
+        self.at(Instant::now())
+    }
+
+    /// Whether zero has passed.
+    pub fn has_started(&self) -> bool {
+        Instant::now() >= self.anchor
+    }
+
+    /// The moment of the monotonic clock at `since` after the start.
+    pub fn instant(&self, since: Nanos) -> Instant {
+        self.anchor + since.as_duration()
+    }
+
+    /// Wall time at `since` after the start, in nanoseconds since 1970.
+    pub const fn unix_nanos(&self, since: Nanos) -> u64 {
+        self.anchor_unix.saturating_add(since.get())
+    }
+}

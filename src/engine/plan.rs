@@ -1,0 +1,126 @@
+//! The plan: everything made before the clock starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::feed::InsertSource;
+use crate::milvus::transport::Route;
+use crate::milvus::{Dialer, Frame};
+use crate::trace::ids::RunEntropy;
+use crate::trace::sampling::{RequestTracer, SamplingRule, Switches};
+use crate::units::Nanos;
+use crate::workload::{LoadModel, Stream};
+
+/// What the workers carry out. Shared, never changed while they run.
+pub struct Plan {
+    /// Decides arrivals and operations.
+    pub seed: u64,
+    /// The arrival processes.
+    pub streams: Vec<Stream>,
+    /// The operations, in the workload's order.
+    pub operations: Vec<PlannedOperation>,
+    /// How to reach Milvus.
+    pub dialer: Dialer,
+    /// Connections in total, at least `workers`.
+    pub connections: u16,
+    /// Worker threads.
+    pub workers: usize,
+    /// Per open stream.
+    pub max_in_flight: u32,
+    /// Length of the warm-up.
+    pub warmup: Nanos,
+    /// Length of the measured window.
+    pub window: Nanos,
+    /// How long to wait at the end.
+    pub drain: Nanos,
+    /// From *sent*.
+    pub timeout: Duration,
+    /// Slowest requests kept per operation.
+    pub slowest: usize,
+    /// Names requests and decides about their traces.
+    pub tracing: Tracing,
+}
+
+impl Plan {
+    /// No request is intended at or after this moment.
+    pub fn end(&self) -> Nanos {
+        self.warmup + self.window
+    }
+
+    /// The share of `total` that worker `worker` takes: they add up to `total`.
+    pub const fn share(&self, total: u32, worker: usize) -> u32 {
+        let workers = self.workers as u32;
+        total / workers + if (worker as u32) < total % workers { 1 } else { 0 }
+    }
+
+    /// The first connection of a worker and how many it has.
+    pub fn connections_of(&self, worker: usize) -> (u16, u16) {
+        let first: u32 = (0..worker).map(|w| self.share(u32::from(self.connections), w)).sum();
+        (first as u16, self.share(u32::from(self.connections), worker) as u16)
+    }
+
+    /// True where every stream is a closed loop.
+    pub fn is_closed(&self) -> bool {
+        self.streams.iter().all(|s| matches!(s.model, LoadModel::Closed { .. }))
+    }
+}
+
+/// Who is sampled and who is told.
+#[derive(Clone, Debug)]
+pub struct Tracing {
+    /// Keeps the IDs of runs and workers apart.
+    pub entropy: RunEntropy,
+    /// Which requests are sampled.
+    pub rule: SamplingRule,
+    /// What is done about it.
+    pub switches: Switches,
+}
+
+impl Tracing {
+    /// The part of one worker.
+    pub fn of_worker(&self, worker: usize) -> RequestTracer {
+        RequestTracer::new(self.entropy.generator(worker as u64), self.rule, self.switches)
+    }
+}
+
+/// One operation, ready to be sent.
+pub struct PlannedOperation {
+    /// Its name in the workload.
+    pub name: String,
+    /// Method and headers.
+    pub route: Route,
+    /// The requests.
+    pub requests: Requests,
+    /// Hits of a complete answer, or rows sent.
+    pub expected: u32,
+}
+
+impl PlannedOperation {
+    /// Rows that one request writes; 0 for reads.
+    pub const fn rows(&self) -> u32 {
+        match &self.requests {
+            Requests::Ready(_) => 0,
+            Requests::Built(source) => source.batch,
+        }
+    }
+}
+
+/// Where an operation's requests come from.
+pub enum Requests {
+    /// Made beforehand; arrival k sends number k modulo their count. Never empty.
+    Ready(Arc<[Frame]>),
+    /// Built ahead while the run goes on.
+    Built(InsertSource),
+}
+
+#[cfg(test)]
+mod tests {
+    /// Shares are whole, differ by at most one, and lose nothing.
+    #[test]
+    fn shares_add_up() {
+        for (total, workers) in [(256, 3), (4, 4), (7, 2), (1, 2), (10, 1)] {
+            let share = |worker: u32| total / workers + u32::from(worker < total % workers);
+            assert_eq!((0..workers).map(share).sum::<u32>(), total);
+        }
+    }
+}

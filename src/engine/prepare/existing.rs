@@ -1,0 +1,175 @@
+//! A collection that is there already: reused where it is ours and fits, or taken as it is.
+
+use super::{Action, PrepareError, Prepared, Setup};
+use crate::data::{Mixture, ScalarSource};
+use crate::milvus::proto::common::{KeyValuePair, LoadState};
+use crate::milvus::proto::milvus::IndexDescription;
+use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
+use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout};
+use crate::workload::{Metric, OperationKind, Scalar, ScalarKind};
+
+impl Setup<'_> {
+    /// Ours, and made for this workload: reused where its rows are the base rows, else rebuilt.
+    pub(super) async fn reuse(&mut self) -> Result<Prepared, PrepareError> {
+        let collection = &self.workload.collection;
+        let name = &collection.name;
+        let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
+        if indexes.is_empty() {
+            return self.rebuild("its set-up was not finished").await;
+        }
+        if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
+            self.call("load", async |s| s.load_collection(name, collection.replicas).await).await?;
+            let loaded = async |s: &crate::milvus::Session| {
+                Ok(s.load_state(name).await? == LoadState::Loaded)
+            };
+            self.poll("load", "the collection to be loaded", loaded).await?;
+        }
+        let rows = self.call("count", async |s| s.count(name, "").await).await?;
+        if rows < collection.rows {
+            return self.rebuild("its set-up was not finished").await;
+        }
+        if rows > collection.rows && !collection.keep_writes {
+            return self.rebuild("earlier runs have written to it").await;
+        }
+        let mut first_free_row = collection.rows;
+        if rows > collection.rows {
+            self.flush().await?;
+            let from = collection.rows;
+            first_free_row =
+                self.call("count", async |s| s.first_free_key(name, PRIMARY_KEY, from).await).await?;
+        }
+        let readiness = self.wait_ready(rows).await?;
+        Ok(Prepared {
+            action: Action::Reused,
+            rows,
+            extra_rows: rows - collection.rows,
+            first_free_row,
+            layout: RowLayout::new(collection, &self.workload.data),
+            metric: collection.vector.metric,
+            segments: readiness.segments,
+            missing: Vec::new(),
+        })
+    }
+
+    /// `prepare = "never"`: reads what it must know and changes nothing.
+    pub(super) async fn take_as_it_is(&mut self) -> Result<Prepared, PrepareError> {
+        let name = &self.workload.collection.name;
+        let described = self.call("inspect", async |s| s.describe_collection(name).await).await?;
+        let schema = described.schema.unwrap_or_default();
+        if self.call("inspect", async |s| s.load_state(name).await).await? != LoadState::Loaded {
+            return Err(PrepareError::NotLoaded(name.clone()));
+        }
+        let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
+        let layout = self.described_layout(&schema)?;
+        let index = indexes.iter().find(|index| index.field_name == layout.vector);
+        let metric = self.described_metric(index)?;
+        let rows = self.call("count", async |s| s.count(name, "").await).await?;
+        let readiness = self.call("inspect", async |s| Readiness::ask(s, name, rows).await).await?;
+        Ok(Prepared {
+            action: Action::TakenAsItIs,
+            rows,
+            extra_rows: 0,
+            first_free_row: self.free_row_of_foreign(&layout).await?,
+            layout,
+            metric,
+            segments: readiness.segments,
+            missing: readiness.missing(),
+        })
+    }
+
+    /// Only asked where the workload writes and the keys are the client's.
+    async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
+        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
+        let (Some(key), true) = (&layout.key, writes) else { return Ok(0) };
+        let name = &self.workload.collection.name;
+        self.call("count", async |s| s.first_free_key(name, key, 0).await).await
+    }
+
+    fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
+        let (collection, data) = (&self.workload.collection, &self.workload.data);
+        let wanted = collection.vector_given.then_some(collection.vector.name.as_str());
+        let vector = schema
+            .fields
+            .iter()
+            .find(|f| f.data_type() == DataType::FloatVector && wanted.is_none_or(|name| f.name == name))
+            .ok_or_else(|| {
+                self.schema_problem(
+                    "it has no float vector field of the name in collection.vector; name one that it has"
+                        .to_owned(),
+                )
+            })?;
+        let dim: u32 = parameter(&vector.type_params, "dim").and_then(|dim| dim.parse().ok()).unwrap_or(0);
+        if dim == 0 || (collection.vector_given && dim != collection.vector.dim) {
+            let given = collection.vector.dim;
+            return Err(self.schema_problem(format!(
+                "its field {} has {dim} dimensions, the workload says {given}; set collection.vector.dim = {dim}",
+                vector.name
+            )));
+        }
+        let key = schema.fields.iter().find(|field| field.is_primary_key);
+        let key = key.filter(|key| !key.auto_id && key.data_type() == DataType::Int64);
+        let others = schema.fields.iter().filter(|f| !f.is_primary_key && f.name != vector.name);
+        let scalars = others.enumerate().map(|(i, field)| self.described_scalar(i, field));
+        Ok(RowLayout {
+            key: key.map(|key| key.name.clone()),
+            vector: vector.name.clone(),
+            mixture: Mixture::new(data.seed, dim, data.clusters, data.spread),
+            scalars: self.filterable(scalars.collect::<Result<Vec<_>, _>>()?),
+        })
+    }
+
+    /// The workload's own scalars come first, in its order: filters refer to them by place.
+    fn filterable(&self, described: Vec<(Scalar, ScalarSource)>) -> Vec<(Scalar, ScalarSource)> {
+        let given = &self.workload.collection.scalars;
+        let seed = self.workload.data.seed;
+        let ours = given.iter().enumerate();
+        let mut all: Vec<_> =
+            ours.map(|(i, s)| (s.clone(), ScalarSource::new(seed, i as u64, s.distinct))).collect();
+        all.extend(described.into_iter().filter(|(s, _)| given.iter().all(|g| g.name != s.name)));
+        all
+    }
+
+    fn described_scalar(
+        &self,
+        place: usize,
+        field: &FieldSchema,
+    ) -> Result<(Scalar, ScalarSource), PrepareError> {
+        /// Values that a field gets of which the workload says nothing.
+        const DISTINCT: u64 = 1000;
+        let kind = match field.data_type() {
+            DataType::Bool => ScalarKind::Bool,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 => ScalarKind::Int32,
+            DataType::Int64 => ScalarKind::Int64,
+            DataType::Float => ScalarKind::Float,
+            DataType::Double => ScalarKind::Double,
+            // What is only read needs no values: the type does not matter then.
+            _ => ScalarKind::Varchar,
+        };
+        let distinct = if kind == ScalarKind::Bool { 2 } else { DISTINCT };
+        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
+        if writes && kind == ScalarKind::Varchar && field.data_type() != DataType::VarChar {
+            let kind = field.data_type().as_str_name();
+            return Err(self.schema_problem(format!("inserting into it needs values for its field {} of type {kind}, which is not built yet; use operations that read", field.name)));
+        }
+        let scalar = Scalar { name: field.name.clone(), kind, distinct };
+        Ok((scalar, ScalarSource::new(self.workload.data.seed, place as u64, distinct)))
+    }
+
+    fn described_metric(&self, index: Option<&IndexDescription>) -> Result<Metric, PrepareError> {
+        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
+            return Ok(self.workload.collection.vector.metric);
+        };
+        [Metric::L2, Metric::Ip, Metric::Cosine]
+            .into_iter()
+            .find(|metric| metric.wire_name().eq_ignore_ascii_case(name))
+            .ok_or_else(|| self.schema_problem(format!("its index has the metric {name}, which a float vector cannot be searched with here (L2, IP, COSINE)")))
+    }
+
+    fn schema_problem(&self, problem: String) -> PrepareError {
+        PrepareError::Schema { collection: self.workload.collection.name.clone(), problem }
+    }
+}
+
+fn parameter<'a>(pairs: &'a [KeyValuePair], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|pair| pair.key == key).map(|pair| pair.value.as_str())
+}

@@ -1,0 +1,247 @@
+//! One request of one worker: named, sent, recorded.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use slab::Slab;
+
+use super::clock::RunClock;
+use super::feed::InsertFeed;
+use super::live::Live;
+use super::plan::{Plan, Requests};
+use crate::measure::{Outcome, Phase, Recorder, Sample};
+use crate::milvus::Frame;
+use crate::milvus::transport::{CallError, Pool, Reply};
+use crate::trace::TraceRef;
+use crate::trace::exporter::SpanSink;
+use crate::trace::sampling::RequestTracer;
+use crate::trace::span::{ClientSpan, SpanOutcome};
+use crate::units::Nanos;
+
+/// What the requests of one worker share. Single-threaded: cells, no locks.
+pub(super) struct Desk {
+    pub plan: Arc<Plan>,
+    pub clock: RunClock,
+    pub pool: Pool,
+    /// `None` once the run is over.
+    pub recorder: RefCell<Option<Recorder>>,
+    pub tracer: RefCell<RequestTracer>,
+    pub spans: Option<SpanSink>,
+    pub live: Arc<Live>,
+    /// One per operation; `None` where requests are ready beforehand.
+    pub feeds: Vec<Option<tokio::sync::Mutex<InsertFeed>>>,
+    /// Newest write timestamp of this process, over all workers; 0 before the first write.
+    pub last_write: Arc<AtomicU64>,
+    /// Due and not done.
+    pub in_flight: RefCell<Slab<InFlight>>,
+    /// Due and not done, per stream.
+    pub stream_in_flight: Vec<Cell<u32>>,
+    /// Inserts whose body was not ready when it was due.
+    pub late_bodies: Cell<u64>,
+    /// Raised whenever a request is done.
+    pub done: tokio::sync::Notify,
+}
+
+/// A request between *due* and *done*.
+pub(super) struct InFlight {
+    pub operation: usize,
+    pub intended: Nanos,
+    pub sent: Option<Nanos>,
+    pub connection: u16,
+    pub trace: TraceRef,
+}
+
+/// A request that is due.
+#[derive(Clone, Copy)]
+pub(super) struct Task {
+    pub stream: usize,
+    /// Index of the arrival in its stream.
+    pub index: u64,
+    pub operation: usize,
+    pub intended: Nanos,
+}
+
+impl Desk {
+    /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
+    pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
+        let stream = &self.stream_in_flight[task.stream];
+        let now_in_flight = stream.get() + 1;
+        let trace = self.tracer.borrow_mut().next_request();
+        self.live.due();
+        if bound.is_some_and(|bound| now_in_flight > bound) {
+            self.record(&Sample {
+                operation: task.operation,
+                intended: task.intended,
+                sent: None,
+                done: task.intended,
+                outcome: Outcome::NotSent,
+                trace: TraceRef { sampled: false, ..trace },
+                connection: 0,
+                hits_expected: self.plan.operations[task.operation].expected,
+            });
+            return None;
+        }
+        stream.set(now_in_flight);
+        if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+            recorder.in_flight(task.operation, task.intended, now_in_flight);
+        }
+        let entry =
+            InFlight { operation: task.operation, intended: task.intended, sent: None, connection: 0, trace };
+        Some(self.in_flight.borrow_mut().insert(entry))
+    }
+
+    /// Sends an admitted request and records what became of it.
+    pub async fn carry_out(self: Rc<Self>, task: Task, key: usize) {
+        let operation = &self.plan.operations[task.operation];
+        let Some(frame) = self.frame(task).await else {
+            self.finish(task, key, Err("the thread that builds insert bodies is gone".to_owned()));
+            return;
+        };
+        let trace = match self.in_flight.borrow().get(key) {
+            Some(entry) => entry.trace,
+            None => return,
+        };
+        let header = self.tracer.borrow().header(&trace);
+        let last_write = Some(self.last_write.load(Ordering::Relaxed)).filter(|t| *t > 0);
+        let note_sent = |sent, connection| {
+            if let Some(entry) = self.in_flight.borrow_mut().get_mut(key) {
+                entry.sent = Some(self.clock.at(sent));
+                entry.connection = connection;
+            }
+        };
+        let call =
+            self.pool.call(&operation.route, &frame, last_write, header, self.plan.timeout, note_sent).await;
+        if let Ok(answer) = &call.result
+            && answer.timestamp > 0
+        {
+            self.last_write.fetch_max(answer.timestamp, Ordering::Relaxed);
+        }
+        self.finish(task, key, Ok(call));
+    }
+
+    async fn frame(&self, task: Task) -> Option<Frame> {
+        match (&self.plan.operations[task.operation].requests, &self.feeds[task.operation]) {
+            (Requests::Ready(frames), _) => Some(frames[(task.index % frames.len() as u64) as usize].clone()),
+            (Requests::Built(_), Some(feed)) => {
+                let mut feed = feed.lock().await;
+                match feed.take() {
+                    Some(frame) => Some(frame),
+                    None => {
+                        self.late_bodies.set(self.late_bodies.get() + 1);
+                        feed.wait().await
+                    }
+                }
+            }
+            (Requests::Built(_), None) => None,
+        }
+    }
+
+    fn finish(&self, task: Task, key: usize, reply: Result<Reply, String>) {
+        // Given up at the end of the drain: it has been recorded then.
+        let Some(entry) = self.in_flight.borrow_mut().try_remove(key) else { return };
+        let operation = &self.plan.operations[task.operation];
+        let (sample, peer) = match reply {
+            Ok(reply) => {
+                let sample = Sample {
+                    operation: task.operation,
+                    intended: task.intended,
+                    sent: reply.sent.map(|sent| self.clock.at(sent)),
+                    done: self.clock.at(reply.done),
+                    connection: reply.connection,
+                    trace: entry.trace,
+                    hits_expected: operation.expected,
+                    outcome: outcome(reply.result),
+                };
+                (sample, reply.peer)
+            }
+            Err(message) => {
+                let sample = Sample {
+                    operation: task.operation,
+                    intended: task.intended,
+                    sent: None,
+                    done: self.clock.now(),
+                    connection: 0,
+                    trace: entry.trace,
+                    hits_expected: operation.expected,
+                    outcome: Outcome::Failed { grpc: 0, milvus: 0, message: message.into() },
+                };
+                (sample, None)
+            }
+        };
+        let stream = &self.stream_in_flight[task.stream];
+        stream.set(stream.get() - 1);
+        self.record(&sample);
+        self.span(&sample, peer);
+        self.done.notify_one();
+    }
+
+    /// Records everything still in flight as timed out: the drain is over.
+    pub fn give_up(&self) {
+        let left: Vec<InFlight> = self.in_flight.borrow_mut().drain().collect();
+        let now = self.clock.now();
+        for entry in left {
+            let sample = Sample {
+                operation: entry.operation,
+                intended: entry.intended,
+                sent: entry.sent,
+                done: now,
+                outcome: Outcome::TimedOut,
+                trace: entry.trace,
+                connection: entry.connection,
+                hits_expected: self.plan.operations[entry.operation].expected,
+            };
+            self.record(&sample);
+            self.span(&sample, None);
+        }
+    }
+
+    fn record(&self, sample: &Sample) {
+        self.live.done(matches!(sample.outcome, Outcome::Succeeded { .. }));
+        if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+            recorder.record(sample);
+        }
+    }
+
+    fn span(&self, sample: &Sample, peer: Option<std::net::SocketAddr>) {
+        let Some(sink) = &self.spans else { return };
+        let Some(sent) = sample.sent else { return };
+        if !self.tracer.borrow().builds_span(&sample.trace) {
+            return;
+        }
+        let phase = if sample.intended < self.plan.warmup { Phase::Warmup } else { Phase::Measure };
+        let operation = &self.plan.operations[sample.operation];
+        sink.offer(ClientSpan {
+            trace: sample.trace,
+            operation: sample.operation,
+            phase: phase.name(),
+            intended: self.clock.unix_nanos(sample.intended),
+            sent: self.clock.unix_nanos(sent),
+            done: self.clock.unix_nanos(sample.done),
+            outcome: span_outcome(&sample.outcome),
+            peer,
+            rows: operation.rows(),
+        });
+    }
+}
+
+fn outcome(result: Result<crate::milvus::scan::Scanned, CallError>) -> Outcome {
+    match result {
+        Ok(answer) => Outcome::Succeeded { hits: u32::try_from(answer.count).unwrap_or(u32::MAX) },
+        Err(CallError::Failed { grpc, milvus, message }) => {
+            Outcome::Failed { grpc, milvus, message: message.into() }
+        }
+        Err(CallError::TimedOut) => Outcome::TimedOut,
+    }
+}
+
+fn span_outcome(outcome: &Outcome) -> SpanOutcome {
+    match outcome {
+        Outcome::Succeeded { .. } => SpanOutcome::Ok,
+        Outcome::Failed { grpc: 0, milvus, .. } => SpanOutcome::Milvus(*milvus),
+        Outcome::Failed { grpc, .. } => SpanOutcome::Grpc(*grpc),
+        // Never sent has no span; were it to get one, it would have had no answer.
+        Outcome::TimedOut | Outcome::NotSent => SpanOutcome::TimedOut,
+    }
+}

@@ -1,0 +1,180 @@
+//! A run: start the workers together, let them work, bring their records together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::clock::RunClock;
+use super::live::{Live, LiveTotals};
+use super::plan::Plan;
+use super::stop::Stop;
+use super::worker::{self, Haul, Order};
+use crate::measure::{MergeError, Recorded, RecorderConfig};
+use crate::milvus::transport::PoolStats;
+use crate::trace::exporter::SpanSink;
+use crate::units::Nanos;
+
+/// Between the start signal and the run's zero: every worker has heard it by then.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// Why a run could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The system gave no thread, timer or runtime.
+    #[error("the load generator could not start: {0}")]
+    System(#[from] std::io::Error),
+    /// Not every connection came up.
+    #[error("not every connection to Milvus came up: {0}")]
+    Connect(String),
+    /// A worker ended without its record. A bug.
+    #[error("a worker thread ended early and its part of the numbers is lost; please report this")]
+    WorkerLost,
+    /// Records of workers do not fit together. A bug.
+    #[error("the workers' records do not fit together: {0}; please report this")]
+    Merge(#[from] MergeError),
+}
+
+/// A run under way.
+pub struct Execution {
+    clock: RunClock,
+    live: Vec<Arc<Live>>,
+    workers: Vec<JoinHandle<Result<Option<Haul>, EngineError>>>,
+    end: Nanos,
+}
+
+/// What a run has brought.
+pub struct Finished {
+    /// All workers' records together.
+    pub recorded: Recorded,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// When the last request was done with, from the start of the run.
+    pub ended: Nanos,
+    /// Connections lost, attempts failed, waits for stream slots.
+    pub pool: PoolStats,
+    /// The address of each connection, by number.
+    pub peers: Vec<Option<SocketAddr>>,
+    /// Inserts whose body was not ready in time.
+    pub late_bodies: u64,
+}
+
+impl Plan {
+    /// How the recorder of each worker is laid out.
+    pub fn recorder(&self) -> RecorderConfig {
+        RecorderConfig {
+            operations: self.operations.len(),
+            connections: self.connections,
+            window_start: self.warmup,
+            window: self.window,
+            longest: Nanos::from(self.timeout) + self.drain,
+            slowest: self.slowest,
+            seed: self.seed,
+        }
+    }
+}
+
+impl Execution {
+    /// Starts the workers, waits until all are connected, and sets the clock going.
+    ///
+    /// # Errors
+    /// Where a thread cannot be had or a connection does not come up; nothing has been sent then.
+    pub async fn start(plan: Arc<Plan>, spans: Option<SpanSink>, stop: Stop) -> Result<Self, EngineError> {
+        let last_write = Arc::new(AtomicU64::new(0));
+        let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
+        for index in 0..plan.workers {
+            let (ready, is_ready) = oneshot::channel();
+            let (start, started) = oneshot::channel();
+            let counters = Arc::new(Live::default());
+            let order = Order {
+                index,
+                recorder: plan.recorder(),
+                plan: Arc::clone(&plan),
+                spans: spans.clone(),
+                live: Arc::clone(&counters),
+                stop: stop.clone(),
+                last_write: Arc::clone(&last_write),
+                ready,
+                start: started,
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            workers.push(thread.spawn(move || worker::run(order))?);
+            live.push(counters);
+            waiting.push(is_ready);
+            starts.push(start);
+        }
+        for ready in waiting {
+            ready.await.map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Connect)?;
+        }
+        let clock = RunClock::starting_in(LEAD);
+        for start in starts {
+            start.send(clock).map_err(|_| EngineError::WorkerLost)?;
+        }
+        Ok(Self { clock, live, workers, end: plan.end() })
+    }
+
+    /// Counters now.
+    pub fn live(&self) -> LiveTotals {
+        Live::total(self.live.iter().map(Arc::as_ref))
+    }
+
+    /// Time since the run's start.
+    pub fn elapsed(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// Whether every worker is done.
+    pub fn is_finished(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// When the last request is due, from the start of the run.
+    pub const fn end(&self) -> Nanos {
+        self.end
+    }
+
+    /// Waits for the workers and brings their records together.
+    ///
+    /// # Errors
+    /// Where a worker was lost and nothing is left to report.
+    pub fn finish(self) -> Result<Finished, EngineError> {
+        let mut all: Option<Finished> = None;
+        for worker in self.workers {
+            let haul = worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
+            match &mut all {
+                None => all = Some(self.clock.first(haul)),
+                Some(all) => all.add(haul)?,
+            }
+        }
+        all.ok_or(EngineError::WorkerLost)
+    }
+}
+
+impl RunClock {
+    fn first(&self, haul: Haul) -> Finished {
+        Finished {
+            recorded: haul.recorded,
+            clock: *self,
+            ended: self.now(),
+            pool: haul.pool,
+            peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
+            late_bodies: haul.late_bodies,
+        }
+    }
+}
+
+impl Finished {
+    fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
+        self.recorded.merge(&haul.recorded)?;
+        self.ended = self.ended.max(self.clock.now());
+        self.pool.connections_lost += haul.pool.connections_lost;
+        self.pool.connect_failures += haul.pool.connect_failures;
+        self.pool.slot_waits += haul.pool.slot_waits;
+        self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
+        self.late_bodies += haul.late_bodies;
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! One worker: a thread with its own runtime, connections and recorder, which sends its share of every stream.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::EngineError;
+use super::clock::RunClock;
+use super::feed::InsertFeed;
+use super::live::Live;
+use super::pacer::Pacer;
+use super::plan::{Plan, Requests};
+use super::request::{Desk, Task};
+use super::schedule::{Choice, Schedule};
+use super::stop::Stop;
+use crate::measure::{Recorded, Recorder, RecorderConfig};
+use crate::milvus::transport::{Pool, PoolStats};
+use crate::trace::exporter::SpanSink;
+use crate::units::Nanos;
+use crate::workload::LoadModel;
+
+/// How long the connections of a worker may take to come up before the run.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// A stop is noticed within this time.
+const STOP_POLL: Duration = Duration::from_millis(20);
+
+/// What a worker is given.
+pub(super) struct Order {
+    pub index: usize,
+    pub plan: Arc<Plan>,
+    pub recorder: RecorderConfig,
+    pub spans: Option<SpanSink>,
+    pub live: Arc<Live>,
+    pub stop: Stop,
+    pub last_write: Arc<AtomicU64>,
+    /// Told when connections are up and bodies are waiting.
+    pub ready: oneshot::Sender<Result<(), String>>,
+    /// Gives the clock to start by.
+    pub start: oneshot::Receiver<RunClock>,
+}
+
+/// What a worker brings back.
+pub(super) struct Haul {
+    pub recorded: Recorded,
+    pub pool: PoolStats,
+    pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
+    pub late_bodies: u64,
+}
+
+/// Runs a worker to its end, on the calling thread.
+pub(super) fn run(order: Order) -> Result<Option<Haul>, EngineError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, work(order))
+}
+
+async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
+    let Order { index, plan, recorder, spans, live, stop, last_write, ready, start } = order;
+    let (first, count) = plan.connections_of(index);
+    let pool = Pool::open(&plan.dialer, first, count);
+    let feeds = open_feeds(&plan, index)?;
+    let prepared = pool.ready(CONNECT_LIMIT).await;
+    bodies_waiting(&feeds, &stop).await;
+    // Nobody listens any more where another worker has failed already.
+    let _ = ready.send(prepared);
+    let Ok(clock) = start.await else { return Ok(None) };
+    let desk = Rc::new(Desk {
+        recorder: RefCell::new(Some(Recorder::new(recorder))),
+        tracer: RefCell::new(plan.tracing.of_worker(index)),
+        in_flight: RefCell::new(slab::Slab::new()),
+        stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
+        feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
+        late_bodies: Cell::new(0),
+        done: tokio::sync::Notify::new(),
+        plan,
+        clock,
+        pool,
+        spans,
+        live,
+        last_write,
+    });
+    send_all(&desk, index, &stop).await?;
+    drain(&desk).await;
+    // Taken out, so that a request that ends from here on finds nothing to write to.
+    let recorder = desk.recorder.take();
+    Ok(recorder.map(|recorder| Haul {
+        recorded: recorder.finish(),
+        pool: desk.pool.stats(),
+        peers: desk.pool.peers(),
+        late_bodies: desk.late_bodies.get(),
+    }))
+}
+
+fn open_feeds(plan: &Plan, worker: usize) -> std::io::Result<Vec<Option<InsertFeed>>> {
+    let feed = |requests: &Requests| match requests {
+        Requests::Ready(_) => Ok(None),
+        Requests::Built(source) => InsertFeed::start(source.clone(), worker).map(Some),
+    };
+    plan.operations.iter().map(|operation| feed(&operation.requests)).collect()
+}
+
+/// A run starts with bodies in hand: until then it would measure their building.
+async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) {
+    while feeds.iter().flatten().any(|feed| feed.waiting() < 2) && !stop.is_raised() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Sends this worker's share of every stream; returns when nothing more becomes due.
+async fn send_all(desk: &Rc<Desk>, worker: usize, stop: &Stop) -> Result<(), EngineError> {
+    let mut streams: Vec<JoinHandle<Result<(), EngineError>>> = Vec::new();
+    for (stream, settings) in desk.plan.streams.iter().enumerate() {
+        match settings.model {
+            LoadModel::Open { rate, arrival } => {
+                let arrivals = Schedule::new(desk.plan.seed, stream as u64, arrival, rate, desk.plan.end());
+                let open = open_loop(Rc::clone(desk), worker, stream, arrivals, stop.clone());
+                streams.push(tokio::task::spawn_local(open));
+            }
+            LoadModel::Closed { concurrency } => {
+                let next = Rc::new(Cell::new(0));
+                for _ in 0..desk.plan.share(concurrency, worker) {
+                    let slot = closed_loop(Rc::clone(desk), worker, stream, Rc::clone(&next), stop.clone());
+                    streams.push(tokio::task::spawn_local(slot));
+                }
+            }
+        }
+    }
+    for stream in streams {
+        stream.await.map_err(|_| EngineError::WorkerLost)??;
+    }
+    Ok(())
+}
+
+/// Dispatches everything that is due, then sleeps until the next arrival.
+async fn open_loop(
+    desk: Rc<Desk>,
+    worker: usize,
+    stream: usize,
+    arrivals: Schedule,
+    stop: Stop,
+) -> Result<(), EngineError> {
+    let plan = &desk.plan;
+    let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
+    let bound = plan.share(plan.max_in_flight, worker);
+    let mut pacer = Pacer::new()?;
+    for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
+        loop {
+            if stop.is_raised() {
+                return Ok(());
+            }
+            let wait = due.at - desk.clock.now();
+            if wait == Nanos::ZERO && desk.clock.has_started() {
+                break;
+            }
+            let moment = desk.clock.instant(due.at).min(std::time::Instant::now() + STOP_POLL);
+            pacer.sleep_until(moment).await?;
+        }
+        let operation = choice.of(due.index);
+        let task = Task { stream, index: due.index, operation, intended: due.at };
+        if let Some(key) = desk.admit(task, Some(bound)) {
+            tokio::task::spawn_local(Rc::clone(&desk).carry_out(task, key));
+        }
+    }
+    Ok(())
+}
+
+/// One slot of a closed loop: the next request is intended the moment the slot became free.
+async fn closed_loop(
+    desk: Rc<Desk>,
+    worker: usize,
+    stream: usize,
+    next: Rc<Cell<u64>>,
+    stop: Stop,
+) -> Result<(), EngineError> {
+    let plan = &desk.plan;
+    let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
+    Pacer::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
+    loop {
+        let intended = desk.clock.now();
+        if intended >= plan.end() || stop.is_raised() {
+            return Ok(());
+        }
+        let index = next.replace(next.get() + 1) * plan.workers as u64 + worker as u64;
+        let task = Task { stream, index, operation: choice.of(index), intended };
+        if let Some(key) = desk.admit(task, None) {
+            Rc::clone(&desk).carry_out(task, key).await;
+        }
+    }
+}
+
+/// Waits for what is in flight; what is left at the end of the drain has timed out.
+async fn drain(desk: &Rc<Desk>) {
+    let all_done = async {
+        while !desk.in_flight.borrow().is_empty() {
+            desk.done.notified().await;
+        }
+    };
+    // A timeout here is not an error: what it leaves is recorded next.
+    let _ = tokio::time::timeout(desk.plan.drain.as_duration(), all_done).await;
+    desk.give_up();
+}
