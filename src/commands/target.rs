@@ -65,7 +65,7 @@ impl ChosenTarget {
     }
 
     fn embedded(uri: &str, metrics: String, kind: TargetKind) -> anyhow::Result<Self> {
-        Ok(Self { uri: MilvusUri::parse(uri)?, metrics: vec![metrics], kind })
+        Ok(Self { uri: uri.parse()?, metrics: vec![metrics], kind })
     }
 }
 

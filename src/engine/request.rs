@@ -11,6 +11,7 @@ use super::clock::RunClock;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
+use super::stop::Stop;
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
 use crate::milvus::transport::{CallError, Pool, Reply};
@@ -40,6 +41,8 @@ pub(super) struct Desk {
     pub stream_in_flight: Vec<Cell<u32>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
+    /// When this worker saw the stop and sent no more.
+    pub stopped: Cell<Option<Nanos>>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }
@@ -64,6 +67,17 @@ pub(super) struct Task {
 }
 
 impl Desk {
+    /// Whether to send no more; notes the moment it is first seen.
+    pub fn is_stopped(&self, stop: &Stop) -> bool {
+        if !stop.is_raised() {
+            return false;
+        }
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(self.clock.now()));
+        }
+        true
+    }
+
     /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];

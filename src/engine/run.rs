@@ -52,8 +52,8 @@ pub struct Finished {
     pub recorded: Recorded,
     /// The run's clock.
     pub clock: RunClock,
-    /// When the last request was done with, from the start of the run.
-    pub ended: Nanos,
+    /// When sending ended early, from the start of the run; `None`: the schedule was carried out to its end.
+    pub stopped: Option<Nanos>,
     /// Connections lost, attempts failed, waits for stream slots.
     pub pool: PoolStats,
     /// The address of each connection, by number.
@@ -158,7 +158,7 @@ impl RunClock {
         Finished {
             recorded: haul.recorded,
             clock: *self,
-            ended: self.now(),
+            stopped: haul.stopped,
             pool: haul.pool,
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
             late_bodies: haul.late_bodies,
@@ -169,7 +169,7 @@ impl RunClock {
 impl Finished {
     fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
         self.recorded.merge(&haul.recorded)?;
-        self.ended = self.ended.max(self.clock.now());
+        self.stopped = self.stopped.max(haul.stopped);
         self.pool.connections_lost += haul.pool.connections_lost;
         self.pool.connect_failures += haul.pool.connect_failures;
         self.pool.slot_waits += haul.pool.slot_waits;

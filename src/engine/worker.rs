@@ -50,6 +50,7 @@ pub(super) struct Haul {
     pub pool: PoolStats,
     pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
     pub late_bodies: u64,
+    pub stopped: Option<Nanos>,
 }
 
 /// Runs a worker to its end, on the calling thread.
@@ -76,6 +77,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
         late_bodies: Cell::new(0),
+        stopped: Cell::new(None),
         done: tokio::sync::Notify::new(),
         plan,
         clock,
@@ -93,6 +95,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         pool: desk.pool.stats(),
         peers: desk.pool.peers(),
         late_bodies: desk.late_bodies.get(),
+        stopped: desk.stopped.get(),
     }))
 }
 
@@ -150,7 +153,7 @@ async fn open_loop(
     let mut pacer = Pacer::new()?;
     for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
         loop {
-            if stop.is_raised() {
+            if desk.is_stopped(&stop) {
                 return Ok(());
             }
             let wait = due.at - desk.clock.now();
@@ -182,7 +185,7 @@ async fn closed_loop(
     Pacer::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
     loop {
         let intended = desk.clock.now();
-        if intended >= plan.end() || stop.is_raised() {
+        if intended >= plan.end() || desk.is_stopped(&stop) {
             return Ok(());
         }
         let index = next.replace(next.get() + 1) * plan.workers as u64 + worker as u64;

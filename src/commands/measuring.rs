@@ -1,0 +1,184 @@
+//! The part of `run` that touches servers: connect, prepare, drive, look again. Returns what was seen; judges nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::engine::prepare::{Action, PrepareError, Setup, SetupLog, StepRecord};
+use crate::engine::{Execution, Finished, Stop};
+use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
+use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Segments, Session, fingerprint};
+use crate::trace::exporter::{ExportReport, Exporter};
+use crate::units::{Fraction, Nanos};
+use crate::workload::Workload;
+
+use super::progress::RunProgress;
+use super::settings::Settings;
+use super::target::ChosenTarget;
+use super::tracing::{Collector, RunTracing};
+use super::{Failure, planning, scrape};
+
+/// Between two looks at a run under way, for the progress line.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the looks after the run may take together: the server may be gone.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// All that was seen of a run.
+pub struct Observed {
+    /// Names the run.
+    pub run_id: String,
+    /// When it began.
+    pub started: SystemTime,
+    /// How the collection came to be ready.
+    pub action: Action,
+    /// What set-up did.
+    pub setup: Vec<StepRecord>,
+    /// Worker threads.
+    pub workers: usize,
+    /// What the workers brought.
+    pub finished: Finished,
+    /// Rows that earlier runs had written.
+    pub extra_rows: u64,
+    /// The server's version before and after.
+    pub version: (String, Option<String>),
+    /// The collection before and after.
+    pub collection: (CollectionState, Option<CollectionState>),
+    /// The collector.
+    pub collector: Collector,
+    /// What the exporter did; `None` where no spans were built.
+    pub export: Option<ExportReport>,
+    /// This process before and after.
+    pub generator: (ProcessSnapshot, ProcessSnapshot),
+    /// The server's process before and after, where it tells.
+    pub server: Option<(ProcessMetrics, ProcessMetrics)>,
+}
+
+/// Prepares the collection and drives it. Blocks until the run is over.
+///
+/// # Errors
+/// Where anything keeps the run from being measured.
+pub fn measure(
+    settings: &Settings,
+    target: &ChosenTarget,
+    run_id: &str,
+    stop: &Stop,
+    progress: &mut RunProgress,
+) -> Result<Observed, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, observe(settings, target, run_id, stop, progress))
+}
+
+async fn observe(
+    settings: &Settings,
+    target: &ChosenTarget,
+    run_id: &str,
+    stop: &Stop,
+    progress: &mut RunProgress,
+) -> Result<Observed, Failure> {
+    let workload = &settings.workload;
+    let started = SystemTime::now();
+    let dialer = Dialer::new(&target.uri, &workload.target)?;
+    let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
+    let session = Session::connect(&dialer, headers.clone()).await?;
+    let version = session.version().await?;
+    progress.say(&format!("Milvus {version} at {}{}", target.uri, target.kind.sentence()));
+
+    let tracing = RunTracing::start(settings, &target.uri, run_id)?;
+    progress.say(&tracing.sentence(settings));
+    let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
+    let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
+    let prepared = Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop).prepare().await;
+    let setup = end_setup(log, tracing.exporter.as_ref());
+    let prepared = prepared.map_err(|error| match error {
+        PrepareError::Stopped(reason) => Failure::Stopped(reason),
+        other => Failure::from(other),
+    })?;
+    progress.say(&describe(workload, &prepared.action, prepared.rows, prepared.segments));
+
+    let (action, extra_rows) = (prepared.action.clone(), prepared.extra_rows);
+    let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
+    let workers = planning::workers(workload, target.is_on_this_machine());
+    let plan = Arc::new(planning::plan(workload, prepared, (&dialer, &headers), tracing.tracing.clone(), workers)?);
+    let server_before = scrape::first(&target.metrics);
+    let sink = tracing.exporter.as_ref().map(Exporter::sink);
+    let before = ProcessSnapshot::take();
+    let execution = Execution::start(Arc::clone(&plan), sink, stop.clone()).await?;
+    while !execution.is_finished() {
+        progress.running(execution.elapsed(), execution.end(), Nanos::from(workload.load.warmup), execution.live());
+        tokio::time::sleep(TICK).await;
+    }
+    let finished = execution.finish()?;
+    let after = ProcessSnapshot::take();
+    let server_after = scrape::first(&target.metrics);
+    progress.ending();
+    let (version_end, collection_end) = look_again(&session, workload).await;
+    let (collector, export) = tracing.finish();
+    Ok(Observed {
+        run_id: run_id.to_owned(),
+        started,
+        action,
+        setup,
+        workers,
+        finished,
+        extra_rows,
+        version: (version, version_end),
+        collection: (collection_start, collection_end),
+        collector,
+        export,
+        generator: (before, after),
+        server: server_before.zip(server_after),
+    })
+}
+
+/// Ends the log and hands its spans to the exporter.
+fn end_setup(log: SetupLog, exporter: Option<&Exporter>) -> Vec<StepRecord> {
+    let (steps, spans) = log.finish();
+    if let Some(exporter) = exporter {
+        let sink = exporter.sink();
+        spans.into_iter().for_each(|span| sink.offer_setup(span));
+    }
+    steps
+}
+
+fn describe(workload: &Workload, action: &Action, rows: u64, segments: Option<Segments>) -> String {
+    let how = match action {
+        Action::Reused => "reused".to_owned(),
+        Action::Created => "created".to_owned(),
+        Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
+        Action::TakenAsItIs => "taken as it is".to_owned(),
+    };
+    let segments = segments.map_or_else(String::new, |s| {
+        format!(", {} sealed segment(s), {} growing", s.sealed, s.growing)
+    });
+    format!("collection {}: {rows} rows{segments} ({how})", workload.collection.name)
+}
+
+async fn look_at_collection(
+    session: &Session,
+    workload: &Workload,
+    rows: u64,
+) -> Result<CollectionState, MilvusError> {
+    session.set_traceparent(None);
+    let readiness = Readiness::ask(session, &workload.collection.name, rows).await?;
+    Ok(CollectionState {
+        rows: Some(rows),
+        indexed_rows: readiness.index.map(|index| index.indexed),
+        sealed: readiness.segments.map(|segments| segments.sealed),
+        growing: readiness.segments.map(|segments| segments.growing),
+    })
+}
+
+/// The server's version and the collection after the run; `None` for what no longer answers.
+async fn look_again(session: &Session, workload: &Workload) -> (Option<String>, Option<CollectionState>) {
+    session.set_traceparent(None);
+    let look = async {
+        let version = session.version().await.ok();
+        let rows = session.count(&workload.collection.name, "").await.ok();
+        let state = match rows {
+            Some(rows) => look_at_collection(session, workload, rows).await.ok(),
+            None => None,
+        };
+        (version, state)
+    };
+    tokio::time::timeout(LOOK_LIMIT, look).await.unwrap_or((None, None))
+}
