@@ -30,6 +30,8 @@ pub struct Workload {
     pub thresholds: Vec<Threshold>,
     /// Every setting that is in force, with where it came from; secrets are left out.
     pub settings: Vec<Setting>,
+    /// Environment variables that beat the file, one sentence each, for standard error.
+    pub notices: Vec<String>,
 }
 
 /// One setting in force.

@@ -1,0 +1,66 @@
+//! The list of all settings in force, with where each came from, in the order of the table of keys.
+
+use crate::workload::keys::KEYS;
+use crate::workload::layers::Layers;
+use crate::workload::section::{Entry, Section};
+use crate::workload::{Origin, Setting};
+
+/// Keys of open loops; without one, their defaults are in force nowhere.
+const OPEN_ONLY: [&str; 2] = ["load.arrival", "load.max_in_flight"];
+
+pub(super) fn list(layers: &Layers) -> Vec<Setting> {
+    let open = layers.root.entry("load.rate").is_some()
+        || layers.operations.iter().any(|section| section.entry("operations[].rate").is_some());
+    let mut settings = Vec::new();
+    let mut add = |section: &Section, keys: &mut dyn Iterator<Item = &str>| {
+        for path in keys.filter(|path| open || !OPEN_ONLY.contains(path)) {
+            let map = section.maps.get(path).into_iter().flatten().map(|(_, entry)| entry);
+            settings.extend(section.entry(path).into_iter().chain(map).filter_map(setting));
+        }
+    };
+    for key in KEYS {
+        let inside = format!("{}[].", key.path);
+        let sections = match key.path {
+            "operations" => &layers.operations,
+            "collection.scalars" => &layers.scalars,
+            path if !path.contains("[]") => {
+                add(&layers.root, &mut std::iter::once(path));
+                continue;
+            }
+            _ => continue,
+        };
+        for section in sections {
+            add(section, &mut KEYS.iter().map(|key| key.path).filter(|path| path.starts_with(&inside)));
+        }
+    }
+    settings
+}
+
+fn setting(entry: &Entry) -> Option<Setting> {
+    let value = entry.value.as_ref()?.json();
+    Some(Setting { key: entry.shown.clone(), value, from: entry.at.origin.clone() })
+}
+
+/// Which environment variables beat the file, one sentence each.
+pub(super) fn notices(layers: &Layers, file: &str) -> Vec<String> {
+    let sections = [&layers.root].into_iter().chain(&layers.operations).chain(&layers.scalars);
+    let entries = sections.flat_map(|section| {
+        section.entries.values().chain(section.maps.values().flatten().map(|(_, entry)| entry))
+    });
+    let mut notices: Vec<String> = entries
+        .filter_map(|entry| match (&entry.at.origin, &entry.over_file) {
+            (Origin::Environment(name), Some(at)) => Some(notice(name, &entry.shown, file, &at.origin)),
+            _ => None,
+        })
+        .collect();
+    if let (Some((_, at)), Some(entry)) = (&layers.token, layers.root.entry("target.token_file"))
+        && let (Origin::Environment(name), Origin::File { .. }) = (&at.origin, &entry.at.origin)
+    {
+        notices.push(notice(name, "target.token_file", file, &entry.at.origin));
+    }
+    notices
+}
+
+fn notice(variable: &str, key: &str, file: &str, at: &Origin) -> String {
+    format!("the environment's {variable} overrides {key} of {file}, {at}")
+}

@@ -1,0 +1,158 @@
+//! Who wins, and how it is said.
+
+use super::*;
+use crate::workload::{Arrival, LoadModel, Origin};
+
+fn setting(workload: &Workload, key: &str) -> Option<(String, Origin)> {
+    let found = workload.settings.iter().find(|setting| setting.key == key)?;
+    Some((found.value.to_string(), found.from.clone()))
+}
+
+#[test]
+fn flag_then_environment_then_file_then_default_whatever_the_order() {
+    let key = "trace.sample_fraction";
+    let flag = || Override::flag("--sample-fraction", key, "0.4");
+    let set = || set("trace.sample_fraction=0.3");
+    let environment = || Override::environment("OTEL_TRACES_SAMPLER_ARG", key, "0.2");
+    let file = "[trace]\nsample_fraction = 0.1\n";
+    let rows = [
+        ("", vec![], 1.0, Origin::Default),
+        (file, vec![], 0.1, Origin::File { line: 2, column: 1 }),
+        ("", vec![environment()], 0.2, Origin::Environment("OTEL_TRACES_SAMPLER_ARG".into())),
+        (file, vec![environment()], 0.2, Origin::Environment("OTEL_TRACES_SAMPLER_ARG".into())),
+        (file, vec![set(), environment()], 0.3, Origin::Set),
+        (file, vec![environment(), set()], 0.3, Origin::Set),
+        (file, vec![flag(), environment()], 0.4, Origin::Flag("--sample-fraction".into())),
+        (file, vec![flag(), set()], 0.3, Origin::Set),
+        (file, vec![set(), flag()], 0.4, Origin::Flag("--sample-fraction".into())),
+    ];
+    for (file, overrides, fraction, from) in rows {
+        let workload = loaded(&format!("{file}{LEAST}"), &overrides);
+        assert_eq!(workload.trace.sample_fraction.get(), fraction, "{overrides:?}");
+        assert_eq!(setting(&workload, key), Some((format!("{fraction:?}"), from)));
+    }
+}
+
+#[test]
+fn a_variable_that_beats_the_file_is_told_and_no_other() {
+    let file = format!("[target]\nuri = \"http://a\"\n{LEAST}");
+    let variable = Override::environment("MILVUS_URI", "target.uri", "http://b");
+    let workload = loaded(&file, std::slice::from_ref(&variable));
+    assert_eq!(workload.target.uri.expect("is given").host, "b");
+    assert_eq!(
+        workload.notices,
+        ["the environment's MILVUS_URI overrides target.uri of w.toml, line 2, column 1"]
+    );
+    assert!(loaded(LEAST, std::slice::from_ref(&variable)).notices.is_empty());
+    let flag = Override::flag("--uri", "target.uri", "http://c");
+    assert!(loaded(&file, &[variable, flag]).notices.is_empty());
+}
+
+#[test]
+fn a_flag_replaces_the_load_model_of_the_file() {
+    let open = "[load]\nrate = 5\narrival = \"constant\"\n[[operations]]\nkind = \"search\"\n";
+    let closed = loaded(open, &[Override::flag("--concurrency", "load.concurrency", "3")]);
+    assert_eq!(closed.load.streams[0].model, LoadModel::Closed { concurrency: 3 });
+    assert_eq!(setting(&closed, "load.rate"), None);
+    let file = "[load]\nconcurrency = 3\n[[operations]]\nkind = \"search\"\n";
+    let open = loaded(file, &[Override::flag("--rate", "load.rate", "7.5")]);
+    let rate = crate::units::Rate::per_second(7.5).expect("is a rate");
+    assert_eq!(open.load.streams[0].model, LoadModel::Open { rate, arrival: Arrival::Poisson });
+    assert_eq!(setting(&open, "load.concurrency"), None);
+}
+
+#[test]
+fn a_rate_of_its_own_given_by_set_replaces_the_weight_of_the_file() {
+    let file = format!("{LEAST}[[operations]]\nkind = \"insert\"\nweight = 2\n");
+    let workload = loaded(&file, &[set("operations.insert.rate=3")]);
+    let names: Vec<_> = workload.load.streams.iter().map(|s| (s.name.as_str(), s.shares.clone())).collect();
+    assert_eq!(names, [("load", vec![(0, 1.0)]), ("insert", vec![(1, 1.0)])]);
+}
+
+#[test]
+fn single_keys_of_operations_scalars_and_free_tables_can_be_set() {
+    let file = format!(
+        "[collection]\nscalars = [{{ name = \"c\", type = \"int64\" }}]\n{LEAST}params = {{ ef = 64, x = 1 }}\n\
+         [thresholds]\n\"errors\" = \"< 1%\"\n"
+    );
+    let overrides = [
+        set("operations.search.params.ef=128"),
+        set("operations.search.filter=c == {c}"),
+        set("operations.search.output_fields=[\"c\"]"),
+        set("collection.scalars.c.distinct=7"),
+        set("collection.vector={ dim = 8, metric = \"L2\" }"),
+        set("trace.resource.deployment.environment.name=test"),
+        set("thresholds.search.response.p99=< 5ms"),
+        set("collection.name=123abc_no").clone(),
+    ];
+    let workload = loaded(&file, &overrides[..7]);
+    let crate::workload::OperationKind::Search(search) = &workload.operations[0].kind else {
+        panic!("a search")
+    };
+    assert_eq!(serde_json::Value::Object(search.params.clone()), serde_json::json!({ "ef": 128, "x": 1 }));
+    assert_eq!(search.filter.as_ref().map(|filter| filter.text.as_str()), Some("c == {c}"));
+    assert_eq!(search.output_fields, ["c"]);
+    assert_eq!(workload.collection.scalars[0].distinct, 7);
+    assert_eq!(workload.collection.vector.dim, 8);
+    assert_eq!(workload.collection.vector.metric, crate::workload::Metric::L2);
+    assert_eq!(workload.trace.resource, [("deployment.environment.name".to_owned(), "test".to_owned())]);
+    let expressions: Vec<_> = workload.thresholds.iter().map(|t| t.expression.as_str()).collect();
+    assert_eq!(expressions, ["errors < 1%", "search.response.p99 < 5ms"]);
+    assert_eq!(problems(&file, &overrides).len(), 1);
+}
+
+#[test]
+fn the_token_is_no_setting_and_comes_from_the_environment_or_a_file() {
+    let token = Override::environment("MILVUS_TOKEN", "target.token", "root:hunter2");
+    let workload = loaded(LEAST, std::slice::from_ref(&token));
+    assert_eq!(workload.target.token.as_ref().map(|token| token.reveal()), Some("root:hunter2"));
+    assert!(!format!("{workload:?}").contains("hunter2"));
+
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("token"), "from file\n").expect("is written");
+    let path = directory.path().join("w.toml");
+    std::fs::write(&path, format!("[target]\ntoken_file = \"token\"\n{LEAST}")).expect("is written");
+    let of_file = crate::workload::load(&path, &[]).expect("loads");
+    assert_eq!(of_file.target.token.as_ref().map(|token| token.reveal()), Some("from file"));
+    let both = crate::workload::load(&path, &[token]).expect("loads");
+    assert_eq!(both.target.token.as_ref().map(|token| token.reveal()), Some("root:hunter2"));
+    assert!(both.notices[0].contains("MILVUS_TOKEN overrides target.token_file"), "{:?}", both.notices);
+}
+
+#[test]
+fn the_database_of_the_uri_and_of_the_key_go_by_precedence() {
+    let file = format!("[target]\ndatabase = \"a\"\n{LEAST}");
+    assert_eq!(loaded(&file, &[]).target.database, "a");
+    let flag = Override::flag("--uri", "target.uri", "http://h/b");
+    assert_eq!(loaded(&file, std::slice::from_ref(&flag)).target.database, "b");
+    let file = format!("[target]\nuri = \"http://h/b\"\n{LEAST}");
+    assert_eq!(loaded(&file, &[]).target.database, "b");
+    assert_eq!(loaded(&file, &[set("target.database=c")]).target.database, "c");
+}
+
+#[test]
+fn link_and_jaeger_ui_are_one_setting() {
+    let link = |text: &str, overrides: &[Override]| {
+        let trace = loaded(&format!("{text}{LEAST}"), overrides).trace;
+        (trace.link, trace.jaeger_ui)
+    };
+    let jaeger = |ui: &str| (format!("{ui}/trace/{{trace_id}}"), Some(ui.to_owned()));
+    assert_eq!(link("", &[]), jaeger("http://localhost:16686"));
+    assert_eq!(link("[trace]\njaeger_ui = \"http://j/\"\n", &[]), jaeger("http://j"));
+    assert_eq!(link("[trace]\nlink = \"http://j/trace/{trace_id}\"\n", &[]), jaeger("http://j"));
+    let other = "http://tempo/?id={trace_id}".to_owned();
+    assert_eq!(
+        link("[trace]\njaeger_ui = \"http://j\"\n", &[set(&format!("trace.link={other}"))]),
+        (other, None)
+    );
+}
+
+#[test]
+fn a_plain_uri_by_flag_takes_the_tls_files_of_the_file_away() {
+    let file = format!("[target]\nuri = \"https://h\"\nca_file = \"ca.pem\"\nserver_name = \"x\"\n{LEAST}");
+    let secure = loaded(&file, &[]).target;
+    assert_eq!((secure.ca_file, secure.server_name), (Some("ca.pem".into()), Some("x".to_owned())));
+    let plain = loaded(&file, &[Override::flag("--uri", "target.uri", "http://localhost")]);
+    assert_eq!((plain.target.ca_file.clone(), plain.target.server_name.clone()), (None, None));
+    assert_eq!(setting(&plain, "target.ca_file"), None);
+}
