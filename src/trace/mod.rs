@@ -1,9 +1,23 @@
-//! *Which* request it was.
-pub mod context;
+//! *Which* request it was: IDs, sampling, spans, their export, and what Jaeger knows of them.
+//!
+//! Belongs here: all that makes a request findable. Does not belong here: workloads, and of Milvus no more than the
+//! words that stand in a span's attributes.
+//!
+//! The way of a request: a worker's [`RequestTracer`](sampling::RequestTracer) names it and writes its header; once it
+//! is over, the worker hands a [`ClientSpan`](span::ClientSpan) to its [`SpanSink`](exporter::SpanSink); the
+//! [`Exporter`](exporter::Exporter) sends it; [`JaegerClient`](jaeger::JaegerClient) finds it again.
+//!
+//! Invariants: tracing never delays and never fails a request; every span is counted; a link is only shown for a
+//! trace that may be there ([`Fate`](exporter::Fate)).
+
+mod context;
 pub mod endpoint;
 pub mod env;
 pub mod exporter;
 pub mod ids;
+pub mod jaeger;
+pub mod link;
+pub mod probe;
 pub mod sampling;
 pub mod setup;
 pub mod span;

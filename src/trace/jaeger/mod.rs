@@ -1,0 +1,124 @@
+//! Jaeger's query API: a trace by its ID, what it amounts to, and waiting for it.
+//!
+//! Belongs here: what Jaeger says. Does not belong here: where a trace's time went (attribution). Invariant: no reply, of
+//! Jaeger or of whoever listens there instead, makes this panic or take more than [`MOST_BYTES`]. Start with
+//! [`JaegerClient::fetch`]. Shape of the API: Jaeger 1.x and 2.x, `GET /api/traces/{id}`.
+
+mod model;
+mod poll;
+mod summary;
+
+use std::time::Duration;
+
+pub use model::{JaegerSpan, JaegerTrace, parse};
+pub use poll::{PollRule, Polled, poll_until_stable};
+pub use summary::{LongSpan, TraceSummary};
+
+/// The largest reply that is read.
+pub const MOST_BYTES: u64 = 32 << 20;
+
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a trace could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JaegerError {
+    /// Jaeger answers, but has no such trace: not sampled, not exported, not arrived yet, or already thrown away.
+    #[error("Jaeger has no such trace; was it sampled and exported, and has it arrived yet?")]
+    NotFound,
+    /// Nobody answers.
+    #[error("Jaeger cannot be reached at {url}: {cause}; is it running, and is trace.jaeger_ui right?")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// What came of it.
+        cause: String,
+    },
+    /// It answers, but is not well.
+    #[error("Jaeger at {url} answers with HTTP status {status}; see its log")]
+    Status {
+        /// What was asked.
+        url: String,
+        /// The answer's status.
+        status: u16,
+    },
+    /// Somebody answers who is no Jaeger, or at more length than is good.
+    #[error("what answers at {url} does not speak Jaeger's query API: {cause}; check trace.jaeger_ui")]
+    BadReply {
+        /// What was asked.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl JaegerError {
+    /// Whether asking again later may help.
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Unreachable { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            Self::BadReply { .. } => false,
+        }
+    }
+}
+
+/// Asks one Jaeger.
+#[derive(Clone, Debug)]
+pub struct JaegerClient {
+    base: String,
+    agent: ureq::Agent,
+}
+
+impl JaegerClient {
+    /// For the Jaeger whose UI is at `ui`: `http://localhost:16686`, with a path where it stands behind one.
+    pub fn new(ui: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(LIMIT))
+            .http_status_as_error(false)
+            .user_agent(concat!("milvus-load/", env!("CARGO_PKG_VERSION")))
+            .proxy(None)
+            .build();
+        Self { base: ui.trim().trim_end_matches('/').to_owned(), agent: config.new_agent() }
+    }
+
+    /// One trace. Blocks, for 10 s at most.
+    ///
+    /// # Errors
+    /// Where Jaeger does not have it, does not answer, or is not Jaeger.
+    pub fn fetch(&self, trace_id: u128) -> Result<JaegerTrace, JaegerError> {
+        let url = format!("{}/api/traces/{trace_id:032x}", self.base);
+        let (status, body) = self.get(&url)?;
+        let bad = |cause: String| JaegerError::BadReply { url: url.clone(), cause };
+        match status {
+            200 => parse(&body).map_err(|error| bad(error.to_string()))?.ok_or(JaegerError::NotFound),
+            // Jaeger says so in JSON; a page in HTML comes from somebody else.
+            404 if is_jaegers_404(&body) => Err(JaegerError::NotFound),
+            404 => Err(bad("HTTP status 404 without Jaeger's own words".to_owned())),
+            _ => Err(JaegerError::Status { url, status }),
+        }
+    }
+
+    fn get(&self, url: &str) -> Result<(u16, Vec<u8>), JaegerError> {
+        let reply = self.agent.get(url).call().and_then(|mut reply| {
+            let body = reply.body_mut().with_config().limit(MOST_BYTES).read_to_vec()?;
+            Ok((reply.status().as_u16(), body))
+        });
+        let url = url.to_owned();
+        reply.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => {
+                JaegerError::BadReply { url, cause: format!("its reply has more than {MOST_BYTES} bytes") }
+            }
+            ureq::Error::Protocol(_) => JaegerError::BadReply { url, cause: error.to_string() },
+            _ => JaegerError::Unreachable { url, cause: error.to_string() },
+        })
+    }
+}
+
+fn is_jaegers_404(body: &[u8]) -> bool {
+    let reply: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    reply.is_some_and(|reply| reply.get("errors").is_some_and(serde_json::Value::is_array))
+}
+
+#[cfg(test)]
+mod tests;
