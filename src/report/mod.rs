@@ -1,1 +1,3 @@
-//! Placeholder.
+//! *How* to show it.
+pub mod model;
+pub use model::{RunReport, SCHEMA, schema};
