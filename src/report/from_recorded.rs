@@ -1,0 +1,228 @@
+//! From the record of a run to the numbers of its report.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::model::{
+    Connection, Dist, Ending, ErrorClass, Failures, Hits, Interval, IntervalOperation, NoLink, Operation,
+    Request, RunReport,
+};
+use crate::measure::{
+    Counters, End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile,
+};
+use crate::trace::TraceRef;
+use crate::units::Nanos;
+use crate::workload::{self, OperationKind, Slow};
+
+/// What a report's numbers are made of.
+pub struct Source<'a> {
+    /// The merged record of all workers.
+    pub recorded: &'a Recorded,
+    /// The workload's operations, in the order of the record.
+    pub operations: &'a [workload::Operation],
+    /// Wall time of the run's anchor (start of the warm-up), microseconds since 1970.
+    pub anchor_unix_us: u64,
+    /// Length of the window, or what there was of it when the run was stopped; rates divide by it.
+    pub measured: Nanos,
+    /// What counts as slow.
+    pub slow: Slow,
+    /// How many requests of each set are told per operation.
+    pub requests: usize,
+    /// The other end of each connection, where it was ever up.
+    pub peers: &'a [Option<String>],
+    /// The link of a trace, or why there is none.
+    pub link: &'a dyn Fn(TraceRef) -> Result<String, NoLink>,
+}
+
+impl RunReport {
+    /// Fills in operations, intervals, requests and connections.
+    pub fn fill(&mut self, source: &Source<'_>) {
+        let named = || source.operations.iter().zip(&source.recorded.operations);
+        self.operations =
+            named().map(|(info, record)| (info.name.clone(), operation(info, record, source))).collect();
+        self.intervals = intervals(source);
+        self.connections = connections(source);
+        let collect = |choose: &dyn Fn(&OperationRecord) -> Vec<Exemplar>| {
+            let mut requests: Vec<Request> = named()
+                .flat_map(|(info, record)| {
+                    choose(record).into_iter().map(|e| request(&info.name, &e, source))
+                })
+                .collect();
+            requests.sort_by(|a, b| b.response_us.total_cmp(&a.response_us));
+            requests
+        };
+        self.slowest = collect(&|record| record.slowest.all().take(source.requests).copied().collect());
+        self.slowest_sampled =
+            collect(&|record| record.slowest.sampled().take(source.requests).copied().collect());
+        self.slow = collect(&|record| draw(record, slow_range(record, source.slow), source.requests));
+        self.typical = collect(&|record| draw(record, typical_range(record), source.requests));
+    }
+}
+
+fn operation(info: &workload::Operation, record: &OperationRecord, source: &Source<'_>) -> Operation {
+    let counters = record.counters;
+    let seconds = source.measured.as_secs_f64();
+    let per_second = |count: f64| (seconds > 0.0).then(|| count / seconds);
+    let (vectors_per_s, rows_per_s) = match &info.kind {
+        OperationKind::Search(search) => (per_second(counters.succeeded as f64 * f64::from(search.nq)), None),
+        OperationKind::Insert { .. } => (None, per_second(record.hits.returned as f64)),
+    };
+    Operation {
+        kind: info.kind.name().to_owned(),
+        offered: counters.offered(),
+        succeeded: counters.succeeded,
+        failed: counters.failed,
+        timed_out: counters.timed_out,
+        not_sent: counters.not_sent,
+        warmup: record.warmup.offered(),
+        offered_per_s: per_second(counters.offered() as f64),
+        succeeded_per_s: per_second(counters.succeeded as f64),
+        vectors_per_s,
+        rows_per_s,
+        hits: Hits {
+            expected: record.hits.expected,
+            returned: record.hits.returned,
+            empty: record.hits.empty,
+        },
+        response: Dist::of(&record.response, counters.offered()),
+        service: Dist::of(&record.service, counters.offered()),
+        lag: Dist::of(&record.lag, record.lag.count()),
+        failures: Failures {
+            response: Dist::of(&record.failure_response, record.failure_response.count()),
+            service: Dist::of(&record.failure_service, record.failure_service.count()),
+        },
+        timeouts: Dist::of(&record.timeouts, record.timeouts.count()),
+        errors: error_classes(&record.errors),
+        recall: None,
+    }
+}
+
+fn error_classes(errors: &Errors) -> Vec<ErrorClass> {
+    let mut classes: Vec<ErrorClass> = errors
+        .kinds()
+        .into_iter()
+        .map(|kind| ErrorClass {
+            grpc: Some(kind.grpc),
+            milvus: Some(kind.milvus),
+            count: kind.count,
+            message: kind.message.to_string(),
+        })
+        .collect();
+    if errors.other() > 0 {
+        let message = "other kinds of failures".to_owned();
+        classes.push(ErrorClass { grpc: None, milvus: None, count: errors.other(), message });
+    }
+    classes
+}
+
+fn intervals(source: &Source<'_>) -> Vec<Interval> {
+    let Recorded { cut, window, operations, .. } = source.recorded;
+    let part = |index: usize| {
+        let start = Nanos::new(cut.length.get() * index as u64);
+        let end = (start + cut.length).min(*window).min(source.measured.max(start));
+        let by_name = |(info, record): (&workload::Operation, &OperationRecord)| {
+            record.intervals.get(index).map(|interval| {
+                let Counters { succeeded, failed, timed_out, not_sent } = interval.counters;
+                let offered = interval.counters.offered();
+                let dist = |packed: &crate::measure::Packed, offered| Dist::of(&packed.unpack(), offered);
+                let numbers = IntervalOperation {
+                    offered,
+                    succeeded,
+                    failed,
+                    timed_out,
+                    not_sent,
+                    in_flight_max: interval.in_flight_max,
+                    response: dist(&interval.timings.response, offered),
+                    service: dist(&interval.timings.service, offered),
+                    lag: dist(&interval.timings.lag, interval.timings.lag.count()),
+                };
+                (info.name.clone(), numbers)
+            })
+        };
+        let operations: BTreeMap<_, _> =
+            source.operations.iter().zip(operations).filter_map(by_name).collect();
+        Interval { start_s: start.as_secs_f64(), length_s: (end - start).as_secs_f64(), operations }
+    };
+    // A run that was stopped has no intervals after its end.
+    let told = |interval: &Interval| {
+        interval.length_s > 0.0 || interval.operations.values().any(|operation| operation.offered > 0)
+    };
+    (0..cut.count).map(part).filter(told).collect()
+}
+
+fn connections(source: &Source<'_>) -> Vec<Connection> {
+    let peers = source.peers.iter().cloned().chain(std::iter::repeat(None));
+    source
+        .recorded
+        .connections
+        .iter()
+        .zip(peers)
+        .map(|(record, peer)| {
+            let p99 = record
+                .response
+                .as_ref()
+                .map_or(Err(Unknown::TooFew), |timings| quantile(timings, timings.count(), Quantile::P99));
+            Connection {
+                peer,
+                requests: record.requests,
+                p99_us: p99.ok().map(Nanos::as_micros_f64),
+                unknown: p99.err().map(|unknown| ("p99_us".to_owned(), unknown.into())).into_iter().collect(),
+            }
+        })
+        .collect()
+}
+
+fn request(operation: &str, exemplar: &Exemplar, source: &Source<'_>) -> Request {
+    let TraceRef { trace_id, span_id, sampled } = exemplar.trace;
+    let traced = trace_id != 0;
+    let link = if traced { (source.link)(exemplar.trace) } else { Err(NoLink::TracingOff) };
+    let (outcome, grpc, milvus) = match exemplar.end {
+        End::Succeeded => (Ending::Succeeded, None, None),
+        End::Failed { grpc, milvus } => (Ending::Failed, Some(grpc), Some(milvus)),
+        End::TimedOut => (Ending::TimedOut, None, None),
+    };
+    Request {
+        operation: operation.to_owned(),
+        trace_id: traced.then(|| format!("{trace_id:032x}")),
+        span_id: traced.then(|| format!("{span_id:016x}")),
+        sampled,
+        intended_unix_us: source.anchor_unix_us + exemplar.intended.get() / 1_000,
+        at_s: (exemplar.intended - source.recorded.window_start).as_secs_f64(),
+        response_us: exemplar.response().as_micros_f64(),
+        service_us: exemplar.service().map(Nanos::as_micros_f64),
+        lag_us: exemplar.lag().map(Nanos::as_micros_f64),
+        outcome,
+        grpc,
+        milvus,
+        connection: exemplar.connection,
+        trace_url_reason: link.as_ref().err().copied(),
+        trace_url: link.ok(),
+    }
+}
+
+fn draw(record: &OperationRecord, range: Option<RangeInclusive<Nanos>>, count: usize) -> Vec<Exemplar> {
+    range.map_or_else(Vec::new, |range| record.exemplars.draw(range, count))
+}
+
+/// From the slow bound on; `None` where it is not known, because the percentile lies among the unanswered or too few
+/// were offered: the slowest requests are told all the same.
+fn slow_range(record: &OperationRecord, slow: Slow) -> Option<RangeInclusive<Nanos>> {
+    let bound = match slow {
+        Slow::Duration(duration) => duration.into(),
+        Slow::Quantile(share) => just_below(response_quantile(record, share)?),
+    };
+    Some(bound..=Nanos::MAX)
+}
+
+fn typical_range(record: &OperationRecord) -> Option<RangeInclusive<Nanos>> {
+    Some(just_below(response_quantile(record, 0.45)?)..=response_quantile(record, 0.55)?)
+}
+
+fn response_quantile(record: &OperationRecord, share: f64) -> Option<Nanos> {
+    quantile(&record.response, record.counters.offered(), Quantile::new(share)?).ok()
+}
+
+/// The histogram tells a value up to 0.1 % too high; requests of that bucket are to be within the range.
+fn just_below(span: Nanos) -> Nanos {
+    span - Nanos::new(span.get() / 1_000)
+}

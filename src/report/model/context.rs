@@ -1,0 +1,309 @@
+//! What surrounds the numbers: run, server, machine, settings, verdict, costs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::dist::UnknownReason;
+
+/// Which run it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Unique.
+    pub id: String,
+    /// The workload's name.
+    pub name: String,
+    /// The command as typed, secrets left out.
+    pub command: String,
+    /// Version of milvus-load.
+    pub version: String,
+    /// When the measured window began, RFC 3339, UTC.
+    pub started: String,
+    /// The same, in microseconds since 1970.
+    pub started_unix_us: u64,
+    /// Length of the measured window in seconds; of an interrupted run, what there was of it. Rates divide by it.
+    pub measured_s: f64,
+    /// How requests were started.
+    pub load_model: LoadKind,
+    /// How the run ended.
+    pub state: State,
+}
+
+/// How requests were started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadKind {
+    /// At their own times, whatever the server does.
+    Open,
+    /// The next when the last is done: response times leave out the waiting of requests that were never started.
+    Closed,
+    /// Streams of both kinds.
+    Mixed,
+}
+
+impl LoadKind {
+    /// As a person reads it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open loop",
+            Self::Closed => "closed loop",
+            Self::Mixed => "open and closed loop",
+        }
+    }
+}
+
+/// How the run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// By itself.
+    Complete,
+    /// By a signal; the numbers are those of the part that was measured.
+    Interrupted,
+    /// By an error.
+    Failed,
+}
+
+impl State {
+    /// As reports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A setting in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// Dotted path, as `--set` takes it.
+    pub key: String,
+    /// The value; seeds are strings.
+    pub value: serde_json::Value,
+    /// `default`, `file LINE:COLUMN`, `environment NAME`, `--set`, or a flag such as `--rate`.
+    pub from: String,
+}
+
+/// The server under load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// Where it is.
+    pub uri: String,
+    /// Its version as it tells it; null: it did not.
+    pub version: Option<String>,
+    /// Started by milvus-load, on the same machine.
+    pub embedded: bool,
+    /// Its own tracing; null: not known.
+    pub tracing: Option<ServerTracing>,
+}
+
+/// How the server itself traces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerTracing {
+    /// Where it exports; null: not known.
+    pub endpoint: Option<String>,
+    /// Its own sampleFraction, for requests without a traceparent; null: not known.
+    pub sample_fraction: Option<f64>,
+}
+
+/// The machine that generated the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: u32,
+    /// Bytes of memory; null: not known.
+    pub memory: Option<u64>,
+    /// Operating system and architecture.
+    pub os: String,
+    /// The processor's name; null: not known.
+    pub cpu: Option<String>,
+}
+
+/// One connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// Address and port of the other end; null: it was never up.
+    pub peer: Option<String>,
+    /// Requests sent over it within the window.
+    pub requests: u64,
+    /// p99 of the response times of its succeeded; null: too few, or above one hour.
+    pub p99_us: Option<f64>,
+    /// Why it is null.
+    #[serde(default)]
+    pub unknown: BTreeMap<String, UnknownReason>,
+}
+
+/// Which part of a divided run a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// The collection, before and after.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// When the load started.
+    pub start: CollectionState,
+    /// When it was over; null: it could not be read.
+    pub end: Option<CollectionState>,
+}
+
+/// The collection at one moment; what the server did not tell is null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CollectionState {
+    /// Rows in it.
+    pub rows: Option<u64>,
+    /// Its segments.
+    pub segments: Option<Segments>,
+    /// The vector index: type and parameters.
+    pub index: Option<serde_json::Value>,
+    /// Hash of the data that set-up inserted.
+    pub data_hash: Option<String>,
+}
+
+/// Segments of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Segments {
+    /// Sealed ones.
+    pub sealed: u64,
+    /// Growing ones.
+    pub growing: u64,
+    /// Sealed ones with an index; null: not known.
+    pub indexed: Option<u64>,
+}
+
+/// A step of the set-up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SetupStep {
+    /// Its name.
+    pub step: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// How many calls were repeated.
+    pub retries: u64,
+    /// Its trace; null: not traced.
+    pub trace_id: Option<String>,
+}
+
+/// How requests were traced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trace {
+    /// Share of requests sampled, 0 to 1.
+    pub fraction: f64,
+    /// Where spans went.
+    pub endpoint: String,
+    /// What unsampled requests told the server: `propagate` or `omit`.
+    pub unsampled: String,
+    /// Which traces were kept: `all` or `slow`.
+    pub keep: String,
+    /// The client's service.name.
+    pub service_name: String,
+}
+
+/// What became of the client's spans. What this version does not count is null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spans {
+    /// Built.
+    pub recorded: u64,
+    /// Delivered.
+    pub exported: u64,
+    /// Not exported for want of room.
+    pub dropped: u64,
+    /// Refused, or not delivered.
+    pub failed: u64,
+    /// Received by the built-in collector.
+    pub received: Option<u64>,
+    /// Kept by it.
+    pub kept: Option<u64>,
+    /// Evicted by it for want of room.
+    pub evicted: Option<u64>,
+    /// Lost by the server's own exporter.
+    pub lost_at_server: Option<u64>,
+}
+
+/// Whether the numbers can be trusted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// True where no finding is an error.
+    pub trusted: bool,
+    /// Errors first, then warnings, then notes.
+    pub findings: Vec<Finding>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// A stable name.
+    pub code: String,
+    /// What it weighs.
+    pub severity: Severity,
+    /// What was found, with its numbers.
+    pub message: String,
+    /// Why it probably is so.
+    pub cause: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// What a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The numbers cannot be trusted.
+    Error,
+    /// The numbers hold; something in them deserves a look.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// What the run cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// milvus-load itself.
+    pub generator: Generator,
+    /// The server, where it tells; null: it does not.
+    pub server: Option<ServerUse>,
+}
+
+/// What the generator cost, within the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// CPU time of the whole process per sent request, in microseconds; null: none was sent, or not known.
+    pub cpu_us_per_request: Option<f64>,
+    /// CPU seconds by part: `worker`, `export`, `control`, `other`; empty: not known.
+    pub cpu_s: BTreeMap<String, f64>,
+    /// The most memory that was resident at once; null: not known.
+    pub rss_peak_bytes: Option<u64>,
+}
+
+/// What the server's process cost, within the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerUse {
+    /// CPU seconds; null: not known.
+    pub cpu_s: Option<f64>,
+    /// Resident memory at the end; null: not known.
+    pub rss_bytes: Option<u64>,
+}
+
+/// A threshold and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Threshold {
+    /// As written.
+    pub expression: String,
+    /// The number judged: microseconds for times, a share for errors, per second for rates. Null: not known.
+    pub value: Option<f64>,
+    /// Why it is null.
+    #[serde(default)]
+    pub unknown: Option<UnknownReason>,
+    /// Whether it was met; null: too few samples to say.
+    pub met: Option<bool>,
+}

@@ -1,0 +1,119 @@
+//! What happened to each operation, over the window and per interval.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::dist::Dist;
+
+/// One operation over the window: offered = succeeded + failed + timed_out + not_sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// `search`, `insert`, ...
+    pub kind: String,
+    /// Requests that were due.
+    pub offered: u64,
+    /// Answered as asked.
+    pub succeeded: u64,
+    /// Refused by the server or the connection.
+    pub failed: u64,
+    /// No complete answer in time.
+    pub timed_out: u64,
+    /// Never sent, because the in-flight bound was reached.
+    pub not_sent: u64,
+    /// Requests of the warm-up, measured nowhere.
+    #[serde(default)]
+    pub warmup: u64,
+    /// Offered per second of the window; null where the window has no length.
+    pub offered_per_s: Option<f64>,
+    /// Succeeded per second of the window; null where the window has no length.
+    pub succeeded_per_s: Option<f64>,
+    /// Query vectors answered per second; null for operations without.
+    pub vectors_per_s: Option<f64>,
+    /// Rows taken per second; null for operations that write none.
+    pub rows_per_s: Option<f64>,
+    /// What the succeeded brought back.
+    pub hits: Hits,
+    /// done - intended, of the succeeded; percentiles of the offered.
+    pub response: Dist,
+    /// done - sent, of the succeeded; percentiles of the offered.
+    pub service: Dist,
+    /// sent - intended, of all that were sent.
+    pub lag: Dist,
+    /// The failed, apart.
+    pub failures: Failures,
+    /// done - intended, of the timed out, where done is when they were given up.
+    pub timeouts: Dist,
+    /// The failed by kind, most frequent first; their counts add up to `failed`.
+    pub errors: Vec<ErrorClass>,
+    /// Share of the true nearest neighbours among those returned; null where it was not asked for.
+    pub recall: Option<f64>,
+}
+
+/// What the succeeded requests brought back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hits {
+    /// Hits that complete answers would have had, or rows sent.
+    pub expected: u64,
+    /// Hits returned, or rows taken.
+    pub returned: u64,
+    /// Answers with none.
+    pub empty: u64,
+}
+
+/// Times of the failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failures {
+    /// done - intended.
+    pub response: Dist,
+    /// done - sent, of those that were sent.
+    pub service: Dist,
+}
+
+/// One kind of failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorClass {
+    /// gRPC status code; null for the rest, which had no place of its own.
+    pub grpc: Option<u8>,
+    /// Milvus's code, 0 where there is none; null for the rest.
+    pub milvus: Option<i32>,
+    /// How many requests.
+    pub count: u64,
+    /// The first message of the kind.
+    pub message: String,
+}
+
+/// A part of the window, by intended start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// Start, in seconds from the window's.
+    pub start_s: f64,
+    /// Length in seconds; the last may be shorter than the others.
+    pub length_s: f64,
+    /// What happened, by operation name.
+    pub operations: BTreeMap<String, IntervalOperation>,
+}
+
+/// One operation in one interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntervalOperation {
+    /// Requests that were due.
+    pub offered: u64,
+    /// Answered as asked.
+    pub succeeded: u64,
+    /// Refused.
+    pub failed: u64,
+    /// No complete answer in time.
+    pub timed_out: u64,
+    /// Never sent.
+    pub not_sent: u64,
+    /// The most that were due and not done at once; of several workers the sum of theirs, an upper bound.
+    pub in_flight_max: u32,
+    /// done - intended, of the succeeded.
+    pub response: Dist,
+    /// done - sent, of the succeeded.
+    pub service: Dist,
+    /// sent - intended, of all that were sent.
+    pub lag: Dist,
+}

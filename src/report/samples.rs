@@ -1,0 +1,192 @@
+//! Sample reports that every renderer and every rule is tried on.
+
+use super::from_recorded::Source;
+use super::model::*;
+use crate::measure::{Outcome, Recorded, Recorder, RecorderConfig, Sample};
+use crate::trace::TraceRef;
+use crate::units::Nanos;
+use crate::workload::{self, OperationKind, Slow};
+
+const ANCHOR_UNIX_US: u64 = 1_700_000_000_000_000;
+const WINDOW: Nanos = Nanos::from_secs(20);
+
+fn run(state: State) -> Run {
+    Run {
+        id: "1a2b3c4d".into(),
+        name: "search".into(),
+        command: "milvus-load run workloads/search.toml".into(),
+        version: "0.1.0".into(),
+        started: super::calendar::rfc3339(ANCHOR_UNIX_US + 5_000_000),
+        started_unix_us: ANCHOR_UNIX_US + 5_000_000,
+        measured_s: WINDOW.as_secs_f64(),
+        load_model: LoadKind::Open,
+        state,
+    }
+}
+
+fn operations() -> Vec<workload::Operation> {
+    let search = workload::Search {
+        nq: 2,
+        top_k: 10,
+        params: serde_json::Map::new(),
+        filter: None,
+        output_fields: Vec::new(),
+        ignore_growing: false,
+    };
+    vec![
+        workload::Operation { name: "search".into(), kind: OperationKind::Search(search) },
+        workload::Operation { name: "insert".into(), kind: OperationKind::Insert { batch: 100 } },
+    ]
+}
+
+/// Search `index` of `count`, spread over the window.
+fn search(index: u64, count: u64, response: Nanos, outcome: Outcome) -> Sample {
+    let intended = Nanos::from_secs(5) + Nanos::new(WINDOW.get() / count * index);
+    let sent = (outcome != Outcome::NotSent).then_some(intended + Nanos::new(100_000));
+    let trace = TraceRef {
+        trace_id: 0xabc0_0000 + u128::from(index),
+        span_id: index + 1,
+        sampled: index.is_multiple_of(2),
+    };
+    Sample {
+        operation: 0,
+        intended,
+        sent,
+        done: intended + response,
+        outcome,
+        trace,
+        connection: 0,
+        hits_expected: 10,
+    }
+}
+
+fn recorded(samples: impl IntoIterator<Item = Sample>) -> Recorded {
+    let mut recorder = Recorder::new(RecorderConfig {
+        operations: 2,
+        connections: 1,
+        window_start: Nanos::from_secs(5),
+        window: WINDOW,
+        longest: Nanos::from_secs(3),
+        slowest: 50,
+        seed: 42,
+    });
+    for sample in samples {
+        recorder.in_flight(0, sample.intended, 3);
+        recorder.record(&sample);
+    }
+    recorder.finish()
+}
+
+fn filled(state: State, recorded: &Recorded, measured: Nanos) -> RunReport {
+    let mut report = RunReport::new(run(state));
+    report.run.measured_s = measured.as_secs_f64();
+    report.fill(&Source {
+        recorded,
+        operations: &operations(),
+        anchor_unix_us: ANCHOR_UNIX_US,
+        measured,
+        slow: Slow::Quantile(0.99),
+        requests: 50,
+        peers: &[Some("127.0.0.1:19530".into())],
+        link: &|trace| match trace.sampled {
+            true => Ok(format!("http://localhost:16686/trace/{:032x}", trace.trace_id)),
+            false => Err(NoLink::NotSampled),
+        },
+    });
+    report
+}
+
+/// 2,000 searches that took 1 to 2,000 ms, each once; no insert was due. Server, findings and thresholds are there.
+pub(crate) fn full() -> RunReport {
+    let samples = (0..2_000)
+        .map(|i| search(i, 2_000, Nanos::from_millis(i * 7 % 2_000 + 1), Outcome::Succeeded { hits: 10 }));
+    let mut report = filled(State::Complete, &recorded(samples), WINDOW);
+    report.server = Some(Server {
+        uri: "http://127.0.0.1:19530".into(),
+        version: Some("2.3.5".into()),
+        embedded: true,
+        tracing: Some(ServerTracing { endpoint: None, sample_fraction: Some(0.0) }),
+    });
+    report.settings = vec![
+        Setting { key: "load.rate".into(), value: 100.into(), from: "file 12:1".into() },
+        Setting { key: "load.arrival".into(), value: "poisson".into(), from: "default".into() },
+        Setting { key: "data.seed".into(), value: "42".into(), from: "default".into() },
+    ];
+    report.workload = serde_json::json!({ "data": { "seed": "42" }, "load": { "rate": 100 } });
+    report.machine = Machine { cores: 2, memory: Some(1 << 34), os: "linux x86_64".into(), cpu: None };
+    report.spans = Some(Spans { recorded: 1_000, exported: 1_000, ..Spans::default() });
+    report.trace = Some(Trace {
+        fraction: 0.5,
+        endpoint: "http://localhost:4317".into(),
+        unsampled: "propagate".into(),
+        keep: "all".into(),
+        service_name: "milvus-client".into(),
+    });
+    let finding = |code: &str, severity, message: &str| Finding {
+        code: code.into(),
+        severity,
+        message: message.into(),
+        cause: "the embedded Milvus runs on this machine, beside the generator".into(),
+        remedy: "for numbers of a server of its own, name one with --uri".into(),
+    };
+    let findings =
+        vec![finding("shared_cores", Severity::Note, "server and generator share this machine's cores")];
+    report.verdict = Verdict { trusted: true, findings };
+    report.thresholds = vec![Threshold {
+        expression: "search.response.p99 < 50ms".into(),
+        value: report.operations["search"].response.p99_us,
+        unknown: None,
+        met: Some(false),
+    }];
+    report
+}
+
+/// Nothing was offered.
+pub(crate) fn empty() -> RunReport {
+    filled(State::Complete, &recorded([]), WINDOW)
+}
+
+/// 300 searches refused, of three kinds, one of whose messages is hostile.
+pub(crate) fn all_failed() -> RunReport {
+    let message = |i: u64| match i % 3 {
+        0 => "connection refused",
+        1 => "collection \"a,b\" not loaded\n\u{1b}[31m=1+1",
+        _ => "rate limit exceeded",
+    };
+    let samples = (0..300).map(|i| {
+        let outcome = Outcome::Failed { grpc: 14, milvus: (i % 3) as i32, message: message(i).into() };
+        search(i, 300, Nanos::from_millis(1), outcome)
+    });
+    filled(State::Complete, &recorded(samples), WINDOW)
+}
+
+/// 100 searches: 80 answered, 5 failed, 10 timed out, 5 not sent. The median is known, p90 unanswered.
+pub(crate) fn unknown() -> RunReport {
+    let samples = (0..100).map(|i| {
+        let outcome = match i {
+            0..80 => Outcome::Succeeded { hits: 9 },
+            80..85 => Outcome::Failed { grpc: 0, milvus: 8, message: "rate limit exceeded".into() },
+            85..95 => Outcome::TimedOut,
+            _ => Outcome::NotSent,
+        };
+        search(i, 100, Nanos::from_millis(if i < 80 { i + 1 } else { 10_000 }), outcome)
+    });
+    filled(State::Complete, &recorded(samples), WINDOW)
+}
+
+/// Stopped after 7.5 of 20 s: 75 searches.
+pub(crate) fn interrupted() -> RunReport {
+    let samples = (0..75).map(|i| search(i, 200, Nanos::from_millis(10), Outcome::Succeeded { hits: 10 }));
+    filled(State::Interrupted, &recorded(samples), Nanos::from_millis(7_500))
+}
+
+/// All of them, by name.
+pub(crate) fn all() -> [(&'static str, RunReport); 5] {
+    [
+        ("full", full()),
+        ("empty", empty()),
+        ("all_failed", all_failed()),
+        ("unknown", unknown()),
+        ("interrupted", interrupted()),
+    ]
+}
