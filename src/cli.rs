@@ -139,14 +139,14 @@ pub enum Format {
 }
 
 /// `embedded`.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum EmbeddedAction {
-    /// Start one and leave it running; `run` uses it until it is stopped
+    /// Start one that stays until `stop`; every run without a target uses it
     Start {
-        /// OTLP/gRPC endpoint that the server exports its spans to
+        /// Where it exports its spans to (OTLP/gRPC); "none": nowhere
         #[arg(long, value_name = "URL", default_value = "http://localhost:4317")]
         otlp_endpoint: String,
-        /// The server's own sample fraction, for requests without a trace header
+        /// The share of requests it traces by itself, 0 to 1; with 0, the client decides
         #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
         sample_fraction: f64,
     },
@@ -154,7 +154,7 @@ pub enum EmbeddedAction {
     Stop,
     /// Say whether one runs, and where; exit code 1 where none does
     Status,
-    /// Print the directory that holds the unpacked server
+    /// Print the cache directory, with the unpacked Milvus and the running servers
     Path,
 }
 

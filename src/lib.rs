@@ -25,6 +25,7 @@
 //! | [`commands`] | one file per subcommand | everything |
 #![deny(missing_docs)]
 
+pub mod cli;
 pub mod commands;
 pub mod data;
 pub mod engine;

@@ -1,17 +1,17 @@
 //! The part of `run` that touches servers: connect, prepare, drive, look again. Returns what was seen; judges nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::engine::prepare::{Action, PrepareError, Setup, SetupLog, StepRecord};
 use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
-use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Segments, Session, fingerprint};
+use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Segments, Session};
 use crate::trace::exporter::{ExportReport, Exporter};
 use crate::units::{Fraction, Nanos};
 use crate::workload::Workload;
 
-use super::progress::RunProgress;
+use super::run_progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
 use super::tracing::{Collector, RunTracing};
@@ -22,12 +22,19 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the looks after the run may take together: the server may be gone.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
+/// What tells a run from others.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// 8 hex digits.
+    pub run_id: String,
+    /// When it was started, microseconds since 1970.
+    pub started_unix_us: u64,
+}
+
 /// All that was seen of a run.
 pub struct Observed {
-    /// Names the run.
-    pub run_id: String,
-    /// When it began.
-    pub started: SystemTime,
+    /// Which run it is.
+    pub identity: Identity,
     /// How the collection came to be ready.
     pub action: Action,
     /// What set-up did.
@@ -59,31 +66,30 @@ pub struct Observed {
 pub fn measure(
     settings: &Settings,
     target: &ChosenTarget,
-    run_id: &str,
+    identity: &Identity,
     stop: &Stop,
     progress: &mut RunProgress,
 ) -> Result<Observed, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, observe(settings, target, run_id, stop, progress))
+    local.block_on(&runtime, observe(settings, target, identity, stop, progress))
 }
 
 async fn observe(
     settings: &Settings,
     target: &ChosenTarget,
-    run_id: &str,
+    identity: &Identity,
     stop: &Stop,
     progress: &mut RunProgress,
 ) -> Result<Observed, Failure> {
     let workload = &settings.workload;
-    let started = SystemTime::now();
     let dialer = Dialer::new(&target.uri, &workload.target)?;
     let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
     let session = Session::connect(&dialer, headers.clone()).await?;
     let version = session.version().await?;
     progress.say(&format!("Milvus {version} at {}{}", target.uri, target.kind.sentence()));
 
-    let tracing = RunTracing::start(settings, &target.uri, run_id)?;
+    let tracing = RunTracing::start(settings, &target.uri, &identity.run_id)?;
     progress.say(&tracing.sentence(settings));
     let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
     let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
@@ -114,8 +120,7 @@ async fn observe(
     let (version_end, collection_end) = look_again(&session, workload).await;
     let (collector, export) = tracing.finish();
     Ok(Observed {
-        run_id: run_id.to_owned(),
-        started,
+        identity: identity.clone(),
         action,
         setup,
         workers,

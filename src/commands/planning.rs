@@ -8,8 +8,9 @@ use crate::engine::{InsertSource, Plan, PlannedOperation, Requests, Tracing};
 use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::Route;
 use crate::milvus::{CallHeaders, Dialer, SearchFrames};
+use crate::measure::RecorderConfig;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, OperationKind, Search, Workload};
+use crate::workload::{LoadModel, Operation, OperationKind, Search, Workload};
 
 /// Frames made beforehand take this much memory at most; larger queries give fewer distinct requests.
 const FRAMES_BYTES: usize = 256 << 20;
@@ -31,6 +32,35 @@ fn most_under_way(workload: &Workload) -> usize {
         LoadModel::Closed { concurrency } => concurrency,
     });
     widths.max().unwrap_or(1) as usize
+}
+
+/// How the recorder of each worker is laid out.
+pub fn recorder(workload: &Workload) -> RecorderConfig {
+    RecorderConfig {
+        operations: workload.operations.len(),
+        connections: connections(workload),
+        window_start: Nanos::from(workload.load.warmup),
+        window: Nanos::from(workload.load.duration),
+        longest: Nanos::from(workload.target.timeout) + Nanos::from(workload.load.drain),
+        slowest: workload.trace.slowest,
+        seed: workload.data.seed,
+    }
+}
+
+fn connections(workload: &Workload) -> u16 {
+    u16::try_from(workload.load.connections).unwrap_or(u16::MAX)
+}
+
+/// Bytes of the vectors in requests that are made ahead, all operations together.
+pub fn vector_bytes(workload: &Workload) -> usize {
+    let vector = workload.collection.vector.dim as usize * 4;
+    let of = |operation: &Operation| match &operation.kind {
+        OperationKind::Search(search) => {
+            (workload.data.queries as usize * search.nq as usize * vector).min(FRAMES_BYTES)
+        }
+        OperationKind::Insert { batch } => InsertSource::bytes_ahead(vector * *batch as usize),
+    };
+    workload.operations.iter().map(of).sum()
 }
 
 /// Makes the requests and everything else that must be there before the clock starts.
@@ -76,14 +106,12 @@ pub fn plan(
         streams: load.streams.clone(),
         operations,
         dialer: dialer.clone(),
-        connections: u16::try_from(load.connections).unwrap_or(u16::MAX),
+        connections: connections(workload),
         workers,
         max_in_flight: load.max_in_flight,
-        warmup: Nanos::from(load.warmup),
-        window: Nanos::from(load.duration),
+        recorder: recorder(workload),
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
-        slowest: workload.trace.slowest,
         tracing,
     })
 }

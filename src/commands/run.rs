@@ -1,25 +1,20 @@
 //! `run`: read the workload, get a server, make the collection ready, drive it, report.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunArgs;
-use crate::engine::prepare::{Prepared, Setup, SetupLog, StepRecord};
-use crate::engine::{Execution, Finished, Plan, Stop};
-use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
-use crate::trace::setup::SetupSpan;
-use crate::units::Fraction;
-use crate::workload::Workload;
+use crate::engine::Stop;
+use crate::report::store::RunDirectory;
+use crate::report::{RunReport, json, terminal};
+use crate::trace::ids::RunEntropy;
 
-use super::progress::RunProgress;
+use super::measuring::{Identity, measure};
+use super::progress::Bars;
+use super::run_progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
-use super::tracing::RunTracing;
-use super::{Exit, Failure, assemble, dry_run, planning, signals};
-
-/// Between two looks at a run under way, for the progress line.
-const TICK: Duration = Duration::from_millis(200);
+use super::{Exit, Failure, assemble, dry_run, signals};
 
 /// Carries out `run`.
 ///
@@ -32,22 +27,63 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         dry_run::print(&settings, &mut std::io::stdout().lock())?;
         return Ok(Exit::Done);
     }
-    let directory = RunDirectory::create(&args.out, &settings.workload.name, SystemTime::now())?;
+    let identity = identity()?;
+    let directory =
+        RunDirectory::create(&args.out, &settings.workload.name, identity.started_unix_us, &identity.run_id)?;
+    let done = measured(args, &settings, &identity, &directory);
+    // Where nothing was measured, an empty directory would only be in the way.
+    directory.discard_if_empty();
+    done
+}
+
+fn measured(
+    args: &RunArgs,
+    settings: &Settings,
+    identity: &Identity,
+    directory: &RunDirectory,
+) -> Result<Exit, Failure> {
     let stop = Stop::default();
     signals::listen(stop.clone())?;
+    let target = ChosenTarget::choose(&settings.workload, &mut Bars::default())?;
     let mut progress = RunProgress::new();
-    let measured = measure(&settings, &directory, &stop, &mut progress);
+    let observed = measure(settings, &target, identity, &stop, &mut progress);
     progress.clear();
-    let Measured { report, target } = match measured {
-        Ok(measured) => measured,
-        Err(failure) => {
-            // Nothing was measured, so an empty directory would only mislead `latest`.
-            directory.discard();
-            return Err(failure);
-        }
-    };
-    directory.write(&report)?;
+    let observed = observed?;
+    let report = assemble::report(settings, &target, &observed)?;
+    let path = directory.write_report(&report)?;
     target.finish(args.keep)?;
-    show(args, &report, &directory)?;
-    Ok(verdict_of(&report, &stop, args.allow_untrusted))
+    show(args, &report, &path)?;
+    Ok(exit(&report, &stop, args.allow_untrusted))
+}
+
+fn identity() -> Result<Identity, Failure> {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let random = RunEntropy::from_os()?.generator(0).span_id();
+    let started_unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+    Ok(Identity { run_id: format!("{:08x}", random >> 32), started_unix_us })
+}
+
+fn show(args: &RunArgs, report: &RunReport, path: &std::path::Path) -> std::io::Result<()> {
+    let stdout = std::io::stdout();
+    let coloured = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut out = stdout.lock();
+    if args.json {
+        return json::render(report, &mut out);
+    }
+    let style = if coloured { terminal::Style::Coloured } else { terminal::Style::Plain };
+    terminal::render(report, style, &mut out)?;
+    let directory = path.parent().unwrap_or(path).display();
+    writeln!(out, "report: {}", path.display())?;
+    writeln!(out, "next:   milvus-load slow {directory}")
+}
+
+/// A signal prevails; numbers that cannot be trusted decide no threshold.
+fn exit(report: &RunReport, stop: &Stop, allow_untrusted: bool) -> Exit {
+    let not_met = report.thresholds.iter().any(|threshold| threshold.met == Some(false));
+    match stop.reason() {
+        Some(reason) => Exit::Stopped(reason),
+        None if !report.verdict.trusted && !allow_untrusted => Exit::Untrusted,
+        None if not_met => Exit::NotMet,
+        None => Exit::Done,
+    }
 }

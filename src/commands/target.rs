@@ -1,6 +1,7 @@
 //! Which Milvus a run talks to: the one that was named, the kept embedded one, or an embedded one of its own.
 
-use crate::milvus::embedded::{Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, kept};
+use crate::milvus::embedded::{Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept};
+use crate::report::model::ServerTracing;
 use crate::workload::{MilvusUri, Workload};
 
 /// The server of a run.
@@ -18,7 +19,7 @@ pub enum TargetKind {
     /// Named by flag, environment or file.
     Named,
     /// The one that `embedded start` keeps.
-    Kept,
+    Kept(Box<ServerInfo>),
     /// Started for this run; ends with it.
     Own(Box<Embedded>),
 }
@@ -28,7 +29,7 @@ impl TargetKind {
     pub const fn is_embedded(&self) -> bool {
         match self {
             Self::Named => false,
-            Self::Kept | Self::Own(_) => true,
+            Self::Kept(_) | Self::Own(_) => true,
         }
     }
 
@@ -36,7 +37,7 @@ impl TargetKind {
     pub const fn sentence(&self) -> &'static str {
         match self {
             Self::Named => "",
-            Self::Kept => " (the embedded one you started; it shares this machine's cores)",
+            Self::Kept(_) => " (the embedded one you started; it shares this machine's cores)",
             Self::Own(_) => " (embedded; it shares this machine's cores)",
         }
     }
@@ -56,12 +57,52 @@ impl ChosenTarget {
             return Ok(Self { uri: uri.clone(), metrics, kind: TargetKind::Named });
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
-            return Self::embedded(&info.uri, info.metrics_url, TargetKind::Kept);
+            let (uri, metrics) = (info.uri.clone(), info.metrics_url.clone());
+            return Self::embedded(&uri, metrics, TargetKind::Kept(Box::new(info)));
         }
         let options = EmbeddedOptions { otlp_endpoint: exports_to(workload)?, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
         Self::embedded(&uri, metrics, TargetKind::Own(Box::new(own)))
+    }
+
+    /// The database that calls name: the URI's, else the workload's.
+    pub fn database<'a>(&'a self, workload: &'a Workload) -> &'a str {
+        self.uri.database.as_deref().unwrap_or(&workload.target.database)
+    }
+
+    /// What is known of the server's own tracing: only of one that this tool started.
+    pub fn tracing(&self) -> Option<ServerTracing> {
+        let of = |info: &ServerInfo| ServerTracing {
+            endpoint: info.otlp_endpoint.clone(),
+            sample_fraction: Some(info.sample_fraction),
+        };
+        match &self.kind {
+            TargetKind::Named => None,
+            TargetKind::Kept(info) => Some(of(info)),
+            TargetKind::Own(own) => Some(of(own.info())),
+        }
+    }
+
+    /// Whether the server shares this machine's cores with the generator.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.kind.is_embedded() || is_loopback(&self.uri.host)
+    }
+
+    /// Ends an embedded server that was started for this run, or leaves it running as the kept one.
+    ///
+    /// # Errors
+    /// Where it cannot be kept, or its data cannot be removed.
+    pub fn finish(self, keep: bool) -> anyhow::Result<()> {
+        match self.kind {
+            TargetKind::Own(own) if keep => {
+                let info = own.keep()?;
+                eprintln!("the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`", info.uri);
+            }
+            TargetKind::Own(own) => own.stop()?,
+            TargetKind::Named | TargetKind::Kept(_) => {}
+        }
+        Ok(())
     }
 
     fn embedded(uri: &str, metrics: String, kind: TargetKind) -> anyhow::Result<Self> {
@@ -72,7 +113,7 @@ impl ChosenTarget {
 /// The embedded server exports where the client does, so that both halves of a trace meet.
 fn exports_to(workload: &Workload) -> Result<Option<OtlpEndpoint>, EmbeddedError> {
     let trace = &workload.trace;
-    trace.enabled.then(|| OtlpEndpoint::parse(&trace.otlp_endpoint)).transpose()
+    trace.enabled.then(|| trace.otlp_endpoint.parse::<OtlpEndpoint>()).transpose()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::Tracing;
-use crate::trace::endpoint::{Endpoint, ProbeError};
+use crate::trace::endpoint::Endpoint;
 use crate::trace::exporter::{ExportReport, ExportSettings, Exporter};
 use crate::trace::ids::RunEntropy;
+use crate::trace::probe::{ProbeError, probe};
 use crate::trace::sampling::{Header, SamplingRule, Switches};
 use crate::trace::span::OperationAttributes;
 use crate::units::Fraction;
@@ -69,6 +70,27 @@ impl RunTracing {
         Ok(Self { tracing, exporter, collector })
     }
 
+    /// In one line, for the start of a run: endpoint and fraction with where each came from, and a remedy where nobody
+    /// takes the spans.
+    pub fn sentence(&self, settings: &Settings) -> String {
+        let trace = &settings.workload.trace;
+        let from = |key| settings.origin(key).map_or_else(String::new, |origin| format!(" ({origin})"));
+        let fraction = format!("fraction {}{}", trace.sample_fraction, from("trace.sample_fraction"));
+        let endpoint = format!("{}{}", trace.otlp_endpoint, from("trace.otlp_endpoint"));
+        match &self.collector {
+            Collector::NotNeeded if !trace.enabled => "tracing: off".to_owned(),
+            Collector::NotNeeded => format!("tracing: {fraction}, so no spans; the header is still sent"),
+            Collector::There => format!("tracing: {fraction}, spans to {endpoint}"),
+            Collector::Absent { asked: true, error } => {
+                format!("warning: tracing: {fraction}, spans to {endpoint}, but {error}")
+            }
+            Collector::Absent { asked: false, .. } => format!(
+                "note: no collector at {endpoint}, so no spans are exported; start Jaeger there (docker compose up \
+                 -d jaeger), or name your collector with OTEL_EXPORTER_OTLP_ENDPOINT"
+            ),
+        }
+    }
+
     /// Sends what is left, for at most 10 s.
     pub fn finish(self) -> (Collector, Option<ExportReport>) {
         (self.collector, self.exporter.map(|exporter| exporter.finish(FLUSH_LIMIT)))
@@ -81,7 +103,7 @@ fn look(settings: &Settings) -> anyhow::Result<Collector> {
         return Ok(Collector::NotNeeded);
     }
     let endpoint = Endpoint::parse(&trace.otlp_endpoint)?;
-    Ok(match crate::trace::endpoint::probe(&endpoint) {
+    Ok(match probe(&endpoint) {
         Ok(()) => Collector::There,
         Err(error) => Collector::Absent { error, asked: trace.otlp_asked },
     })

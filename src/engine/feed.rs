@@ -33,15 +33,18 @@ impl InsertSource {
     }
 
     /// Bodies kept ahead per worker.
-    pub fn depth(&self) -> usize {
-        let body = self.layout.mixture.dim() * 4 * self.batch as usize;
-        (BYTES_AHEAD / body.max(1)).clamp(DEPTH_MIN, DEPTH_MAX)
+    fn depth(&self) -> usize {
+        depth(self.layout.mixture.dim() * 4 * self.batch as usize)
     }
 
-    /// Bytes that a worker's waiting bodies take.
-    pub fn memory_bytes(&self) -> usize {
-        self.depth() * self.layout.mixture.dim() * 4 * self.batch as usize
+    /// Bytes that a worker's waiting bodies take, for bodies of so many bytes.
+    pub fn bytes_ahead(body: usize) -> usize {
+        depth(body) * body
     }
+}
+
+fn depth(body: usize) -> usize {
+    (BYTES_AHEAD / body.max(1)).clamp(DEPTH_MIN, DEPTH_MAX)
 }
 
 /// The receiving end, owned by one worker.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::feed::InsertSource;
 use crate::milvus::transport::Route;
 use crate::milvus::{Dialer, Frame};
+use crate::measure::RecorderConfig;
 use crate::trace::ids::RunEntropy;
 use crate::trace::sampling::{RequestTracer, SamplingRule, Switches};
 use crate::units::Nanos;
@@ -27,16 +28,12 @@ pub struct Plan {
     pub workers: usize,
     /// Per open stream.
     pub max_in_flight: u32,
-    /// Length of the warm-up.
-    pub warmup: Nanos,
-    /// Length of the measured window.
-    pub window: Nanos,
+    /// How each worker records, and the times of the window.
+    pub recorder: RecorderConfig,
     /// How long to wait at the end.
     pub drain: Nanos,
     /// From *sent*.
     pub timeout: Duration,
-    /// Slowest requests kept per operation.
-    pub slowest: usize,
     /// Names requests and decides about their traces.
     pub tracing: Tracing,
 }
@@ -44,7 +41,7 @@ pub struct Plan {
 impl Plan {
     /// No request is intended at or after this moment.
     pub fn end(&self) -> Nanos {
-        self.warmup + self.window
+        self.recorder.window_start + self.recorder.window
     }
 
     /// The share of `total` that worker `worker` takes: they add up to `total`.

@@ -13,7 +13,7 @@ use super::live::{Live, LiveTotals};
 use super::plan::Plan;
 use super::stop::Stop;
 use super::worker::{self, Haul, Order};
-use crate::measure::{MergeError, Recorded, RecorderConfig};
+use crate::measure::{MergeError, Recorded};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -62,21 +62,6 @@ pub struct Finished {
     pub late_bodies: u64,
 }
 
-impl Plan {
-    /// How the recorder of each worker is laid out.
-    pub fn recorder(&self) -> RecorderConfig {
-        RecorderConfig {
-            operations: self.operations.len(),
-            connections: self.connections,
-            window_start: self.warmup,
-            window: self.window,
-            longest: Nanos::from(self.timeout) + self.drain,
-            slowest: self.slowest,
-            seed: self.seed,
-        }
-    }
-}
-
 impl Execution {
     /// Starts the workers, waits until all are connected, and sets the clock going.
     ///
@@ -91,7 +76,7 @@ impl Execution {
             let counters = Arc::new(Live::default());
             let order = Order {
                 index,
-                recorder: plan.recorder(),
+                recorder: plan.recorder,
                 plan: Arc::clone(&plan),
                 spans: spans.clone(),
                 live: Arc::clone(&counters),

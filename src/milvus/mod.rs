@@ -3,6 +3,7 @@
 
 mod count;
 mod dial;
+pub mod embedded;
 mod errors;
 pub mod frame;
 mod headers;

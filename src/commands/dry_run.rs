@@ -1,0 +1,97 @@
+//! `run --dry-run`: what would be done, and where each setting comes from. Touches no server.
+
+use std::io::{self, Write};
+
+use crate::units::Nanos;
+use crate::workload::{Arrival, LoadModel, OperationKind, Stream, Workload};
+
+use super::planning;
+use super::settings::Settings;
+
+/// Bytes that a waiting span takes in the exporter's queue, about.
+const SPAN_BYTES: usize = 150;
+
+/// Prints the plan.
+///
+/// # Errors
+/// Where `out` cannot be written to.
+pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let workload = &settings.workload;
+    let load = &workload.load;
+    writeln!(out, "{}: {}", workload.name, workload.description)?;
+    match &workload.target.uri {
+        Some(uri) => writeln!(out, "target      {uri}")?,
+        None => writeln!(out, "target      the embedded Milvus (none was named)")?,
+    }
+    let seconds = |duration| Nanos::from(duration).to_string();
+    writeln!(
+        out,
+        "time        warm-up {}, window {}, drain at most {}",
+        seconds(load.warmup),
+        seconds(load.duration),
+        seconds(load.drain)
+    )?;
+    let here = workload.target.uri.is_none();
+    let workers = planning::workers(workload, here);
+    writeln!(out, "generator   {workers} worker thread(s), {} connection(s)", load.connections)?;
+    for stream in &load.streams {
+        print_stream(workload, stream, out)?;
+    }
+    print_memory(settings, workers, out)?;
+    print_settings(workload, out)
+}
+
+fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io::Result<()> {
+    let load = &workload.load;
+    let model = match stream.model {
+        LoadModel::Open { rate, arrival } => {
+            let arrival = match arrival {
+                Arrival::Constant => "constant",
+                Arrival::Poisson => "Poisson",
+            };
+            let requests = rate.get() * load.duration.as_secs_f64();
+            format!(
+                "open loop, {arrival} arrivals at {rate}: about {requests:.0} requests measured, at most {} in flight",
+                load.max_in_flight
+            )
+        }
+        LoadModel::Closed { concurrency } => format!("closed loop, {concurrency} request(s) under way"),
+    };
+    writeln!(out, "stream      {}: {model}", stream.name)?;
+    let total: f64 = stream.shares.iter().map(|(_, weight)| weight).sum();
+    for &(index, weight) in &stream.shares {
+        let operation = &workload.operations[index];
+        let detail = match &operation.kind {
+            OperationKind::Search(search) => format!("nq {}, top {}", search.nq, search.top_k),
+            OperationKind::Insert { batch } => format!("{batch} rows each"),
+        };
+        let (kind, share) = (operation.kind.name(), 100.0 * weight / total);
+        writeln!(out, "            {:5.1} %  {} ({kind}, {detail})", share, operation.name)?;
+    }
+    Ok(())
+}
+
+fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
+    let workload = &settings.workload;
+    let recorder = planning::recorder(workload).memory_bytes() * workers;
+    let queue = settings.otel.limits.queue * SPAN_BYTES;
+    let vectors = planning::vector_bytes(workload);
+    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    writeln!(
+        out,
+        "memory      about {:.0} MB recording, {:.0} MB requests made ahead, at most {:.0} MB ({} spans) waiting for export",
+        megabytes(recorder),
+        megabytes(vectors),
+        megabytes(queue),
+        settings.otel.limits.queue,
+    )
+}
+
+fn print_settings(workload: &Workload, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "settings")?;
+    let width = workload.settings.iter().map(|setting| setting.key.len()).max().unwrap_or(0);
+    for setting in &workload.settings {
+        writeln!(out, "  {:width$}  {}  ({})", setting.key, setting.value, setting.from)?;
+    }
+    Ok(())
+}
