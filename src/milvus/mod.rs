@@ -1,2 +1,3 @@
 //! *How* to talk to Milvus.
+pub mod embedded;
 pub mod proto;
