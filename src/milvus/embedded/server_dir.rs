@@ -1,0 +1,111 @@
+//! One server's directory, and what happens to it when the server has ended.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The layout of one server's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerDir(PathBuf);
+
+impl ServerDir {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+    pub(super) fn configs(&self) -> PathBuf {
+        self.0.join("configs")
+    }
+    pub(super) fn etcd_config(&self) -> PathBuf {
+        self.configs().join("embedEtcd.yaml")
+    }
+    pub(super) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+    pub(super) fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+    pub(super) fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+    /// Held by the supervisor, whose process id it says.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+    /// What the supervisor is to start.
+    pub(super) fn launch(&self) -> PathBuf {
+        self.0.join("launch.json")
+    }
+    /// The server's process id, from when it runs.
+    pub(super) fn pid(&self) -> PathBuf {
+        self.0.join("server.pid")
+    }
+    /// How the server ended, from when it did.
+    pub(super) fn exit(&self) -> PathBuf {
+        self.0.join("server.exit")
+    }
+    /// What the tool knows of the server, from when it is ready.
+    pub(super) fn info(&self) -> PathBuf {
+        self.0.join("server.json")
+    }
+}
+
+/// What a server leaves outside its directory, whatever it is told (measured on 2.3.5).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strays<'a> {
+    /// Where `server_id_<process>` is written.
+    pub(super) ids: &'a Path,
+    /// The one process-id file that all standalone servers of a machine share, where they may write it.
+    pub(super) pid_file: &'a Path,
+}
+
+impl Strays<'static> {
+    /// Where Milvus 2.3.5 writes them.
+    pub(super) fn of_milvus() -> Self {
+        Self { ids: Path::new("/tmp/milvus"), pid_file: Path::new("/run/milvus/standalone.pid") }
+    }
+}
+
+impl Strays<'_> {
+    /// Removes those of the ended server `pid`; others' are left alone.
+    pub(super) fn tidy(&self, pid: u32) -> io::Result<()> {
+        remove_if_there(&self.ids.join(format!("server_id_{pid}")))?;
+        match fs::read_to_string(self.pid_file) {
+            Ok(text) if text.trim() == pid.to_string() => remove_if_there(self.pid_file),
+            // Another server's, none at all, or not ours to read.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_strays_of_that_process_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("standalone.pid");
+        let strays = Strays { ids: dir.path(), pid_file: &pid_file };
+        fs::write(&pid_file, "124\n").unwrap();
+        for pid in [123, 124] {
+            fs::write(dir.path().join(format!("server_id_{pid}")), "x").unwrap();
+        }
+        strays.tidy(123).unwrap();
+        assert!(!dir.path().join("server_id_123").exists());
+        assert!(dir.path().join("server_id_124").exists());
+        assert!(pid_file.exists());
+        strays.tidy(124).unwrap();
+        assert!(!pid_file.exists());
+        strays.tidy(124).unwrap();
+    }
+}
