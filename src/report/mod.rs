@@ -1,10 +1,23 @@
-//! *How* to show it.
+//! *How* to show it: the report's shape, where it is kept, and one small file per format.
+//!
+//! Belongs here: turning what was measured into [`RunReport`], judging thresholds on it, writing and reading it. A renderer
+//! sees a `RunReport` and a writer: no clock, no environment, no server. Does not belong: fetching anything.
+//!
+//! Invariant: report.json is the one source; every rendering can be made from it alone, and says of every unknown number
+//! that it is unknown. Read [`model`] first, then [`Source`].
+
 mod calendar;
+pub mod csv;
 mod from_recorded;
 pub mod from_run;
+pub mod hlog;
+pub mod json;
 pub mod model;
 #[cfg(test)]
 mod samples;
+pub mod store;
 pub mod thresholds;
+
+pub use calendar::rfc3339;
 pub use from_recorded::Source;
 pub use model::{RunReport, SCHEMA, schema};
