@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::commands::embedded::EmbeddedCommand;
+use crate::workload::TemplateKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Load generator and latency benchmark for the Milvus vector database, every request traced.
@@ -29,7 +31,7 @@ pub enum Command {
     Embedded {
         /// What to do with it.
         #[command(subcommand)]
-        action: EmbeddedAction,
+        action: EmbeddedCommand,
     },
     /// Print a commented workload file to start from
     Init(InitArgs),
@@ -138,46 +140,15 @@ pub enum Format {
     Hlog,
 }
 
-/// `embedded`.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
-pub enum EmbeddedAction {
-    /// Start one that stays until `stop`; every run without a target uses it
-    Start {
-        /// Where it exports its spans to (OTLP/gRPC); "none": nowhere
-        #[arg(long, value_name = "URL", default_value = "http://localhost:4317")]
-        otlp_endpoint: String,
-        /// The share of requests it traces by itself, 0 to 1; with 0, the client decides
-        #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
-        sample_fraction: f64,
-    },
-    /// Stop it and remove its data
-    Stop,
-    /// Say whether one runs, and where; exit code 1 where none does
-    Status,
-    /// Print the cache directory, with the unpacked Milvus and the running servers
-    Path,
-}
-
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// What the workload does
-    #[arg(value_enum, default_value_t = InitKind::Search)]
-    pub kind: InitKind,
+    #[arg(default_value = "search", value_parser = template_kind())]
+    pub kind: String,
     /// Write to this new file instead of standard output; an existing one is never overwritten
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-/// Kinds of workload that `init` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum InitKind {
-    /// Searches at a fixed rate
-    Search,
-    /// Inserts at a fixed rate
-    Insert,
-    /// Searches while rows are inserted
-    Mixed,
 }
 
 /// Formats with a published schema.
