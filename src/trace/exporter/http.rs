@@ -13,7 +13,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::queue::lock;
 use super::settings::Transport;
-use super::tls::TlsPem;
+use super::tls::{TlsPem, certificates};
 
 /// A collector's answer is a few bytes; more than this is no collector.
 const MOST_REPLY: u64 = 1 << 20;
@@ -106,22 +106,6 @@ fn tls_config(pem: &TlsPem) -> Result<TlsConfig, ureq::Error> {
         None => None,
     };
     Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities)).client_cert(client).build())
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ureq::Error> {
-    let items = ureq::tls::parse_pem(pem).collect::<Result<Vec<_>, _>>()?;
-    let certificates: Vec<_> = items
-        .into_iter()
-        .filter_map(|item| match item {
-            ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        Err(ureq::Error::Tls("no certificate in the PEM file"))
-    } else {
-        Ok(certificates)
-    }
 }
 
 fn native_authorities() -> Vec<Certificate<'static>> {

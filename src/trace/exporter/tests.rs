@@ -361,6 +361,20 @@ fn a_missing_certificate_is_an_error_that_names_the_file() {
     }
 }
 
+#[test]
+fn a_file_without_certificates_is_an_error_that_names_it() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"-----BEGIN NOTHING-----\n").unwrap();
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let mut settings = settings("https://localhost:4317");
+        settings.transport.protocol = protocol;
+        settings.transport.tls.certificate = Some(file.path().into());
+        let error = Exporter::start(&settings, &[], "r").unwrap_err();
+        assert!(matches!(error, ExportError::Tls(_)), "{error:?}");
+        assert!(error.to_string().contains(&file.path().display().to_string()), "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_estimate_is_never_below_the_encoded_size(

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use ureq::tls::{Certificate as UreqCertificate, PemItem, parse_pem};
 
 use super::ExportError;
 use super::settings::TlsFiles;
@@ -21,7 +22,12 @@ impl TlsPem {
             Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
             None => None,
         };
-        Ok(Self { authorities: files.certificate.as_deref().map(read).transpose()?, client })
+        let authorities = files.certificate.as_deref().map(read).transpose()?;
+        if let (Some(pem), Some(path)) = (&authorities, &files.certificate) {
+            // An empty list of authorities would be taken, and every collector refused as unknown.
+            certificates(pem).map_err(|error| ExportError::Tls(format!("{}: {error}", path.display())))?;
+        }
+        Ok(Self { authorities, client })
     }
 
     /// For gRPC.
@@ -39,4 +45,21 @@ impl TlsPem {
 
 fn read(path: &Path) -> Result<Vec<u8>, ExportError> {
     std::fs::read(path).map_err(|source| ExportError::File { path: PathBuf::from(path), source })
+}
+
+/// The certificates of a PEM file, at least one.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<UreqCertificate<'static>>, ureq::Error> {
+    let items = parse_pem(pem).collect::<Result<Vec<_>, _>>()?;
+    let certificates: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        Err(ureq::Error::Tls("no certificate in the file"))
+    } else {
+        Ok(certificates)
+    }
 }

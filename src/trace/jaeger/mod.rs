@@ -8,7 +8,7 @@ mod model;
 mod poll;
 mod summary;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use model::{JaegerSpan, JaegerTrace, parse};
 pub use poll::{PollRule, Polled, poll_until_stable};
@@ -97,6 +97,15 @@ impl JaegerClient {
             404 => Err(bad("HTTP status 404 without Jaeger's own words".to_owned())),
             _ => Err(JaegerError::Status { url, status }),
         }
+    }
+
+    /// One trace, once it has stopped growing or `rule`'s time is up. Blocks.
+    ///
+    /// # Errors
+    /// As [`JaegerClient::fetch`], where that lasts.
+    pub fn fetch_stable(&self, trace_id: u128, rule: PollRule) -> Result<Polled, JaegerError> {
+        let start = Instant::now();
+        poll_until_stable(rule, || self.fetch(trace_id), || start.elapsed(), std::thread::sleep)
     }
 
     fn get(&self, url: &str) -> Result<(u16, Vec<u8>), JaegerError> {
