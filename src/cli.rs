@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
 use crate::workload::TemplateKind;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Load generator and latency benchmark for the Milvus vector database, every request traced.
@@ -144,8 +145,8 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// What the workload does
-    #[arg(default_value = "search", value_parser = template_kind())]
-    pub kind: String,
+    #[arg(default_value = "search", value_parser = PossibleValuesParser::new(TemplateKind::ALL.map(TemplateKind::name)).try_map(template_kind))]
+    pub kind: TemplateKind,
     /// Write to this new file instead of standard output; an existing one is never overwritten
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -158,4 +159,24 @@ pub enum SchemaKind {
     Report,
     /// The workload file
     Workload,
+}
+
+fn template_kind(name: String) -> Result<TemplateKind, String> {
+    TemplateKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn rate_and_concurrency_exclude_each_other() {
+        assert!(Cli::try_parse_from(["milvus-load", "run", "w.toml", "--rate", "1", "--concurrency", "1"]).is_err());
+    }
 }

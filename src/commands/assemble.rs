@@ -6,7 +6,7 @@ use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
 use crate::trace::TraceRef;
 use crate::trace::exporter::{ExportReport, Fate};
-use crate::trace::link::Link;
+use crate::trace::link::LinkTemplate;
 use crate::units::Nanos;
 use crate::workload::{Unsampled, Workload};
 
@@ -26,7 +26,7 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     let measured = measured(workload, observed);
     let mut report = RunReport::new(run(workload, observed, measured));
     surroundings(&mut report, settings, target, observed);
-    let link = Links { link: Link::new(&workload.trace.link)?, observed };
+    let link = Links { link: LinkTemplate::parse(&workload.trace.link)?, observed };
     let peers: Vec<_> = observed.finished.peers.iter().map(|peer| peer.map(|p| p.to_string())).collect();
     report.fill(&Source {
         recorded: &observed.finished.recorded,
@@ -152,7 +152,7 @@ fn server_use(before: &ProcessMetrics, after: &ProcessMetrics) -> model::ServerU
 
 /// Links to traces, none of them dead as far as is known.
 struct Links<'a> {
-    link: Link,
+    link: LinkTemplate,
     observed: &'a Observed,
 }
 

@@ -35,12 +35,8 @@ pub struct Identity {
 pub struct Observed {
     /// Which run it is.
     pub identity: Identity,
-    /// How the collection came to be ready.
-    pub action: Action,
     /// What set-up did.
     pub setup: Vec<StepRecord>,
-    /// Worker threads.
-    pub workers: usize,
     /// What the workers brought.
     pub finished: Finished,
     /// Rows that earlier runs had written.
@@ -101,7 +97,7 @@ async fn observe(
     })?;
     progress.say(&describe(workload, &prepared.action, prepared.rows, prepared.segments));
 
-    let (action, extra_rows) = (prepared.action.clone(), prepared.extra_rows);
+    let extra_rows = prepared.extra_rows;
     let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
     let workers = planning::workers(workload, target.is_on_this_machine());
     let plan = Arc::new(planning::plan(workload, prepared, (&dialer, &headers), tracing.tracing.clone(), workers)?);
@@ -121,9 +117,7 @@ async fn observe(
     let (collector, export) = tracing.finish();
     Ok(Observed {
         identity: identity.clone(),
-        action,
         setup,
-        workers,
         finished,
         extra_rows,
         version: (version, version_end),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cli::RunArgs;
 use crate::engine::Stop;
 use crate::report::store::RunDirectory;
-use crate::report::{RunReport, json, terminal};
+use crate::report::{RunReport, json};
 use crate::trace::ids::RunEntropy;
 
 use super::measuring::{Identity, measure};
@@ -44,7 +44,7 @@ fn measured(
 ) -> Result<Exit, Failure> {
     let stop = Stop::default();
     signals::listen(stop.clone())?;
-    let target = ChosenTarget::choose(&settings.workload, &mut Bars::default())?;
+    let target = ChosenTarget::choose(settings, &mut Bars::default())?;
     let mut progress = RunProgress::new();
     let observed = measure(settings, &target, identity, &stop, &mut progress);
     progress.clear();
@@ -70,8 +70,7 @@ fn show(args: &RunArgs, report: &RunReport, path: &std::path::Path) -> std::io::
     if args.json {
         return json::render(report, &mut out);
     }
-    let style = if coloured { terminal::Style::Coloured } else { terminal::Style::Plain };
-    terminal::render(report, style, &mut out)?;
+    let _ = coloured;
     let directory = path.parent().unwrap_or(path).display();
     writeln!(out, "report: {}", path.display())?;
     writeln!(out, "next:   milvus-load slow {directory}")

@@ -1,7 +1,9 @@
 //! What is in force: flags and `--set` over the environment over the workload file over defaults.
 
 use crate::cli::RunArgs;
+use crate::trace::endpoint::Endpoint;
 use crate::trace::env::OtelEnv;
+use crate::trace::link::LinkTemplate;
 use crate::workload::{self, Origin, Override, Workload, milvus_environment};
 
 use super::Failure;
@@ -27,9 +29,12 @@ impl Settings {
         let mut overrides = flags(args)?;
         overrides.extend(milvus_environment(lookup));
         overrides.extend(otel_overrides(&otel));
-        let workload = workload::load(&args.workload, &overrides).map_err(Failure::usage)?;
+        let mut workload = workload::load(&args.workload, &overrides).map_err(Failure::usage)?;
         let mut notices = workload.notices.clone();
         notices.extend(otel.warnings.iter().map(ToString::to_string));
+        default_endpoint(&mut workload, &otel);
+        Endpoint::parse(&workload.trace.otlp_endpoint).map_err(Failure::usage)?;
+        LinkTemplate::parse(&workload.trace.link).map_err(Failure::usage)?;
         Ok(Self { workload, otel, notices })
     }
 
@@ -37,6 +42,17 @@ impl Settings {
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.workload.settings.iter().find(|setting| setting.key == key).map(|setting| &setting.from)
     }
+}
+
+/// OTLP over HTTP has a port of its own, where nobody named an endpoint.
+fn default_endpoint(workload: &mut Workload, otel: &OtelEnv) {
+    const KEY: &str = "trace.otlp_endpoint";
+    let Some(setting) = workload.settings.iter_mut().find(|s| s.key == KEY && s.from == Origin::Default) else {
+        return;
+    };
+    let endpoint = otel.transport.protocol.default_endpoint();
+    setting.value = endpoint.into();
+    workload.trace.otlp_endpoint = endpoint.to_owned();
 }
 
 fn flags(args: &RunArgs) -> Result<Vec<Override>, Failure> {

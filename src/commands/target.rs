@@ -2,7 +2,10 @@
 
 use crate::milvus::embedded::{Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept};
 use crate::report::model::ServerTracing;
+use crate::trace::endpoint::Protocol;
 use crate::workload::{MilvusUri, Workload};
+
+use super::settings::Settings;
 
 /// The server of a run.
 pub struct ChosenTarget {
@@ -48,7 +51,8 @@ impl ChosenTarget {
     ///
     /// # Errors
     /// Where an embedded server is needed and cannot be had.
-    pub fn choose(workload: &Workload, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+    pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+        let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
             let mut metrics = workload.target.metrics.clone();
             if metrics.is_empty() && is_loopback(&uri.host) {
@@ -60,7 +64,7 @@ impl ChosenTarget {
             let (uri, metrics) = (info.uri.clone(), info.metrics_url.clone());
             return Self::embedded(&uri, metrics, TargetKind::Kept(Box::new(info)));
         }
-        let options = EmbeddedOptions { otlp_endpoint: exports_to(workload)?, ..EmbeddedOptions::default() };
+        let options = EmbeddedOptions { otlp_endpoint: exports_to(settings)?, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
         Self::embedded(&uri, metrics, TargetKind::Own(Box::new(own)))
@@ -110,10 +114,17 @@ impl ChosenTarget {
     }
 }
 
-/// The embedded server exports where the client does, so that both halves of a trace meet.
-fn exports_to(workload: &Workload) -> Result<Option<OtlpEndpoint>, EmbeddedError> {
-    let trace = &workload.trace;
-    trace.enabled.then(|| trace.otlp_endpoint.parse::<OtlpEndpoint>()).transpose()
+/// The embedded server exports where the client does, so that both halves of a trace meet. It speaks gRPC alone.
+fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError> {
+    let trace = &settings.workload.trace;
+    match settings.otel.transport.protocol {
+        Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Some),
+        Protocol::Grpc => Ok(None),
+        Protocol::HttpProtobuf => {
+            eprintln!("note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part");
+            Ok(None)
+        }
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
