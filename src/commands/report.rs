@@ -1,0 +1,62 @@
+//! `milvus-load report REPORT --format ...`: a stored report in another form.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::report::{csv, hlog, json, store};
+
+/// The forms that a report can be had in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The very file.
+    Json,
+    /// One row per operation and interval.
+    Csv,
+    /// HdrHistogram interval log.
+    Hlog,
+    /// Not built yet.
+    Html,
+    /// Not built yet.
+    Markdown,
+}
+
+/// Why there is no rendering.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The report cannot be found or read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// Standard output was closed, or its disk is full.
+    #[error("cannot write the report: {0}")]
+    Output(#[from] io::Error),
+    /// A format that is yet to come.
+    #[error("--format {0} is not built yet: use json, csv or hlog")]
+    NotBuilt(&'static str),
+}
+
+/// Finds `reference` (a directory, a file, `latest`, `latest~N` under `base`) and writes it to `out` in `format`.
+///
+/// # Errors
+/// Where the format is not built yet, the report cannot be found or read, or `out` fails.
+pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) -> Result<(), ReportError> {
+    let render = match format {
+        Format::Json => json::render,
+        Format::Csv => csv::render,
+        Format::Hlog => hlog::render,
+        Format::Html => return Err(ReportError::NotBuilt("html")),
+        Format::Markdown => return Err(ReportError::NotBuilt("markdown")),
+    };
+    let report = store::read(&store::resolve(reference, base)?)?;
+    Ok(render(&report, out)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_is_not_built_is_an_error_that_names_those_that_are() {
+        let error = run("latest", Path::new("."), Format::Html, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "--format html is not built yet: use json, csv or hlog");
+    }
+}
