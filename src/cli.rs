@@ -10,9 +10,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Load generator and latency benchmark for the Milvus vector database, every request traced.
 #[derive(Debug, Parser)]
 #[command(name = "milvus-load", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Start here:\n  milvus-load init search > search.toml\n  milvus-load run search.toml\n\n\
+#[command(
+    after_help = "Start here:\n  milvus-load init search > search.toml\n  milvus-load run search.toml\n\n\
     Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met;\n\
-    4 the numbers cannot be trusted; 130 interrupted, 143 terminated (partial report written).")]
+    4 the numbers cannot be trusted; 130 interrupted, 143 terminated (partial report written)."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -128,17 +130,21 @@ pub struct ReportArgs {
     pub format: Format,
 }
 
-/// Formats of `report`.
+/// The forms that a report can be had in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// report.json itself
     Json,
-    /// The summary that `run` prints
-    Terminal,
     /// One row per operation and interval
     Csv,
-    /// HdrHistogram's log format, interval by interval
+    /// HdrHistogram interval log, for HdrHistogram's own tools
     Hlog,
+    /// Not built yet
+    #[value(hide = true)]
+    Html,
+    /// Not built yet
+    #[value(hide = true)]
+    Markdown,
 }
 
 /// `init`.
@@ -177,6 +183,9 @@ mod tests {
 
     #[test]
     fn rate_and_concurrency_exclude_each_other() {
-        assert!(Cli::try_parse_from(["milvus-load", "run", "w.toml", "--rate", "1", "--concurrency", "1"]).is_err());
+        assert!(
+            Cli::try_parse_from(["milvus-load", "run", "w.toml", "--rate", "1", "--concurrency", "1"])
+                .is_err()
+        );
     }
 }

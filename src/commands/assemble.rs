@@ -42,8 +42,10 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     let evidence = evidence::gather(settings, target, observed, measured, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
     report.verdict = from_run::verdict(&Verdict::of(&evidence));
-    let sent: u64 = observed.finished.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
-    report.resources.generator = from_run::generator(&observed.generator.0, &observed.generator.1, sent);
+    let sent: u64 =
+        observed.finished.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
+    report.resources.generator =
+        from_run::generator(&observed.generator.0, &observed.generator.1, observed.finished.cpu, sent);
     report.resources.server = observed.server.as_ref().map(|(before, after)| server_use(before, after));
     Ok(report)
 }

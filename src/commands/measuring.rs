@@ -89,7 +89,8 @@ async fn observe(
     progress.say(&tracing.sentence(settings));
     let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
     let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
-    let prepared = Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop).prepare().await;
+    let prepared =
+        Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop).prepare().await;
     let setup = end_setup(log, tracing.exporter.as_ref());
     let prepared = prepared.map_err(|error| match error {
         PrepareError::Stopped(reason) => Failure::Stopped(reason),
@@ -100,13 +101,19 @@ async fn observe(
     let extra_rows = prepared.extra_rows;
     let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
     let workers = planning::workers(workload, target.is_on_this_machine());
-    let plan = Arc::new(planning::plan(workload, prepared, (&dialer, &headers), tracing.tracing.clone(), workers)?);
+    let plan =
+        Arc::new(planning::plan(workload, prepared, (&dialer, &headers), tracing.tracing.clone(), workers)?);
     let server_before = scrape::first(&target.metrics);
     let sink = tracing.exporter.as_ref().map(Exporter::sink);
     let before = ProcessSnapshot::take();
     let execution = Execution::start(Arc::clone(&plan), sink, stop.clone()).await?;
     while !execution.is_finished() {
-        progress.running(execution.elapsed(), execution.end(), Nanos::from(workload.load.warmup), execution.live());
+        progress.running(
+            execution.elapsed(),
+            execution.end(),
+            Nanos::from(workload.load.warmup),
+            execution.live(),
+        );
         tokio::time::sleep(TICK).await;
     }
     let finished = execution.finish()?;
@@ -146,9 +153,8 @@ fn describe(workload: &Workload, action: &Action, rows: u64, segments: Option<Se
         Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
         Action::TakenAsItIs => "taken as it is".to_owned(),
     };
-    let segments = segments.map_or_else(String::new, |s| {
-        format!(", {} sealed segment(s), {} growing", s.sealed, s.growing)
-    });
+    let segments = segments
+        .map_or_else(String::new, |s| format!(", {} sealed segment(s), {} growing", s.sealed, s.growing));
     format!("collection {}: {rows} rows{segments} ({how})", workload.collection.name)
 }
 

@@ -10,17 +10,20 @@ mod machine;
 mod measuring;
 mod planning;
 pub mod progress;
+pub mod report;
 pub mod run;
 mod run_progress;
+pub mod schema;
 mod scrape;
 mod settings;
 mod signals;
+mod slow;
 mod target;
 mod tracing;
 
 pub use exit::{Exit, Failure};
 
-use crate::cli::Command;
+use crate::cli::{Command, ReportPath, SchemaKind};
 
 /// Carries out a subcommand.
 ///
@@ -29,19 +32,39 @@ use crate::cli::Command;
 pub fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args),
-        Command::Embedded { action } => Ok(match embedded::run(&action, None, &mut progress::Bars::default(), &mut std::io::stdout())? {
-            embedded::Found::Done => Exit::Done,
-            embedded::Found::NoServer => Exit::Absent,
-        }),
+        Command::Embedded { action } => {
+            Ok(match embedded::run(&action, None, &mut progress::Bars::default(), &mut std::io::stdout())? {
+                embedded::Found::Done => Exit::Done,
+                embedded::Found::NoServer => Exit::Absent,
+            })
+        }
         Command::Init(args) => {
             init::run(args.kind, args.output.as_deref(), &mut std::io::stdout())?;
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
             use clap::CommandFactory as _;
-            clap_complete::generate(shell, &mut crate::cli::Cli::command(), "milvus-load", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut crate::cli::Cli::command(),
+                "milvus-load",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Done)
         }
-        Command::Slow(_) | Command::Report(_) | Command::Schema { .. } => Err(Failure::usage(anyhow::anyhow!("not built yet"))),
+        Command::Slow(args) => slow::run(&args, &mut std::io::stdout().lock()),
+        Command::Report(args) => {
+            let ReportPath { report, out } = &args.report;
+            report::run(report, out, args.format, &mut std::io::stdout().lock())?;
+            Ok(Exit::Done)
+        }
+        Command::Schema { what } => {
+            let schema = match what {
+                SchemaKind::Report => crate::report::schema(),
+                SchemaKind::Workload => crate::workload::schema(),
+            };
+            schema::run(&schema, &mut std::io::stdout().lock())?;
+            Ok(Exit::Done)
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU64;
 
 use crate::engine::prepare::Prepared;
 use crate::engine::{InsertSource, Plan, PlannedOperation, Requests, Tracing};
+use crate::measure::RecorderConfig;
 use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::Route;
 use crate::milvus::{CallHeaders, Dialer, SearchFrames};
-use crate::measure::RecorderConfig;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, Operation, OperationKind, Search, Workload};
 

@@ -1,11 +1,12 @@
 //! `run`: read the workload, get a server, make the collection ready, drive it, report.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunArgs;
 use crate::engine::Stop;
 use crate::report::store::RunDirectory;
+use crate::report::terminal::{self, Footer, Style};
 use crate::report::{RunReport, json};
 use crate::trace::ids::RunEntropy;
 
@@ -70,10 +71,13 @@ fn show(args: &RunArgs, report: &RunReport, path: &std::path::Path) -> std::io::
     if args.json {
         return json::render(report, &mut out);
     }
-    let _ = coloured;
+    let style = if coloured { Style::Color } else { Style::Plain };
     let directory = path.parent().unwrap_or(path).display();
-    writeln!(out, "report: {}", path.display())?;
-    writeln!(out, "next:   milvus-load slow {directory}")
+    let footer = Footer {
+        paths: vec![("report".to_owned(), path.display().to_string())],
+        next: Some(format!("milvus-load slow {directory}")),
+    };
+    terminal::render(report, style, &footer, &mut out)
 }
 
 /// A signal prevails; numbers that cannot be trusted decide no threshold.

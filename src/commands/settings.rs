@@ -47,7 +47,8 @@ impl Settings {
 /// OTLP over HTTP has a port of its own, where nobody named an endpoint.
 fn default_endpoint(workload: &mut Workload, otel: &OtelEnv) {
     const KEY: &str = "trace.otlp_endpoint";
-    let Some(setting) = workload.settings.iter_mut().find(|s| s.key == KEY && s.from == Origin::Default) else {
+    let Some(setting) = workload.settings.iter_mut().find(|s| s.key == KEY && s.from == Origin::Default)
+    else {
         return;
     };
     let endpoint = otel.transport.protocol.default_endpoint();

@@ -12,7 +12,9 @@ pub fn listen(stop: Stop) -> std::io::Result<()> {
         let _inside = runtime.enter();
         Signals::new()?
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(signals.watch(stop)))?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(signals.watch(stop)))?;
     Ok(())
 }
 

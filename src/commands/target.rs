@@ -1,6 +1,8 @@
 //! Which Milvus a run talks to: the one that was named, the kept embedded one, or an embedded one of its own.
 
-use crate::milvus::embedded::{Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept};
+use crate::milvus::embedded::{
+    Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept,
+};
 use crate::report::model::ServerTracing;
 use crate::trace::endpoint::Protocol;
 use crate::workload::{MilvusUri, Workload};
@@ -101,7 +103,10 @@ impl ChosenTarget {
         match self.kind {
             TargetKind::Own(own) if keep => {
                 let info = own.keep()?;
-                eprintln!("the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`", info.uri);
+                eprintln!(
+                    "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",
+                    info.uri
+                );
             }
             TargetKind::Own(own) => own.stop()?,
             TargetKind::Named | TargetKind::Kept(_) => {}
@@ -121,7 +126,9 @@ fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError
         Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Some),
         Protocol::Grpc => Ok(None),
         Protocol::HttpProtobuf => {
-            eprintln!("note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part");
+            eprintln!(
+                "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part"
+            );
             Ok(None)
         }
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::feed::InsertSource;
+use crate::measure::RecorderConfig;
 use crate::milvus::transport::Route;
 use crate::milvus::{Dialer, Frame};
-use crate::measure::RecorderConfig;
 use crate::trace::ids::RunEntropy;
 use crate::trace::sampling::{RequestTracer, SamplingRule, Switches};
 use crate::units::Nanos;

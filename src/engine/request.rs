@@ -224,7 +224,8 @@ impl Desk {
         if !self.tracer.borrow().builds_span(&sample.trace) {
             return;
         }
-        let phase = if sample.intended < self.plan.recorder.window_start { Phase::Warmup } else { Phase::Measure };
+        let phase =
+            if sample.intended < self.plan.recorder.window_start { Phase::Warmup } else { Phase::Measure };
         let operation = &self.plan.operations[sample.operation];
         sink.offer(ClientSpan {
             trace: sample.trace,

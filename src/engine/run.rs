@@ -60,6 +60,8 @@ pub struct Finished {
     pub peers: Vec<Option<SocketAddr>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
+    /// CPU time of the worker threads.
+    pub cpu: Nanos,
 }
 
 impl Execution {
@@ -147,6 +149,7 @@ impl RunClock {
             pool: haul.pool,
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
             late_bodies: haul.late_bodies,
+            cpu: haul.cpu,
         }
     }
 }
@@ -160,6 +163,7 @@ impl Finished {
         self.pool.slot_waits += haul.pool.slot_waits;
         self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
         self.late_bodies += haul.late_bodies;
+        self.cpu = self.cpu + haul.cpu;
         Ok(())
     }
 }

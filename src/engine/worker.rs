@@ -51,6 +51,8 @@ pub(super) struct Haul {
     pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
     pub late_bodies: u64,
     pub stopped: Option<Nanos>,
+    /// CPU time of this thread while it sent, read by itself: the kernel forgets a thread that has ended.
+    pub cpu: Nanos,
 }
 
 /// Runs a worker to its end, on the calling thread.
@@ -86,6 +88,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         live,
         last_write,
     });
+    let cpu_before = thread_cpu();
     send_all(&desk, index, &stop).await?;
     drain(&desk).await;
     // Taken out, so that a request that ends from here on finds nothing to write to.
@@ -96,7 +99,19 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         peers: desk.pool.peers(),
         late_bodies: desk.late_bodies.get(),
         stopped: desk.stopped.get(),
+        cpu: thread_cpu() - cpu_before,
     }))
+}
+
+#[cfg(unix)]
+fn thread_cpu() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Nanos::from_secs(time.tv_sec as u64) + Nanos::new(time.tv_nsec as u64)
+}
+
+#[cfg(not(unix))]
+fn thread_cpu() -> Nanos {
+    Nanos::ZERO
 }
 
 fn open_feeds(plan: &Plan, worker: usize) -> std::io::Result<Vec<Option<InsertFeed>>> {

@@ -199,6 +199,16 @@ impl Slowest {
         self.all.ordered()
     }
 
+    /// Every request of the run (every sampled one, where there are any) with a response of `bound` or more, slowest first;
+    /// `None` where there were more of them than were kept.
+    pub fn all_from(&self, bound: Nanos) -> Option<Vec<Exemplar>> {
+        let top = if self.sampled.heap.is_empty() { &self.all } else { &self.sampled };
+        let kept: Vec<Exemplar> = top.ordered().copied().collect();
+        let reaches_below = kept.last().is_some_and(|fastest| fastest.response() < bound);
+        (reaches_below || kept.len() < top.capacity)
+            .then(|| kept.into_iter().filter(|exemplar| exemplar.response() >= bound).collect())
+    }
+
     /// The slowest sampled ones, slowest first.
     pub fn sampled(&self) -> impl Iterator<Item = &Exemplar> {
         self.sampled.ordered()
@@ -355,6 +365,15 @@ mod tests {
         let responses = |kept: Vec<&Exemplar>| kept.iter().map(|e| e.response().get()).collect::<Vec<_>>();
         assert_eq!(responses(slowest.all().collect()), [1_099, 1_098]);
         assert_eq!(responses(slowest.sampled().collect()), [1_090, 1_080]);
+    }
+
+    #[test]
+    fn all_from_a_bound_on_are_told_only_where_none_is_missing() {
+        let mut slowest = Slowest::new(3);
+        (1..=10).for_each(|i| slowest.record(request(i, 1_000 * i, true)));
+        let from = |bound| slowest.all_from(Nanos::new(bound)).map(|all| all.len());
+        // Kept are 10,000, 9,000 and 8,000: of those from 8,000 on there could be more, as there are from 7,000 on.
+        assert_eq!((from(9_000), from(8_000), from(7_000), from(11_000)), (Some(2), None, None, Some(0)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod verdict;
 #[cfg(test)]
 mod verdict_tests;
 
-pub use counters::{Counters, ErrorKind, Errors, Hits};
+pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
 pub use evidence::{
     CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
     StreamEvidence, TooFewEvidence,

@@ -1,7 +1,7 @@
 //! The whole record of a window, of one worker or, merged, of all.
 
 use super::counters::{Counters, Errors, Hits};
-use super::exemplars::{Exemplars, Slowest};
+use super::exemplars::{End, Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
 use super::intervals::{Cut, Interval, merge_all};
 use super::sample::Sample;
@@ -133,6 +133,16 @@ impl Recorded {
 }
 
 impl OperationRecord {
+    /// At most `count` succeeded requests with a response of `bound` or more, slowest first; sampled ones, where there are
+    /// any in the run. All of them where so few are that slow, else drawn fairly from the exemplars.
+    pub fn slow(&self, bound: Nanos, count: usize) -> Vec<Exemplar> {
+        let all = self.slowest.all_from(bound).filter(|all| all.len() <= count);
+        all.map_or_else(
+            || self.exemplars.draw(bound..=Nanos::MAX, count),
+            |all| all.into_iter().filter(|exemplar| exemplar.end == End::Succeeded).collect(),
+        )
+    }
+
     fn merge(&mut self, other: &Self) {
         self.warmup.merge(&other.warmup);
         self.counters.merge(&other.counters);

@@ -36,10 +36,14 @@ impl Part {
 
     /// By the name of a thread (the kernel keeps its first 15 bytes).
     pub fn of_thread(name: &str) -> Self {
-        [Self::Worker, Self::Export, Self::Control]
-            .into_iter()
-            .find(|part| name.starts_with(part.name()))
-            .unwrap_or(Self::Other)
+        match name {
+            // The main thread, which bears the program's name, makes the control calls.
+            "milvus-load" => Self::Control,
+            _ => [Self::Worker, Self::Export, Self::Control]
+                .into_iter()
+                .find(|part| name.starts_with(part.name()))
+                .unwrap_or(Self::Other),
+        }
     }
 }
 
@@ -68,9 +72,10 @@ impl ProcessSnapshot {
         }
     }
 
-    /// CPU time by part since `earlier`. Threads that ended in between are missing from their part and are counted as
-    /// [`Part::Other`], so that the parts add up to the whole. `None` without /proc.
-    pub fn parts_since(&self, earlier: &Self) -> Option<BTreeMap<Part, Nanos>> {
+    /// CPU time by part since `earlier`. The kernel forgets threads that end, so `ended_workers` brings what the worker
+    /// threads of the meantime have used by their own clocks; other ended threads are counted as [`Part::Other`], so that
+    /// the parts add up to the whole. `None` without /proc.
+    pub fn parts_since(&self, earlier: &Self, ended_workers: Nanos) -> Option<BTreeMap<Part, Nanos>> {
         let before = earlier.parts.as_ref()?;
         let mut parts: BTreeMap<Part, Nanos> = self
             .parts
@@ -78,6 +83,8 @@ impl ProcessSnapshot {
             .iter()
             .map(|(&part, &cpu)| (part, cpu - before.get(&part).copied().unwrap_or_default()))
             .collect();
+        let workers = parts.entry(Part::Worker).or_insert(Nanos::ZERO);
+        *workers = *workers + ended_workers;
         let named = [Part::Worker, Part::Export, Part::Control]
             .iter()
             .fold(Nanos::ZERO, |sum, part| sum + parts.get(part).copied().unwrap_or_default());
@@ -157,7 +164,7 @@ mod tests {
             parts: Some([(Part::Worker, Nanos::new(worker)), (Part::Other, Nanos::new(other))].into()),
             rss_peak: None,
         };
-        let parts = at(1_000, 600, 10).parts_since(&at(100, 50, 40)).unwrap();
+        let parts = at(1_000, 600, 10).parts_since(&at(100, 50, 40), Nanos::ZERO).unwrap();
         assert_eq!(parts, [(Part::Worker, Nanos::new(550)), (Part::Other, Nanos::new(350))].into());
     }
 

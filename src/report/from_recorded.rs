@@ -1,7 +1,6 @@
 //! From the record of a run to the numbers of its report.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use super::model::{
     Connection, Dist, Ending, ErrorClass, Failures, Hits, Interval, IntervalOperation, NoLink, Operation,
@@ -54,8 +53,8 @@ impl RunReport {
         self.slowest = collect(&|record| record.slowest.all().take(source.requests).copied().collect());
         self.slowest_sampled =
             collect(&|record| record.slowest.sampled().take(source.requests).copied().collect());
-        self.slow = collect(&|record| draw(record, slow_range(record, source.slow), source.requests));
-        self.typical = collect(&|record| draw(record, typical_range(record), source.requests));
+        self.slow = collect(&|record| slow(record, source.slow, source.requests));
+        self.typical = collect(&|record| typical(record, source.requests));
     }
 }
 
@@ -200,22 +199,22 @@ fn request(operation: &str, exemplar: &Exemplar, source: &Source<'_>) -> Request
     }
 }
 
-fn draw(record: &OperationRecord, range: Option<RangeInclusive<Nanos>>, count: usize) -> Vec<Exemplar> {
-    range.map_or_else(Vec::new, |range| record.exemplars.draw(range, count))
+fn slow(record: &OperationRecord, slow: Slow, count: usize) -> Vec<Exemplar> {
+    slow_bound(record, slow).map_or_else(Vec::new, |bound| record.slow(bound, count))
 }
 
-/// From the slow bound on; `None` where it is not known, because the percentile lies among the unanswered or too few
-/// were offered: the slowest requests are told all the same.
-fn slow_range(record: &OperationRecord, slow: Slow) -> Option<RangeInclusive<Nanos>> {
-    let bound = match slow {
-        Slow::Duration(duration) => duration.into(),
-        Slow::Quantile(share) => just_below(response_quantile(record, share)?),
-    };
-    Some(bound..=Nanos::MAX)
+/// `None` where the percentile lies among the unanswered, or too few were offered for it: the slowest requests are told
+/// all the same.
+fn slow_bound(record: &OperationRecord, slow: Slow) -> Option<Nanos> {
+    match slow {
+        Slow::Duration(duration) => Some(duration.into()),
+        Slow::Quantile(share) => response_quantile(record, share).map(just_below),
+    }
 }
 
-fn typical_range(record: &OperationRecord) -> Option<RangeInclusive<Nanos>> {
-    Some(just_below(response_quantile(record, 0.45)?)..=response_quantile(record, 0.55)?)
+fn typical(record: &OperationRecord, count: usize) -> Vec<Exemplar> {
+    let bounds = response_quantile(record, 0.45).zip(response_quantile(record, 0.55));
+    bounds.map_or_else(Vec::new, |(low, high)| record.exemplars.draw(just_below(low)..=high, count))
 }
 
 fn response_quantile(record: &OperationRecord, share: f64) -> Option<Nanos> {

@@ -82,10 +82,11 @@ pub fn verdict(verdict: &measure::Verdict) -> Verdict {
     Verdict { trusted: verdict.trusted(), findings: verdict.findings.iter().map(finding).collect() }
 }
 
-/// What the generator cost between two snapshots, for `sent` requests.
-pub fn generator(before: &ProcessSnapshot, after: &ProcessSnapshot, sent: u64) -> Generator {
+/// What the generator cost between two snapshots, for `sent` requests; `workers` is the CPU time of the worker threads,
+/// which have ended by the second one.
+pub fn generator(before: &ProcessSnapshot, after: &ProcessSnapshot, workers: Nanos, sent: u64) -> Generator {
     let cpu = after.cpu - before.cpu;
-    let parts = after.parts_since(before).unwrap_or_default();
+    let parts = after.parts_since(before, workers).unwrap_or_default();
     Generator {
         cpu_us_per_request: (sent > 0 && cpu > Nanos::ZERO).then(|| cpu.as_micros_f64() / sent as f64),
         cpu_s: parts.into_iter().map(|(part, cpu)| (part.name().to_owned(), cpu.as_secs_f64())).collect(),
@@ -121,8 +122,8 @@ mod tests {
     #[test]
     fn cost_per_request_needs_requests() {
         let at = |cpu| ProcessSnapshot { cpu: Nanos::from_millis(cpu), parts: None, rss_peak: None };
-        assert_eq!(generator(&at(100), &at(300), 10_000).cpu_us_per_request, Some(20.0));
-        assert_eq!(generator(&at(100), &at(300), 0).cpu_us_per_request, None);
-        assert!(generator(&at(100), &at(300), 1).cpu_s.is_empty());
+        assert_eq!(generator(&at(100), &at(300), Nanos::ZERO, 10_000).cpu_us_per_request, Some(20.0));
+        assert_eq!(generator(&at(100), &at(300), Nanos::ZERO, 0).cpu_us_per_request, None);
+        assert!(generator(&at(100), &at(300), Nanos::ZERO, 1).cpu_s.is_empty());
     }
 }

@@ -5,6 +5,9 @@
 //!
 //! Invariant: report.json is the one source; every rendering can be made from it alone, and says of every unknown number
 //! that it is unknown. Read [`model`] first, then [`Source`].
+//!
+//! A report is made in this order: [`RunReport::new`], [`RunReport::fill`] from the record, [`thresholds::judge`], the verdict
+//! (its evidence takes what `judge` found too few), then [`store::RunDirectory::write_report`].
 
 mod calendar;
 pub mod csv;
@@ -14,8 +17,11 @@ pub mod hlog;
 pub mod json;
 pub mod model;
 #[cfg(test)]
+mod report_tests;
+#[cfg(test)]
 mod samples;
 pub mod store;
+pub mod terminal;
 pub mod thresholds;
 
 pub use calendar::rfc3339;

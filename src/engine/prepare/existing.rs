@@ -19,9 +19,8 @@ impl Setup<'_> {
         }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
             self.call("load", async |s| s.load_collection(name, collection.replicas).await).await?;
-            let loaded = async |s: &crate::milvus::Session| {
-                Ok(s.load_state(name).await? == LoadState::Loaded)
-            };
+            let loaded =
+                async |s: &crate::milvus::Session| Ok(s.load_state(name).await? == LoadState::Loaded);
             self.poll("load", "the collection to be loaded", loaded).await?;
         }
         let rows = self.call("count", async |s| s.count(name, "").await).await?;

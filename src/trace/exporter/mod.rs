@@ -103,7 +103,7 @@ impl Exporter {
             since: None,
             outcome: PumpOutcome::default(),
         };
-        let thread = std::thread::Builder::new().name("otlp-export".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
             let _listening = tracing::dispatcher::set_default(&tracing::Dispatch::new(watch));
             let outcome = runtime.block_on(pump.run());
             // An HTTP request that hangs must not hold up the end; it dies with the process.

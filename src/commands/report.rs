@@ -1,0 +1,77 @@
+//! `milvus-load report REPORT --format ...`: a stored report in another form.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::cli::Format;
+use crate::report::{csv, hlog, json, store};
+
+/// Why there is no rendering.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The report cannot be found or read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// Standard output was closed, or its disk is full.
+    #[error("cannot write the report: {0}")]
+    Output(#[from] io::Error),
+    /// A format that is yet to come.
+    #[error("--format {0} is not built yet: use json, csv or hlog")]
+    NotBuilt(&'static str),
+}
+
+/// Finds `reference` (a directory, a file, `latest`, `latest~N` under `base`) and writes it to `out` in `format`.
+///
+/// # Errors
+/// Where the format is not built yet, the report cannot be found or read, or `out` fails.
+pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) -> Result<(), ReportError> {
+    let render = match format {
+        Format::Json => json::render,
+        Format::Csv => csv::render,
+        Format::Hlog => hlog::render,
+        Format::Html => return Err(ReportError::NotBuilt("html")),
+        Format::Markdown => return Err(ReportError::NotBuilt("markdown")),
+    };
+    let report = store::read(&store::resolve(reference, base)?)?;
+    Ok(render(&report, out)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::RunReport;
+    use crate::report::model::{LoadKind, Run, State};
+
+    #[test]
+    fn a_format_that_is_not_built_is_an_error_that_names_those_that_are() {
+        let error = run("latest", Path::new("."), Format::Html, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "--format html is not built yet: use json, csv or hlog");
+    }
+
+    #[test]
+    fn the_latest_report_is_written_in_the_format_asked_for() {
+        let base = tempfile::tempdir().unwrap();
+        let run_info = Run {
+            id: "1".into(),
+            name: "search".into(),
+            command: "run".into(),
+            version: "0".into(),
+            started: "2023-11-14T22:13:20.000Z".into(),
+            started_unix_us: 1_700_000_000_000_000,
+            measured_s: 1.0,
+            load_model: LoadKind::Closed,
+            state: State::Complete,
+        };
+        let directory =
+            store::RunDirectory::create(base.path(), "search", run_info.started_unix_us, "1").unwrap();
+        let path = directory.write_report(&RunReport::new(run_info)).unwrap();
+        let written = |format| {
+            let mut out = Vec::new();
+            run("latest", base.path(), format, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(Format::Json), std::fs::read_to_string(path).unwrap());
+        assert!(written(Format::Csv).starts_with("scope,start_s,length_s,operation,"));
+        assert!(written(Format::Hlog).contains("#[Histogram log format version 1.3]"));
+    }
+}

@@ -1,0 +1,14 @@
+//! `milvus-load schema report|workload`: the JSON Schema of what is written and of what is read.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+/// Writes the schema, indented.
+///
+/// # Errors
+/// Where `out` fails.
+pub fn run(schema: &Value, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, schema).map_err(io::Error::from)?;
+    writeln!(out)
+}

@@ -1,0 +1,291 @@
+//! The parts of the summary, top to bottom.
+
+use std::io::{self, Write};
+
+use super::super::model::{
+    Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, State, UnknownReason,
+};
+use super::table::{Cell, Style, Tone, clean, grouped, table, wrap};
+use super::{Footer, WIDTH};
+use crate::units::Nanos;
+
+pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let run = &report.run;
+    let state = match run.state {
+        State::Complete => style.paint(Tone::Plain, run.state.name()),
+        State::Interrupted | State::Failed => style.paint(Tone::Warning, run.state.name()),
+    };
+    writeln!(out, "{}  {state}", style.paint(Tone::Strong, &clean(&run.name)))?;
+    let mut lines = Vec::new();
+    if let Some(server) = &report.server {
+        let version =
+            server.version.as_ref().map_or("version not known".into(), |version| format!("Milvus {version}"));
+        let embedded = if server.embedded { ", embedded" } else { "" };
+        lines.push(("target", format!("{} ({version}{embedded})", server.uri)));
+    }
+    lines.push(("load", load(report)));
+    if let Some(trace) = &report.trace {
+        lines.push(("tracing", format!("{} of requests, to {}", percent(trace.fraction), trace.endpoint)));
+    }
+    lines.push(("started", format!("{}, run {}", run.started, run.id)));
+    for (label, text) in lines {
+        writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
+    }
+    Ok(())
+}
+
+/// `open loop, rate 200, arrival poisson, 30.0 s measured`: what the settings say of the stream, where they do.
+fn load(report: &RunReport) -> String {
+    let setting = |key: &str| {
+        report.settings.iter().find(|s| s.key == key && !s.value.is_null()).map(|setting| {
+            let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
+            format!("{} {value}", key.trim_start_matches("load."))
+        })
+    };
+    let said =
+        ["load.rate", "load.arrival", "load.concurrency", "load.connections"].into_iter().filter_map(setting);
+    let mut parts = vec![report.run.load_model.name().to_owned()];
+    parts.extend(said);
+    parts.push(format!("{} measured", span(report.run.measured_s * 1e6)));
+    parts.join(", ")
+}
+
+pub(super) fn verdict_line(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = &report.verdict;
+    let count = |severity: Severity, name: &str| {
+        let count = verdict.findings.iter().filter(|finding| finding.severity == severity).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {name}{plural}"))
+    };
+    let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let counts: Vec<String> =
+        counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
+    let (tone, word) = if verdict.trusted { (Tone::Good, "trusted") } else { (Tone::Bad, "NOT TRUSTED") };
+    let found = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+    let label = style.paint(Tone::Dim, "verdict");
+    writeln!(out, "  {label}  {}{found}", style.paint(tone, word))
+}
+
+pub(super) fn counts(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if report.operations.values().all(|operation| operation.offered == 0) {
+        return writeln!(out, "\n  nothing was offered within the measured window");
+    }
+    let heading =
+        ["operation", "offered", "succeeded", "failed", "timed out", "not sent", "offered/s", "succeeded/s"];
+    let mut rows = vec![heading.map(Cell::from).to_vec()];
+    for (name, operation) in &report.operations {
+        let bad = |count: u64| Cell(grouped(count), if count > 0 { Tone::Bad } else { Tone::Plain });
+        rows.push(vec![
+            Cell(clean(name), Tone::Strong),
+            grouped(operation.offered).into(),
+            grouped(operation.succeeded).into(),
+            bad(operation.failed),
+            bad(operation.timed_out),
+            bad(operation.not_sent),
+            rate(operation.offered_per_s),
+            rate(operation.succeeded_per_s),
+        ]);
+    }
+    writeln!(out)?;
+    table(out, style, 1, &rows)
+}
+
+pub(super) fn times(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let offered: Vec<_> = report.operations.iter().filter(|(_, operation)| operation.offered > 0).collect();
+    if offered.is_empty() {
+        return Ok(());
+    }
+    let mut rows = vec![["operation", "", "p50", "p90", "p99", "p99.9", "max"].map(Cell::from).to_vec()];
+    for (name, Operation { response, service, lag, .. }) in offered {
+        rows.push(time_row(Cell(clean(name), Tone::Strong), "response", response));
+        rows.push(time_row("".into(), "service", service));
+        rows.push(time_row("".into(), "lag", lag));
+    }
+    writeln!(out)?;
+    table(out, style, 2, &rows)?;
+    let due = match report.run.load_model {
+        LoadKind::Open => "was due",
+        LoadKind::Closed => "had a free slot",
+        LoadKind::Mixed => "was due (open loop) or had a free slot (closed)",
+    };
+    let clocks =
+        format!("response: from when the request {due}; service: from when it was sent; lag: in between");
+    let ranks =
+        "percentiles: of all that was offered, the unsuccessful infinitely slow; max: of the succeeded";
+    for line in wrap(&clocks, WIDTH - 2).into_iter().chain(wrap(ranks, WIDTH - 2)) {
+        writeln!(out, "  {}", style.paint(Tone::Dim, &line))?;
+    }
+    Ok(())
+}
+
+fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<Cell> {
+    let numbers = [
+        ("p50_us", dist.p50_us),
+        ("p90_us", dist.p90_us),
+        ("p99_us", dist.p99_us),
+        ("p999_us", dist.p999_us),
+        ("max_us", dist.max_us),
+    ];
+    let cell = |(name, value): (&str, Option<f64>)| match (value, dist.unknown.get(name)) {
+        (Some(micros), _) => span(micros).into(),
+        (None, Some(reason)) => unknown(*reason),
+        (None, None) => Cell("unknown".into(), Tone::Dim),
+    };
+    [name, clock.into()].into_iter().chain(numbers.map(cell)).collect()
+}
+
+fn unknown(reason: UnknownReason) -> Cell {
+    match reason {
+        UnknownReason::Unanswered => Cell("unanswered".into(), Tone::Bad),
+        UnknownReason::TooFew => Cell("too few".into(), Tone::Dim),
+        UnknownReason::Saturated => Cell("over 1 h".into(), Tone::Bad),
+    }
+}
+
+pub(super) fn errors(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![["operation", "failed", "gRPC", "Milvus", "first message"].map(Cell::from).to_vec()];
+    let longest_name = report.operations.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    // What the other columns leave.
+    let room = WIDTH.saturating_sub(longest_name.max(9) + 36);
+    for (name, operation) in &report.operations {
+        for class in &operation.errors {
+            let code = |code: Option<String>| code.unwrap_or_else(|| "other".to_owned());
+            let message: String = clean(&class.message).chars().take(room).collect();
+            rows.push(vec![
+                Cell(clean(name), Tone::Strong),
+                grouped(class.count).into(),
+                code(class.grpc.map(|code| code.to_string())).into(),
+                code(class.milvus.map(|code| code.to_string())).into(),
+                message.into(),
+            ]);
+        }
+    }
+    if rows.len() == 1 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    table(out, style, 5, &rows)
+}
+
+pub(super) fn slowest(report: &RunReport, style: Style, count: usize, out: &mut dyn Write) -> io::Result<()> {
+    if report.slowest.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<&Request> = report.slowest.iter().take(count).collect();
+    let heading = ["slowest", "response", "service", "lag", "outcome", "trace ID", "sampled"];
+    let mut rows = vec![heading.map(Cell::from).to_vec()];
+    rows.extend(shown.iter().map(|request| request_row(request)));
+    writeln!(out)?;
+    table(out, style, 1, &rows)?;
+    links(&shown, &report.slowest_sampled, style, out)
+}
+
+fn request_row(request: &Request) -> Vec<Cell> {
+    let or_dash = |micros: Option<f64>| micros.map_or_else(|| "-".to_owned(), span);
+    let tone = if request.outcome == Ending::Succeeded { Tone::Plain } else { Tone::Bad };
+    vec![
+        Cell(clean(&request.operation), Tone::Strong),
+        span(request.response_us).into(),
+        or_dash(request.service_us).into(),
+        or_dash(request.lag_us).into(),
+        Cell(request.outcome.name().replace('_', " "), tone),
+        request.trace_id.as_deref().map_or_else(|| "-".to_owned(), clean).into(),
+        if request.sampled { "yes" } else { "no" }.into(),
+    ]
+}
+
+/// The links of those shown; where none of them has one, those of the slowest sampled ones, or why there is none.
+fn links(shown: &[&Request], sampled: &[Request], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let own: Vec<&str> = shown.iter().filter_map(|request| request.trace_url.as_deref()).collect();
+    let others: Vec<&str> =
+        sampled.iter().filter_map(|request| request.trace_url.as_deref()).take(3).collect();
+    let (title, links) = if own.is_empty() { ("slowest sampled", others) } else { ("their traces", own) };
+    if links.is_empty() {
+        let reason = shown.first().and_then(|request| request.trace_url_reason);
+        let words = reason.map_or("no reason given", |reason| reason.words());
+        return writeln!(out, "  {}", style.paint(Tone::Dim, &format!("no traces to open: {words}")));
+    }
+    writeln!(out, "  {}", style.paint(Tone::Dim, title))?;
+    links.iter().try_for_each(|link| writeln!(out, "    {}", clean(link)))
+}
+
+pub(super) fn thresholds(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if report.thresholds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n  {}", style.paint(Tone::Dim, "thresholds"))?;
+    for threshold in &report.thresholds {
+        let (tone, word) = match threshold.met {
+            Some(true) => (Tone::Good, "met    "),
+            Some(false) => (Tone::Bad, "not met"),
+            None => (Tone::Warning, "unknown"),
+        };
+        let value = match (threshold.value, threshold.unknown) {
+            (Some(value), _) => shown_as(&threshold.expression, value),
+            (None, Some(reason)) => unknown(reason).0,
+            (None, None) => "unknown".to_owned(),
+        };
+        writeln!(out, "  {}  {} ({value})", style.paint(tone, word), clean(&threshold.expression))?;
+    }
+    Ok(())
+}
+
+/// In the unit of its expression: a share for errors, per second for rates, else a time in microseconds.
+fn shown_as(expression: &str, value: f64) -> String {
+    let metric = expression.split(['<', '>']).next().unwrap_or_default().trim();
+    match metric.rsplit('.').next() {
+        Some("errors") => percent(value),
+        Some(name) if name.ends_with("_per_s") => format!("{value:.1}/s"),
+        _ => span(value),
+    }
+}
+
+pub(super) fn findings(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for Finding { severity, message, cause, remedy, .. } in &report.verdict.findings {
+        let (tone, name) = match severity {
+            Severity::Error => (Tone::Bad, "error"),
+            Severity::Warning => (Tone::Warning, "warning"),
+            Severity::Note => (Tone::Dim, "note"),
+        };
+        writeln!(out)?;
+        for (tone, label, text) in
+            [(tone, name, message), (Tone::Dim, "cause", cause), (Tone::Dim, "remedy", remedy)]
+        {
+            paragraph(out, style, tone, label, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn paragraph(out: &mut dyn Write, style: Style, tone: Tone, label: &str, text: &str) -> io::Result<()> {
+    for (index, line) in wrap(&clean(text), WIDTH - 11).iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
+        writeln!(out, "  {}  {line}", style.paint(tone, &format!("{label:<7}")))?;
+    }
+    Ok(())
+}
+
+pub(super) fn footer(footer: &Footer, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let lines = footer.paths.iter().map(|(label, path)| (label.as_str(), path.as_str()));
+    let next = footer.next.as_deref().map(|command| ("next", command));
+    for (index, (label, text)) in lines.chain(next).enumerate() {
+        let before = if index == 0 { "\n" } else { "" };
+        writeln!(out, "{before}  {}  {text}", style.paint(Tone::Dim, &format!("{label:<7}")))?;
+    }
+    Ok(())
+}
+
+fn span(micros: f64) -> String {
+    Nanos::new((micros * 1e3).round() as u64).to_string()
+}
+
+fn rate(per_second: Option<f64>) -> Cell {
+    per_second.map_or(Cell("unknown".into(), Tone::Dim), |rate| format!("{rate:.1}").into())
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    // Three digits after the point at most, and none that say nothing.
+    let text = format!("{percent:.3}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
