@@ -95,6 +95,11 @@ impl Install {
         Ok(Self { dir: dir.to_owned() })
     }
 
+    /// Where it is.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The directory of the server's program and libraries.
     pub(super) fn bin(&self) -> PathBuf {
         self.dir.join("bin")

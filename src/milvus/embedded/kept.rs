@@ -93,7 +93,8 @@ fn end(dir: &ServerDir) -> Result<(), EmbeddedError> {
     }
     let limit = STOP_LIMIT + REMOVE_LIMIT;
     let start = Instant::now();
-    while let Ok(None) = Lock::attempt_existing(&dir.lock()) {
+    // Gone, or left behind by a supervisor that has let go of the lock.
+    while dir.path().exists() && !matches!(Lock::attempt_existing(&dir.lock()), Ok(Some(_))) {
         if start.elapsed() > limit {
             return Err(EmbeddedError::WillNotStop { pid, limit });
         }

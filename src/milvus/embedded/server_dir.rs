@@ -50,6 +50,17 @@ impl ServerDir {
     pub(super) fn info(&self) -> PathBuf {
         self.0.join("server.json")
     }
+    /// Removes the directory with all that is in it, also where another process is at the same.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        loop {
+            match fs::remove_dir_all(&self.0) {
+                // Something inside went away under our hands: look again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.exists() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                result => return result,
+            }
+        }
+    }
 }
 
 /// What a server leaves outside its directory, whatever it is told (measured on 2.3.5).
