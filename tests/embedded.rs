@@ -51,7 +51,10 @@ impl TestCache {
             fs::copy(installed().join(file), dir.join(file)).unwrap();
         }
         write_script(&dir.join("bin/milvus"), script);
-        fs::write(dir.join("manifest.json"), "{}").unwrap();
+        let size = |file: &str| fs::metadata(dir.join(file)).unwrap().len();
+        let sizes = ["config.yaml.template", "glog.conf", "bin/milvus"].map(|file| (file, size(file)));
+        let manifest = serde_json::json!(std::collections::BTreeMap::from(sizes));
+        fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
         cache
     }
 
