@@ -92,9 +92,7 @@ fn start(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     if let Some(info) = kept(cache) {
-        writeln!(out, "an embedded Milvus is kept already, with the settings it was started with:")?;
-        describe(&info, out)?;
-        return Ok(());
+        return Ok(already(&info, out)?);
     }
     let options = EmbeddedOptions {
         otlp_endpoint,
@@ -102,10 +100,21 @@ fn start(
         cache_dir: Some(cache.root().to_owned()),
         ..EmbeddedOptions::default()
     };
-    let info = Embedded::start(&options, progress)?.keep()?;
-    describe(&info, out)?;
-    writeln!(out, "next: milvus-load run WORKLOAD.toml, and at last milvus-load embedded stop")?;
+    match Embedded::start(&options, progress)?.keep() {
+        Ok(info) => {
+            describe(&info, out)?;
+            writeln!(out, "next: milvus-load run WORKLOAD.toml, and at last milvus-load embedded stop")?;
+        }
+        // Another `start` was faster. Ours is gone again.
+        Err(EmbeddedError::AlreadyKept(info)) => already(&info, out)?,
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
+}
+
+fn already(info: &ServerInfo, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "an embedded Milvus is kept already, with the settings it was started with:")?;
+    describe(info, out)
 }
 
 /// One line per fact, its name first.

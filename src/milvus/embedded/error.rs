@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::install::{WHEEL_ENV, WHEEL_VERSION};
+use super::kept::ServerInfo;
 
 /// Why there is no embedded Milvus. Every message says what to do instead.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +127,17 @@ pub enum EmbeddedError {
         /// The end of its log.
         log: String,
     },
+    /// On a machine that several people use.
+    #[error(
+        "the embedded Milvus must write to {}, which another user made: ask that user or root to remove it, or to \
+         `chmod 1777` it; the end of its log:{}", path.display(), quoted(log)
+    )]
+    RuntimeDir {
+        /// Where it writes whatever it is told.
+        path: &'static Path,
+        /// The end of its log.
+        log: String,
+    },
     /// One of the ports went to another program between our choice and the server's start, several times in a row.
     #[error(
         "the embedded Milvus did not get its ports in {attempts} attempts; the end of its log:{}",
@@ -152,11 +164,8 @@ pub enum EmbeddedError {
         log: String,
     },
     /// There is one already, and only one is kept.
-    #[error("an embedded Milvus is kept already at {uri}: stop it first with `milvus-load embedded stop`")]
-    AlreadyKept {
-        /// Where it answers.
-        uri: String,
-    },
+    #[error("an embedded Milvus is kept already at {}: stop it first with `milvus-load embedded stop`", .0.uri)]
+    AlreadyKept(Box<ServerInfo>),
     /// The server that was to be kept is gone.
     #[error("the embedded Milvus at {uri} has ended and cannot be kept")]
     Gone {

@@ -27,6 +27,9 @@ pub const WHEEL_ENV: &str = "MILVUS_LOAD_WHEEL";
 const MANIFEST: &str = "manifest.json";
 const TEMPLATE: &str = "config.yaml.template";
 const GLOG: &str = "glog.conf";
+const PROGRAM: &str = "bin/milvus";
+/// Without these there is no server.
+const NEEDED: [&str; 3] = [TEMPLATE, GLOG, PROGRAM];
 /// Prefix of directories that may be removed by whoever holds the install lock.
 const TEMPORARY: &str = ".part-";
 
@@ -73,7 +76,8 @@ impl Install {
         let sizes: BTreeMap<String, u64> = serde_json::from_slice(&manifest).ok()?;
         let complete =
             |(name, size): (&String, &u64)| fs::metadata(dir.join(name)).is_ok_and(|m| m.len() == *size);
-        sizes.iter().all(complete).then(|| Self { dir: dir.to_owned() })
+        let whole = NEEDED.iter().all(|name| sizes.contains_key(*name)) && sizes.iter().all(complete);
+        whole.then(|| Self { dir: dir.to_owned() })
     }
 
     /// Unpacks `wheel`, which must have been verified, so that `dir` is complete or as it was.
@@ -95,6 +99,11 @@ impl Install {
         Ok(Self { dir: dir.to_owned() })
     }
 
+    /// Where it is.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The directory of the server's program and libraries.
     pub(super) fn bin(&self) -> PathBuf {
         self.dir.join("bin")
@@ -102,7 +111,7 @@ impl Install {
 
     /// The server's program.
     pub(super) fn program(&self) -> PathBuf {
-        self.bin().join("milvus")
+        self.dir.join(PROGRAM)
     }
 
     /// The text of its configuration template.
@@ -175,7 +184,7 @@ impl Unpacker<'_> {
             done += packed;
             progress.advance(done);
         }
-        for needed in [TEMPLATE, GLOG, "bin/milvus"] {
+        for needed in NEEDED {
             if !sizes.contains_key(needed) {
                 return Err(self.bad(format!("it holds no {needed}")));
             }
@@ -316,6 +325,13 @@ mod tests {
         assert_eq!(Install::open(&target), None);
         fs::remove_file(target.join("bin/libz.so.1")).unwrap();
         assert_eq!(Install::open(&target), None);
+    }
+
+    #[test]
+    fn an_empty_manifest_is_no_proof_of_a_server() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MANIFEST), "{}").unwrap();
+        assert_eq!(Install::open(dir.path()), None);
     }
 
     #[test]

@@ -93,7 +93,8 @@ fn end(dir: &ServerDir) -> Result<(), EmbeddedError> {
     }
     let limit = STOP_LIMIT + REMOVE_LIMIT;
     let start = Instant::now();
-    while let Ok(None) = Lock::attempt_existing(&dir.lock()) {
+    // Gone, or left behind by a supervisor that has let go of the lock.
+    while dir.path().exists() && !matches!(Lock::attempt_existing(&dir.lock()), Ok(Some(_))) {
         if start.elapsed() > limit {
             return Err(EmbeddedError::WillNotStop { pid, limit });
         }
@@ -108,7 +109,7 @@ fn end(dir: &ServerDir) -> Result<(), EmbeddedError> {
 /// Where another one is kept already.
 pub(super) fn point_to(cache: &Cache, dir: &Path) -> Result<(), EmbeddedError> {
     if let Some(other) = kept(cache) {
-        return Err(EmbeddedError::AlreadyKept { uri: other.uri });
+        return Err(EmbeddedError::AlreadyKept(Box::new(other)));
     }
     // A path that is UTF-8, as every server's is, cannot fail to be JSON.
     let text = serde_json::to_string(&Pointer { dir: dir.to_owned() }).unwrap_or_default();
@@ -191,7 +192,7 @@ mod tests {
         let (one, lock) = server(&cache, "one");
         let (two, _lock) = server(&cache, "two");
         point_to(&cache, one.path()).unwrap();
-        assert!(matches!(point_to(&cache, two.path()), Err(EmbeddedError::AlreadyKept { .. })));
+        assert!(matches!(point_to(&cache, two.path()), Err(EmbeddedError::AlreadyKept(_))));
         drop(lock);
         point_to(&cache, two.path()).unwrap();
         assert_eq!(kept(&cache), Some(info(&two)));

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::server_dir::RUNTIME_DIR;
+
 /// Where the server's standard output and error go, in its log directory.
 pub(super) const OUTPUT: &str = "milvus.out";
 
@@ -49,6 +51,12 @@ pub(super) fn tells_of_a_taken_port(log_dir: &Path) -> bool {
     end_of(&log_dir.join(OUTPUT)).contains("bind: address already in use")
 }
 
+/// Whether the server ended because [`RUNTIME_DIR`] is another user's. It takes that directory where it may not
+/// write to /run.
+pub(super) fn tells_of_a_foreign_runtime_dir(log_dir: &Path) -> bool {
+    end_of(&log_dir.join(OUTPUT)).contains(&format!("Create runtime directory at {RUNTIME_DIR} failed"))
+}
+
 fn end_of(path: &Path) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
@@ -74,6 +82,10 @@ pub(super) fn last_lines(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write_output(dir: &Path, text: &str) {
+        std::fs::write(dir.join(OUTPUT), text).unwrap();
+    }
 
     #[test]
     fn only_the_last_lines_are_quoted_and_blank_ones_are_left_out() {
@@ -105,8 +117,19 @@ mod tests {
         assert!(!tells_of_a_taken_port(dir.path()));
         // As Milvus 2.3.5 prints it.
         let line = "panic: listen tcp :21003: bind: address already in use";
-        std::fs::write(dir.path().join(OUTPUT), line).unwrap();
+        write_output(dir.path(), line);
         assert!(tells_of_a_taken_port(dir.path()));
+    }
+
+    #[test]
+    fn a_foreign_runtime_directory_is_read_off_milvuss_own_words() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!tells_of_a_foreign_runtime_dir(dir.path()));
+        // As Milvus 2.3.5 prints it.
+        write_output(dir.path(), "Set runtime dir at /run/milvus failed, set it to /tmp/milvus directory");
+        assert!(!tells_of_a_foreign_runtime_dir(dir.path()));
+        write_output(dir.path(), "Create runtime directory at /tmp/milvus failed");
+        assert!(tells_of_a_foreign_runtime_dir(dir.path()));
     }
 
     #[test]

@@ -113,9 +113,8 @@ impl Embedded {
     /// Where the platform is another one, the wheel cannot be had or is not the right one, the server ends or does
     /// not answer in time, or a file operation fails. Nothing is left running.
     pub fn start(options: &EmbeddedOptions, progress: &mut dyn Progress) -> Result<Self, EmbeddedError> {
-        check_platform(std::env::consts::OS, std::env::consts::ARCH)?;
         let cache = Cache::locate(options.cache_dir.as_deref())?;
-        let install = Install::ensure(&cache, options.wheel.as_deref(), progress)?;
+        let install = ensure_installed(&cache, options, progress)?;
         cache.create()?;
         progress.begin(Step::Start, None);
         let mut attempts = 1;
@@ -177,6 +176,24 @@ impl Embedded {
     pub fn stop(mut self) -> Result<(), EmbeddedError> {
         self.supervised.stop()
     }
+}
+
+/// Gets the server into the cache where it is not there yet, and starts nothing. Returns where it is.
+///
+/// # Errors
+/// As [`Embedded::start`], but for the server itself.
+pub fn install(options: &EmbeddedOptions, progress: &mut dyn Progress) -> Result<PathBuf, EmbeddedError> {
+    let cache = Cache::locate(options.cache_dir.as_deref())?;
+    Ok(ensure_installed(&cache, options, progress)?.dir().to_owned())
+}
+
+fn ensure_installed(
+    cache: &Cache,
+    options: &EmbeddedOptions,
+    progress: &mut dyn Progress,
+) -> Result<Install, EmbeddedError> {
+    check_platform(std::env::consts::OS, std::env::consts::ARCH)?;
+    Install::ensure(cache, options.wheel.as_deref(), progress)
 }
 
 /// Makes a directory for a server and starts it there, after sweeping what crashed supervisors left.

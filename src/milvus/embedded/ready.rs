@@ -1,5 +1,6 @@
 //! Waiting until the server really answers: its health check says so, the ports are its own, and a gRPC call works.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::milvus::proto::milvus::GetVersionRequest;
@@ -9,6 +10,7 @@ use super::error::EmbeddedError;
 use super::listening::listens;
 use super::logs;
 use super::ports::Ports;
+use super::server_dir::RUNTIME_DIR;
 use super::supervised::Supervised;
 
 /// How often the server is asked.
@@ -43,6 +45,9 @@ pub(super) fn wait(supervised: &mut Supervised, ports: &Ports, limit: Duration) 
             return Err(Failure::PortsTaken(log()));
         }
         if let Some(status) = ended {
+            if logs::tells_of_a_foreign_runtime_dir(&log_dir) {
+                return Err(EmbeddedError::RuntimeDir { path: Path::new(RUNTIME_DIR), log: log() }.into());
+            }
             return Err(EmbeddedError::Exited { status, after: start.elapsed(), log: log() }.into());
         }
         supervised.check_alive()?;

@@ -50,21 +50,36 @@ impl ServerDir {
     pub(super) fn info(&self) -> PathBuf {
         self.0.join("server.json")
     }
+    /// Removes the directory with all that is in it, also where another process is at the same.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        loop {
+            match fs::remove_dir_all(&self.0) {
+                // Something inside went away under our hands: look again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.exists() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                result => return result,
+            }
+        }
+    }
 }
 
-/// What a server leaves outside its directory, whatever it is told (measured on 2.3.5).
+/// Where Milvus 2.3.5 writes whatever it is told (measured).
+pub(super) const RUNTIME_DIR: &str = "/tmp/milvus";
+
+/// What a server leaves outside its directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strays<'a> {
     /// Where `server_id_<process>` is written.
     pub(super) ids: &'a Path,
-    /// The one process-id file that all standalone servers of a machine share, where they may write it.
-    pub(super) pid_file: &'a Path,
+    /// The process-id files that all standalone servers of a machine, or of its users other than root, share.
+    pub(super) pid_files: [&'a Path; 2],
 }
 
 impl Strays<'static> {
     /// Where Milvus 2.3.5 writes them.
     pub(super) fn of_milvus() -> Self {
-        Self { ids: Path::new("/tmp/milvus"), pid_file: Path::new("/run/milvus/standalone.pid") }
+        let pid_files = ["/run/milvus/standalone.pid", "/tmp/milvus/standalone.pid"];
+        Self { ids: Path::new(RUNTIME_DIR), pid_files: pid_files.map(Path::new) }
     }
 }
 
@@ -72,11 +87,13 @@ impl Strays<'_> {
     /// Removes those of the ended server `pid`; others' are left alone.
     pub(super) fn tidy(&self, pid: u32) -> io::Result<()> {
         remove_if_there(&self.ids.join(format!("server_id_{pid}")))?;
-        match fs::read_to_string(self.pid_file) {
-            Ok(text) if text.trim() == pid.to_string() => remove_if_there(self.pid_file),
-            // Another server's, none at all, or not ours to read.
-            Ok(_) | Err(_) => Ok(()),
+        for file in self.pid_files {
+            // Any other is another server's, or none at all, or not ours to read.
+            if fs::read_to_string(file).is_ok_and(|text| text.trim() == pid.to_string()) {
+                remove_if_there(file)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -94,18 +111,19 @@ mod tests {
     #[test]
     fn only_the_strays_of_that_process_are_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let pid_file = dir.path().join("standalone.pid");
-        let strays = Strays { ids: dir.path(), pid_file: &pid_file };
-        fs::write(&pid_file, "124\n").unwrap();
+        let (roots, users) = (dir.path().join("root.pid"), dir.path().join("user.pid"));
+        let strays = Strays { ids: dir.path(), pid_files: [&roots, &users] };
+        fs::write(&roots, "124\n").unwrap();
+        fs::write(&users, "1240").unwrap();
         for pid in [123, 124] {
             fs::write(dir.path().join(format!("server_id_{pid}")), "x").unwrap();
         }
         strays.tidy(123).unwrap();
         assert!(!dir.path().join("server_id_123").exists());
         assert!(dir.path().join("server_id_124").exists());
-        assert!(pid_file.exists());
+        assert!(roots.exists());
         strays.tidy(124).unwrap();
-        assert!(!pid_file.exists());
+        assert!(!roots.exists() && users.exists());
         strays.tidy(124).unwrap();
     }
 }

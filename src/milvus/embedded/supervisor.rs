@@ -81,7 +81,7 @@ fn run(dir: &ServerDir) -> Result<(), EmbeddedError> {
     let pid = runtime.block_on(watch(dir, &launch))?;
     // What cannot be tidied outside must not keep us from removing the directory.
     let tidied = Strays::of_milvus().tidy(pid);
-    std::fs::remove_dir_all(dir.path()).map_err(EmbeddedError::io("remove", dir.path()))?;
+    dir.remove().map_err(EmbeddedError::io("remove", dir.path()))?;
     tidied.map_err(EmbeddedError::io("tidy up after a server in", dir.path()))
 }
 

@@ -36,10 +36,7 @@ pub(super) fn remove_leftover(dir: &ServerDir) -> Result<(), EmbeddedError> {
         kill_server(dir, pid);
         let _ = Strays::of_milvus().tidy(pid);
     }
-    let removed = match std::fs::remove_dir_all(dir.path()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(EmbeddedError::io("remove", dir.path())),
-    };
+    let removed = dir.remove().map_err(EmbeddedError::io("remove", dir.path()));
     drop(lock);
     removed
 }
