@@ -26,11 +26,14 @@
 #![deny(missing_docs)]
 
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod data;
 pub mod engine;
+pub mod grpc;
 pub mod measure;
 pub mod milvus;
+pub mod random;
 pub mod report;
 pub mod trace;
 pub mod truth;

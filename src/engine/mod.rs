@@ -1,14 +1,12 @@
-//! *When* to do it: the schedule, the pacer, the workers, and the phases of a run (prepare, warm up, measure, drain).
+//! *When* to do it: the schedule, the workers, and the phases of a run (prepare, warm up, measure, drain).
 //!
 //! Belongs here: the order of things in time. Does not belong: bytes on the wire ([`crate::milvus`]), numbers
 //! ([`crate::measure`]). Invariants: every arrival of a stream's [`Schedule`] before the end gives exactly one
 //! [`Sample`](crate::measure::Sample) (unless the run is stopped, then every arrival that came due); workers share
 //! nothing while measuring but the newest write's timestamp.
 
-mod clock;
 mod feed;
 mod live;
-mod pacer;
 mod plan;
 pub mod prepare;
 mod request;
@@ -17,10 +15,8 @@ mod schedule;
 mod stop;
 mod worker;
 
-pub use clock::RunClock;
 pub use feed::InsertSource;
 pub use live::{Live, LiveTotals};
-pub use pacer::Pacer;
 pub use plan::{Plan, PlannedOperation, Requests, Tracing};
 pub use run::{EngineError, Execution, Finished};
 pub use schedule::{Choice, Due, Schedule};

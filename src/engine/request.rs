@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 
-use super::clock::RunClock;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
 use super::stop::Stop;
+use crate::clock::RunClock;
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
 use crate::milvus::transport::{CallError, Pool, Reply};

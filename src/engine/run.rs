@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::clock::RunClock;
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
 use super::stop::Stop;
 use super::worker::{self, Haul, Order};
+use crate::clock::RunClock;
 use crate::measure::{MergeError, Recorded};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
@@ -132,7 +132,7 @@ impl Execution {
         for worker in self.workers {
             let haul = worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
             match &mut all {
-                None => all = Some(self.clock.first(haul)),
+                None => all = Some(Finished::first(self.clock, haul)),
                 Some(all) => all.add(haul)?,
             }
         }
@@ -140,11 +140,11 @@ impl Execution {
     }
 }
 
-impl RunClock {
-    fn first(&self, haul: Haul) -> Finished {
-        Finished {
+impl Finished {
+    fn first(clock: RunClock, haul: Haul) -> Self {
+        Self {
             recorded: haul.recorded,
-            clock: *self,
+            clock,
             stopped: haul.stopped,
             pool: haul.pool,
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
@@ -152,9 +152,7 @@ impl RunClock {
             cpu: haul.cpu,
         }
     }
-}
 
-impl Finished {
     fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
         self.recorded.merge(&haul.recorded)?;
         self.stopped = self.stopped.max(haul.stopped);

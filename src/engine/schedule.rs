@@ -16,6 +16,7 @@ use rand_distr::Exp1;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::data::{Domain, mix, sequence};
+use crate::random::unit_interval;
 use crate::units::{Nanos, Rate};
 use crate::workload::Arrival;
 
@@ -107,8 +108,7 @@ impl Choice {
     /// The operation of arrival `index`.
     pub fn of(&self, index: u64) -> usize {
         let [(only, _)] = self.cumulative[..] else {
-            // 53 bits make every double in [0, 1) equally likely.
-            let draw = (mix(self.seed, Domain::Choice, index) >> 11) as f64 / (1u64 << 53) as f64;
+            let draw = unit_interval(mix(self.seed, Domain::Choice, index));
             let at = self.cumulative.partition_point(|&(_, bound)| bound <= draw);
             return self.cumulative[at.min(self.cumulative.len() - 1)].0;
         };

@@ -10,14 +10,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::EngineError;
-use super::clock::RunClock;
 use super::feed::InsertFeed;
 use super::live::Live;
-use super::pacer::Pacer;
 use super::plan::{Plan, Requests};
 use super::request::{Desk, Task};
 use super::schedule::{Choice, Schedule};
 use super::stop::Stop;
+use crate::clock::{Alarm, RunClock};
 use crate::measure::{Recorded, Recorder, RecorderConfig};
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;
@@ -26,6 +25,8 @@ use crate::workload::LoadModel;
 
 /// How long the connections of a worker may take to come up before the run.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Requests dispatched in a row before the connections get a turn.
+const BURST: u32 = 32;
 /// A stop is noticed within this time.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
@@ -165,7 +166,8 @@ async fn open_loop(
     let plan = &desk.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
     let bound = plan.share(plan.max_in_flight, worker);
-    let mut pacer = Pacer::new()?;
+    let alarm = Alarm::new()?;
+    let mut burst = 0;
     for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
         loop {
             if desk.is_stopped(&stop) {
@@ -176,12 +178,19 @@ async fn open_loop(
                 break;
             }
             let moment = desk.clock.instant(due.at).min(std::time::Instant::now() + STOP_POLL);
-            pacer.sleep_until(moment).await?;
+            alarm.sleep_until(moment).await?;
+            burst = 0;
         }
         let operation = choice.of(due.index);
         let task = Task { stream, index: due.index, operation, intended: due.at };
         if let Some(key) = desk.admit(task, Some(bound)) {
             tokio::task::spawn_local(Rc::clone(&desk).carry_out(task, key));
+        }
+        // Where more is due than can be dispatched, the connections must still get their turn.
+        burst += 1;
+        if burst == BURST {
+            burst = 0;
+            tokio::task::yield_now().await;
         }
     }
     Ok(())
@@ -197,7 +206,7 @@ async fn closed_loop(
 ) -> Result<(), EngineError> {
     let plan = &desk.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
-    Pacer::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
+    Alarm::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
     loop {
         let intended = desk.clock.now();
         if intended >= plan.end() || desk.is_stopped(&stop) {

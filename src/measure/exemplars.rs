@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use super::histogram::LONGEST;
 use super::sample::{Outcome, Sample};
+use crate::random::splitmix64;
 use crate::trace::TraceRef;
 use crate::units::Nanos;
 
@@ -84,16 +85,8 @@ impl Exemplar {
         let (low, high) = (self.trace.trace_id as u64, (self.trace.trace_id >> 64) as u64);
         [self.intended.get(), low, high, self.trace.span_id, u64::from(self.connection)]
             .into_iter()
-            .fold(seed, |state, part| scatter(state ^ part))
+            .fold(seed, |state, part| splitmix64(state ^ part))
     }
-}
-
-/// SplitMix64's finalizer (Steele, Lea, Flood 2014): every input bit reaches every output bit.
-fn scatter(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// The N requests with the highest keys.
@@ -335,7 +328,7 @@ mod tests {
 
     fn request(index: u64, response: u64, sampled: bool) -> Exemplar {
         let trace = TraceRef {
-            trace_id: u128::from(scatter(index)) << 64 | u128::from(index),
+            trace_id: u128::from(splitmix64(index)) << 64 | u128::from(index),
             span_id: index,
             sampled,
         };

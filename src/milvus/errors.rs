@@ -1,45 +1,7 @@
 //! What Milvus and gRPC say when something is wrong, and what may be tried again.
 
 use super::dial::DialError;
-
-/// gRPC status names by code (gRPC's statuscodes document, 0 to 16).
-const GRPC_NAMES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
-/// gRPC: unknown error.
-pub const GRPC_UNKNOWN: u8 = 2;
-/// gRPC: no answer in time.
-pub const GRPC_DEADLINE_EXCEEDED: u8 = 4;
-/// gRPC: the server does not have this call.
-pub const GRPC_UNIMPLEMENTED: u8 = 12;
-/// gRPC: something that should not happen did.
-pub const GRPC_INTERNAL: u8 = 13;
-/// gRPC: no connection, or it broke.
-pub const GRPC_UNAVAILABLE: u8 = 14;
-/// gRPC: bad or missing credentials.
-pub const GRPC_UNAUTHENTICATED: u8 = 16;
-
-/// The name of a gRPC status code; `UNKNOWN` for one that gRPC does not define.
-pub fn grpc_name(code: u8) -> &'static str {
-    GRPC_NAMES.get(usize::from(code)).copied().unwrap_or("UNKNOWN")
-}
+use crate::grpc;
 
 /// Milvus: the collection does not exist.
 pub const COLLECTION_NOT_FOUND: i32 = 100;
@@ -57,7 +19,7 @@ pub enum MilvusError {
     #[error(transparent)]
     Dial(#[from] DialError),
     /// gRPC said no.
-    #[error("{call}: gRPC {} {message}{}", grpc_name(*code), hint(*code))]
+    #[error("{call}: gRPC {} {message}{}", grpc::name(*code).unwrap_or("UNKNOWN"), hint(*code))]
     Grpc {
         /// The RPC.
         call: &'static str,
@@ -88,8 +50,8 @@ pub enum MilvusError {
 
 fn hint(code: u8) -> &'static str {
     match code {
-        GRPC_UNAUTHENTICATED => "; set MILVUS_TOKEN or target.token_file to user:password or an API key",
-        GRPC_UNIMPLEMENTED => "; this server version does not offer the call",
+        grpc::UNAUTHENTICATED => "; set MILVUS_TOKEN or target.token_file to user:password or an API key",
+        grpc::UNIMPLEMENTED => "; this server version does not offer the call",
         _ => "",
     }
 }
@@ -99,14 +61,14 @@ impl MilvusError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Dial(_) | Self::Incomplete { .. } => false,
-            Self::Grpc { code, .. } => *code == GRPC_UNAVAILABLE,
+            Self::Grpc { code, .. } => *code == grpc::UNAVAILABLE,
             Self::Server { code, .. } => RETRIABLE.contains(code),
         }
     }
 
     /// Whether the server lacks this call.
     pub fn is_unimplemented(&self) -> bool {
-        matches!(self, Self::Grpc { code: GRPC_UNIMPLEMENTED, .. })
+        matches!(self, Self::Grpc { code: grpc::UNIMPLEMENTED, .. })
     }
 
     /// Whether Milvus answered with this code.
@@ -126,14 +88,7 @@ mod tests {
         assert!(!server(9).is_retriable(), "quota exceeded or force deny");
         assert!(!server(100).is_retriable());
         let grpc = |code| MilvusError::Grpc { call: "Flush", code, message: String::new() };
-        assert!(grpc(GRPC_UNAVAILABLE).is_retriable());
-        assert!(!grpc(GRPC_UNAUTHENTICATED).is_retriable());
-    }
-
-    #[test]
-    fn names_follow_the_codes() {
-        assert_eq!(grpc_name(4), "DEADLINE_EXCEEDED");
-        assert_eq!(grpc_name(16), "UNAUTHENTICATED");
-        assert_eq!(grpc_name(200), "UNKNOWN");
+        assert!(grpc(grpc::UNAVAILABLE).is_retriable());
+        assert!(!grpc(grpc::UNAUTHENTICATED).is_retriable());
     }
 }

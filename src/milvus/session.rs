@@ -12,11 +12,12 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
 use super::dial::{DialError, Dialer};
-use super::errors::{GRPC_INTERNAL, MilvusError};
+use super::errors::MilvusError;
 use super::headers::CallHeaders;
 use super::proto::common;
 use super::proto::milvus as pb;
 use super::proto::milvus::milvus_service_client::MilvusServiceClient;
+use crate::grpc;
 
 /// Largest control message taken: the 256 MiB that a 2.5 server may send.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -44,7 +45,7 @@ impl Session {
         let origin = format!("{}://{}", dialer.scheme(), dialer.authority());
         let invalid = |error: &dyn std::fmt::Display| MilvusError::Grpc {
             call: "connect",
-            code: GRPC_INTERNAL,
+            code: grpc::INTERNAL,
             message: error.to_string(),
         };
         let uri: http::Uri = origin.parse().map_err(|e: http::uri::InvalidUri| invalid(&e))?;

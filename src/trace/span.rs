@@ -17,6 +17,7 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
 
 use super::TraceRef;
 use super::exporter::encoded_bytes;
+use crate::grpc;
 
 /// How a traced request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,28 +240,9 @@ impl SpanOutcome {
     }
 }
 
-/// The names of gRPC's status codes (gRPC, "Status codes and their use").
+/// The status code's name, or the bare number of one that gRPC does not define.
 fn grpc_name(code: u8) -> StringValue {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.get(usize::from(code)).map_or_else(|| code.to_string().into(), |name| (*name).into())
+    grpc::name(code).map_or_else(|| code.to_string().into(), Into::into)
 }
 
 /// Who made the spans.

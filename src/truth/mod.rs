@@ -16,7 +16,6 @@
 mod answer;
 mod body;
 mod catalog;
-mod clock;
 mod collection;
 mod connection;
 mod law;

@@ -13,13 +13,13 @@ use crate::units::Nanos;
 use super::answer::{Answer, Delivery, code};
 use super::body::{Body, InsertHead, SearchHead};
 use super::catalog::Catalog;
-use super::clock::{Alarm, Clock};
 use super::law;
 use super::log::{Entry, Ledger, Log};
 use super::replies::{Searches, failure, inserted, refusal};
 use super::rpc::Rpc;
 use super::script::{Effect, Script};
 use super::wire::Signals;
+use crate::clock::{Alarm, RunClock};
 
 /// The largest message that Milvus takes.
 pub(super) const MAX_MESSAGE: usize = 64 << 20;
@@ -28,7 +28,7 @@ pub(super) const MAX_MESSAGE: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Server {
     script: Script,
-    clock: Clock,
+    clock: RunClock,
     alarm: Alarm,
     state: Mutex<State>,
 }
@@ -90,7 +90,7 @@ impl Ord for Waiting {
 
 impl Server {
     /// To be called within the runtime that serves.
-    pub(super) fn new(script: Script, clock: Clock) -> io::Result<Self> {
+    pub(super) fn new(script: Script, clock: RunClock) -> io::Result<Self> {
         let state = State {
             ledger: Ledger::new(script.log_requests).map_err(io::Error::other)?,
             catalog: Catalog::new(script.existing.clone()),
@@ -98,7 +98,7 @@ impl Server {
             waiting: BinaryHeap::new(),
             waited: 0,
         };
-        Ok(Self { alarm: Alarm::new(clock)?, script, clock, state: Mutex::new(state) })
+        Ok(Self { alarm: Alarm::new()?, script, clock, state: Mutex::new(state) })
     }
 
     pub(super) fn script(&self) -> &Script {
@@ -154,7 +154,7 @@ impl Server {
         state.waited += 1;
         let first = state.waiting.peek().is_none_or(|Reverse(first)| entry.due < first.entry.due);
         if first {
-            self.alarm.set(entry.due);
+            self.alarm.set(self.clock.instant(entry.due));
         }
         state.waiting.push(Reverse(Waiting { order: state.waited, entry, delivery }));
     }
@@ -175,7 +175,7 @@ impl Server {
         let now = self.clock.now();
         let due = state.waiting.peek()?.0.entry.due;
         if due > now {
-            self.alarm.set(due);
+            self.alarm.set(self.clock.instant(due));
             return None;
         }
         let Reverse(Waiting { mut entry, delivery, .. }) = state.waiting.pop()?;

@@ -10,11 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc as commands;
 use tokio::task::JoinSet;
 
-use super::clock::Clock;
 use super::connection;
 use super::log::Log;
 use super::script::Script;
 use super::server::Server;
+use crate::clock::RunClock;
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl TruthServer {
     /// timer or poller.
     pub fn start(script: Script) -> io::Result<Self> {
         script.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let clock = Clock::new();
+        let clock = RunClock::starting_in(Duration::ZERO);
         let (commands, received) = commands::unbounded_channel();
         let (started, start) = mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -122,7 +122,7 @@ type Started = io::Result<(SocketAddr, Arc<Server>)>;
 /// The thread: a runtime of its own, until the handle is gone.
 fn run(
     script: Script,
-    clock: Clock,
+    clock: RunClock,
     received: commands::UnboundedReceiver<Command>,
     started: &mpsc::Sender<Started>,
 ) {
@@ -156,7 +156,7 @@ struct Host {
 }
 
 impl Host {
-    async fn bind(script: Script, clock: Clock) -> io::Result<Self> {
+    async fn bind(script: Script, clock: RunClock) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, script.port)).await?;
         let addr = listener.local_addr()?;
         let server = Arc::new(Server::new(script, clock)?);

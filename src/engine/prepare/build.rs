@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 
 use super::{Action, PrepareError, Prepared, Setup};
+use crate::grpc;
 use crate::milvus::proto::milvus::GetFlushStateRequest;
 use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::{CallError, Pool, Reply, Route};
-use crate::milvus::{Frame, GRPC_DEADLINE_EXCEEDED, MilvusError, RowLayout, create_request, index_request};
+use crate::milvus::{Frame, MilvusError, RowLayout, create_request, index_request};
 use crate::trace::TraceRef;
 
 /// Bytes of vectors in one set-up insert, about.
@@ -183,7 +184,7 @@ fn as_milvus_error(error: CallError) -> MilvusError {
         CallError::TimedOut => MilvusError::Grpc {
             call: "Insert",
             // Not UNAVAILABLE, which would be tried again: the rows may have arrived.
-            code: GRPC_DEADLINE_EXCEEDED,
+            code: grpc::DEADLINE_EXCEEDED,
             message: "no answer within 60 s".to_owned(),
         },
     }

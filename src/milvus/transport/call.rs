@@ -8,9 +8,10 @@ use h2::RecvStream;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use super::pool::Pool;
+use crate::grpc;
 use crate::milvus::frame::PREFIX;
 use crate::milvus::scan::{ReplyKind, Scanned, scan};
-use crate::milvus::{CallHeaders, Dialer, Frame, GRPC_INTERNAL, GRPC_UNAVAILABLE, GRPC_UNKNOWN};
+use crate::milvus::{CallHeaders, Dialer, Frame};
 
 /// Largest reply taken: what a 2.5 server may send.
 const MAX_REPLY: usize = 256 << 20;
@@ -137,16 +138,16 @@ impl Pool {
 }
 
 fn never_sent(error: String) -> Reply {
-    let failure = CallError::Failed { grpc: GRPC_UNAVAILABLE, milvus: 0, message: error };
+    let failure = CallError::Failed { grpc: grpc::UNAVAILABLE, milvus: 0, message: error };
     Reply { sent: None, done: Instant::now(), connection: 0, peer: None, result: Err(failure) }
 }
 
 fn broken(error: h2::Error) -> CallError {
-    CallError::Failed { grpc: GRPC_UNAVAILABLE, milvus: 0, message: error.to_string() }
+    CallError::Failed { grpc: grpc::UNAVAILABLE, milvus: 0, message: error.to_string() }
 }
 
 fn malformed(message: impl Into<String>) -> CallError {
-    CallError::Failed { grpc: GRPC_INTERNAL, milvus: 0, message: message.into() }
+    CallError::Failed { grpc: grpc::INTERNAL, milvus: 0, message: message.into() }
 }
 
 async fn read(kind: ReplyKind, response: http::Response<RecvStream>) -> Result<Scanned, CallError> {
@@ -204,7 +205,7 @@ fn grpc_status(headers: &HeaderMap) -> Result<(), CallError> {
     let Some(status) = headers.get("grpc-status") else {
         return Err(malformed("an answer without grpc-status"));
     };
-    let code = status.to_str().ok().and_then(|s| s.parse().ok()).unwrap_or(GRPC_UNKNOWN);
+    let code = status.to_str().ok().and_then(|s| s.parse().ok()).unwrap_or(grpc::UNKNOWN);
     if code == 0 {
         return Ok(());
     }
@@ -240,7 +241,7 @@ mod tests {
     fn a_message_is_taken_only_whole_and_plain() {
         assert_eq!(payload(&[0, 0, 0, 0, 2, 8, 1]), Ok(&[8u8, 1][..]));
         for wrong in [&[0, 0, 0][..], &[1, 0, 0, 0, 0], &[0, 0, 0, 0, 9, 1]] {
-            assert!(matches!(payload(wrong), Err(CallError::Failed { grpc: GRPC_INTERNAL, .. })));
+            assert!(matches!(payload(wrong), Err(CallError::Failed { grpc: grpc::INTERNAL, .. })));
         }
     }
 

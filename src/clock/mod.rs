@@ -1,4 +1,8 @@
-//! The run's clock: one monotonic anchor, one wall time belonging to it.
+//! Time: the clock of a run, and the alarm that wakes at a moment of it.
+
+mod alarm;
+
+pub use alarm::Alarm;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +24,11 @@ impl RunClock {
         let (anchor, wall) = (Instant::now() + ahead, SystemTime::now() + ahead);
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { anchor, anchor_unix: Nanos::from(since).get() }
+    }
+
+    /// The moment that counts as zero.
+    pub const fn anchor(&self) -> Instant {
+        self.anchor
     }
 
     /// Nanoseconds from the start of the run to `moment`; zero where it lies before.

@@ -1,0 +1,177 @@
+//! One wake-up at an absolute moment, without tokio's whole milliseconds.
+
+use std::io;
+use std::time::Instant;
+
+/// One pending wake-up of one task.
+///
+/// On Linux a timerfd with an absolute deadline, so that neither rounding nor the delay of setting it adds to the lateness.
+/// Elsewhere tokio's timer, up to a millisecond late.
+#[derive(Debug)]
+pub struct Alarm(platform::Timer);
+
+impl Alarm {
+    /// To be called within a tokio runtime with its I/O driver on.
+    ///
+    /// # Errors
+    /// Where the system gives no timer.
+    pub fn new() -> io::Result<Self> {
+        platform::Timer::new().map(Self)
+    }
+
+    /// Replaces the pending wake-up; a moment that is over wakes at once.
+    pub fn set(&self, moment: Instant) {
+        self.0.set(moment);
+    }
+
+    /// Until the wake-up that is set. May return early where an earlier one was replaced.
+    ///
+    /// # Errors
+    /// Where the timer fails.
+    pub async fn wait(&self) -> io::Result<()> {
+        self.0.wait().await
+    }
+
+    /// Sleeps until `moment`; returns at once where it is over, and never early.
+    ///
+    /// # Errors
+    /// Where the timer fails.
+    pub async fn sleep_until(&self, moment: Instant) -> io::Result<()> {
+        while Instant::now() < moment {
+            self.set(moment);
+            self.wait().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::time::Instant;
+
+    use rustix::time::{
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+        timerfd_create, timerfd_settime,
+    };
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    use crate::units::Nanos;
+
+    #[derive(Debug)]
+    pub struct Timer {
+        timer: AsyncFd<OwnedFd>,
+        /// One moment on both clocks: `Instant` does not tell its reading of CLOCK_MONOTONIC.
+        anchor: (Instant, Nanos),
+    }
+
+    impl Timer {
+        pub fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            // SAFETY: an `OwnedFd` is open as long as it lives, always gives the same descriptor, and is not lent out
+            // mutably here.
+            let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?;
+            let monotonic = clock_gettime(ClockId::Monotonic);
+            let monotonic = Nanos::from_secs(monotonic.tv_sec.unsigned_abs())
+                + Nanos::new(monotonic.tv_nsec.unsigned_abs());
+            // Read second, so that an interruption in between makes deadlines early, never late.
+            Ok(Self { timer, anchor: (Instant::now(), monotonic) })
+        }
+
+        pub fn set(&self, moment: Instant) {
+            let (instant, monotonic) = self.anchor;
+            let ahead = Nanos::from(moment.saturating_duration_since(instant));
+            let behind = Nanos::from(instant.saturating_duration_since(moment));
+            // All zero would switch the timer off, so at least 1.
+            let at = (monotonic + ahead - behind).get().max(1);
+            let value = Timespec {
+                tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
+                tv_nsec: (at % 1_000_000_000) as _, // below 10^9: fits every width
+            };
+            let once = Itimerspec { it_interval: Timespec::default(), it_value: value };
+            // Refused are only a closed descriptor and times that are no times: neither can be here.
+            let _ = timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &once);
+        }
+
+        pub async fn wait(&self) -> io::Result<()> {
+            loop {
+                let mut ready = self.timer.readable().await?;
+                let mut count = [0; 8];
+                match ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut count)?)) {
+                    Ok(read) => return read.map(|_| ()),
+                    Err(_would_block) => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use std::io;
+    use std::time::Instant;
+
+    use tokio::sync::watch;
+
+    #[derive(Debug)]
+    pub struct Timer(watch::Sender<Option<Instant>>);
+
+    impl Timer {
+        pub fn new() -> io::Result<Self> {
+            Ok(Self(watch::Sender::new(None)))
+        }
+
+        pub fn set(&self, moment: Instant) {
+            self.0.send_replace(Some(moment));
+        }
+
+        pub async fn wait(&self) -> io::Result<()> {
+            let mut changes = self.0.subscribe();
+            loop {
+                let at = *changes.borrow_and_update();
+                let over = async {
+                    match at {
+                        Some(at) => tokio::time::sleep_until(at.into()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = over => {
+                        self.0.send_replace(None);
+                        return Ok(());
+                    }
+                    _ = changes.changed() => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn it_never_wakes_early() {
+        let alarm = Alarm::new().unwrap();
+        for wait in [0, 10, 300, 1_500, 20_000] {
+            let moment = Instant::now() + Duration::from_micros(wait);
+            alarm.sleep_until(moment).await.unwrap();
+            assert!(Instant::now() >= moment, "woke before {wait} us were over");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_moment_that_is_over_wakes_at_once() {
+        let past = Instant::now();
+        let alarm = Alarm::new().unwrap();
+        alarm.set(past);
+        alarm.wait().await.unwrap();
+        alarm.set(past.checked_sub(Duration::from_secs(3600)).unwrap_or(past));
+        alarm.wait().await.unwrap();
+    }
+}
