@@ -21,7 +21,7 @@
 //! | [`measure`] | *what* happened; knows no Milvus | units, trace |
 //! | [`engine`] | *when* to do it | all of the above |
 //! | [`truth`] | a server with programmed delays, to prove the measurement | milvus |
-//! | [`report`] | *how* to show it; never talks to a server | measure, workload |
+//! | [`report`] | *how* to show it; never talks to a server | measure, trace, workload |
 //! | [`commands`] | one file per subcommand | everything |
 #![deny(missing_docs)]
 

@@ -18,6 +18,7 @@ mod scrape;
 mod settings;
 mod signals;
 mod slow;
+mod style;
 mod target;
 mod tracing;
 

@@ -1,12 +1,11 @@
 //! `run`: read the workload, get a server, make the collection ready, drive it, report.
 
-use std::io::IsTerminal as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunArgs;
 use crate::engine::Stop;
 use crate::report::store::RunDirectory;
-use crate::report::terminal::{self, Footer, Style};
+use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
 use crate::trace::ids::RunEntropy;
 
@@ -15,7 +14,7 @@ use super::progress::Bars;
 use super::run_progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
-use super::{Exit, Failure, assemble, dry_run, signals};
+use super::{Exit, Failure, assemble, dry_run, signals, style};
 
 /// Carries out `run`.
 ///
@@ -65,19 +64,16 @@ fn identity() -> Result<Identity, Failure> {
 }
 
 fn show(args: &RunArgs, report: &RunReport, path: &std::path::Path) -> std::io::Result<()> {
-    let stdout = std::io::stdout();
-    let coloured = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let mut out = stdout.lock();
+    let mut out = std::io::stdout().lock();
     if args.json {
         return json::render(report, &mut out);
     }
-    let style = if coloured { Style::Color } else { Style::Plain };
     let directory = path.parent().unwrap_or(path).display();
     let footer = Footer {
         paths: vec![("report".to_owned(), path.display().to_string())],
         next: Some(format!("milvus-load slow {directory}")),
     };
-    terminal::render(report, style, &footer, &mut out)
+    terminal::render(report, style::of_stdout(), &footer, &mut out)
 }
 
 /// A signal prevails; numbers that cannot be trusted decide no threshold.

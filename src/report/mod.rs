@@ -19,7 +19,7 @@ pub mod model;
 #[cfg(test)]
 mod report_tests;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod store;
 pub mod terminal;
 pub mod thresholds;

@@ -3,11 +3,16 @@
 //! From the top: what ran, whether to trust it, the numbers per operation, errors, the slowest requests, findings with
 //! their remedies, thresholds; last the paths and the next command.
 
+mod fetched;
 mod sections;
+pub mod slow;
+#[cfg(test)]
+mod slow_tests;
 mod table;
 
 use std::io::{self, Write};
 
+pub use fetched::Answer;
 pub use table::Style;
 
 use super::model::RunReport;

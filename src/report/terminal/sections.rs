@@ -257,7 +257,13 @@ pub(super) fn findings(report: &RunReport, style: Style, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn paragraph(out: &mut dyn Write, style: Style, tone: Tone, label: &str, text: &str) -> io::Result<()> {
+pub(super) fn paragraph(
+    out: &mut dyn Write,
+    style: Style,
+    tone: Tone,
+    label: &str,
+    text: &str,
+) -> io::Result<()> {
     for (index, line) in wrap(&clean(text), WIDTH - 11).iter().enumerate() {
         let label = if index == 0 { label } else { "" };
         writeln!(out, "  {}  {line}", style.paint(tone, &format!("{label:<7}")))?;
@@ -275,7 +281,7 @@ pub(super) fn footer(footer: &Footer, style: Style, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-fn span(micros: f64) -> String {
+pub(super) fn span(micros: f64) -> String {
     Nanos::new((micros * 1e3).round() as u64).to_string()
 }
 
@@ -283,7 +289,7 @@ fn rate(per_second: Option<f64>) -> Cell {
     per_second.map_or(Cell("unknown".into(), Tone::Dim), |rate| format!("{rate:.1}").into())
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     // Three digits after the point at most, and none that say nothing.
     let text = format!("{percent:.3}");

@@ -57,15 +57,20 @@ impl From<&str> for Cell {
     }
 }
 
-/// Writes rows with every column as wide as its widest cell, two spaces in front: the first `left` columns to the
-/// left, the others to the right. The first row is the heading.
+/// Writes rows as [`aligned`] lines.
 pub(super) fn table(out: &mut dyn Write, style: Style, left: usize, rows: &[Vec<Cell>]) -> io::Result<()> {
+    aligned(style, left, rows).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// One line for each row, every column as wide as its widest cell, two spaces in front: the first `left` columns to the
+/// left, the others to the right. The first row is the heading.
+pub(super) fn aligned(style: Style, left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.0.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    for (index, row) in rows.iter().enumerate() {
+    let line = |(index, row): (usize, &Vec<Cell>)| {
         let mut line = String::new();
         for (column, (Cell(text, tone), width)) in row.iter().zip(&widths).enumerate() {
             let padding = " ".repeat(width - text.chars().count());
@@ -74,9 +79,9 @@ pub(super) fn table(out: &mut dyn Write, style: Style, left: usize, rows: &[Vec<
             line.push_str("  ");
             line.push_str(&if column < left { painted + &padding } else { padding + &painted });
         }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+        line.trim_end().to_owned()
+    };
+    rows.iter().enumerate().map(line).collect()
 }
 
 /// Cuts a text into lines of at most `width` characters, between words where there are any.

@@ -1,0 +1,11 @@
+//! Whether what is printed has colours.
+
+use std::io::IsTerminal as _;
+
+use crate::report::terminal::Style;
+
+/// For standard output: colours in a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>).
+pub(super) fn of_stdout() -> Style {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !refused { Style::Color } else { Style::Plain }
+}

@@ -1,0 +1,213 @@
+//! The whole chain with a real Jaeger: the slowest requests of a real run are found there by their IDs.
+//!
+//! Needs Jaeger's all-in-one binary, which the other tests do not; `.ci/run` installs one and runs this.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use milvus_load::milvus::embedded::{EmbeddedOptions, Quiet, install};
+use milvus_load::report::RunReport;
+use milvus_load::report::model::{Ending, Request};
+use milvus_load::report::store;
+use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerTrace, TraceSummary};
+use tempfile::TempDir;
+
+const TOOL: &str = env!("CARGO_BIN_EXE_milvus-load");
+
+/// Names the binary of Jaeger.
+const JAEGER: &str = "MILVUS_LOAD_JAEGER";
+
+/// What is waited for comes within this time, or not at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Every port of an all-in-one, so that another one may run beside it.
+const PORTS: [&str; 11] = [
+    "query.http-server.host-port",
+    "collector.otlp.grpc.host-port",
+    "collector.otlp.http.host-port",
+    "query.grpc-server.host-port",
+    "collector.grpc-server.host-port",
+    "collector.http-server.host-port",
+    "admin.http.host-port",
+    "http-server.host-port",
+    "processor.jaeger-binary.server-host-port",
+    "processor.jaeger-compact.server-host-port",
+    "processor.zipkin-compact.server-host-port",
+];
+
+/// A Jaeger of this test's own; ends with it.
+struct Jaeger {
+    process: Child,
+    ui: String,
+    otlp: String,
+}
+
+impl Jaeger {
+    /// Starts one on free ports and waits until it answers.
+    fn start(dir: &Path) -> Self {
+        let binary = std::env::var_os(JAEGER)
+            .unwrap_or_else(|| panic!("{JAEGER} must name Jaeger's all-in-one binary; .ci/run installs one"));
+        // All held at once, so that no two are the same. Others may take one before Jaeger does: then it ends at once.
+        let held = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = held.map(|listener| listener.local_addr().unwrap());
+        let log = File::create(dir.join("jaeger.log")).unwrap();
+        let process = Command::new(binary)
+            .arg("--collector.otlp.enabled=true")
+            .args(PORTS.iter().zip(addresses).map(|(flag, address)| format!("--{flag}={address}")))
+            .env("SPAN_STORAGE_TYPE", "memory")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let [query, otlp, ..] = addresses.map(|address| format!("http://{address}"));
+        let mut jaeger = Self { process, ui: query, otlp };
+        let client = jaeger.client();
+        wait_for(|| {
+            if let Some(status) = jaeger.process.try_wait().unwrap() {
+                let log = std::fs::read_to_string(dir.join("jaeger.log")).unwrap_or_default();
+                panic!("Jaeger ended with {status}:\n{log}");
+            }
+            TcpStream::connect(addresses[1]).map_err(|error| format!("its OTLP port: {error}"))?;
+            match client.fetch(1) {
+                Err(JaegerError::NotFound) => Ok(()),
+                other => Err(format!("its query API: {other:?}")),
+            }
+        });
+        jaeger
+    }
+
+    fn client(&self) -> JaegerClient {
+        JaegerClient::new(&self.ui)
+    }
+}
+
+impl Drop for Jaeger {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Looks until it is there, and fails with what was last missing.
+#[track_caller]
+fn wait_for(mut look: impl FnMut() -> Result<(), String>) {
+    let start = Instant::now();
+    while let Err(missing) = look() {
+        assert!(start.elapsed() < LIMIT, "{missing}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The tool with nothing of the user's: no environment that means something to it, no embedded server that he keeps.
+struct Tool {
+    cache: TempDir,
+    reports: TempDir,
+}
+
+impl Tool {
+    fn new() -> Self {
+        let (cache, reports) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let installed = install(&EmbeddedOptions::default(), &mut Quiet).expect("the wheel is needed");
+        symlink(&installed, cache.path().join(installed.file_name().unwrap())).unwrap();
+        Self { cache, reports }
+    }
+
+    fn command(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(TOOL);
+        let meant = |name: &str| name.starts_with("OTEL_") || name.starts_with("MILVUS_");
+        for (name, _) in std::env::vars().filter(|(name, _)| meant(name)) {
+            command.env_remove(name);
+        }
+        command.args(args).arg("--out").arg(self.reports.path());
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).env("MILVUS_LOAD_CACHE", self.cache.path());
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs the search workload with every request traced to this Jaeger.
+    fn search(&self, jaeger: &Jaeger) -> RunReport {
+        let otlp = format!("trace.otlp_endpoint={}", jaeger.otlp);
+        let ui = format!("trace.jaeger_ui={}", jaeger.ui);
+        let fraction = ["--sample-fraction", "1.0", "--duration", "15s"];
+        // Whether this machine is quiet enough for trustworthy numbers is not what is tested here.
+        let run = ["run", "workloads/search.toml", "--set", &otlp, "--set", &ui, "--allow-untrusted"];
+        let output = self.command(&[&run[..], &fraction[..]].concat());
+        assert!(output.status.success(), "{}", words(&output));
+        store::read(&store::resolve("latest", self.reports.path()).unwrap()).unwrap()
+    }
+}
+
+fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// What is missing for this to be the whole trace of this request.
+fn check(trace: &JaegerTrace, request: &Request, report: &RunReport) -> Result<(), String> {
+    let summary = TraceSummary::new(trace, 3);
+    let find = |service: &str, operation: &dyn Fn(&str) -> bool| {
+        trace.spans.iter().position(|span| span.service == service && operation(&span.operation))
+    };
+    let client = find("milvus-client", &|_| true).ok_or("the client's span is missing")?;
+    find("standalone", &|name| name == "Proxy-Search").ok_or("Proxy-Search is missing")?;
+    find("standalone", &|name| name == "SearchTask").ok_or("SearchTask is missing")?;
+    // One root and every parent there: then all spans are beneath that root.
+    if !summary.is_joined() {
+        return Err(format!("parents do not join up: {summary:?}"));
+    }
+    // From here on nothing can change by waiting.
+    assert_eq!(summary.roots, [client], "{summary:?}");
+    let span = &trace.spans[client];
+    assert_eq!(Some(&span.span_id), request.span_id.as_ref());
+    assert_eq!(span.tags["milvus_load.run_id"], report.run.id.as_str());
+    assert_eq!(span.tags["milvus_load.operation"], request.operation.as_str());
+    // The report counts nanoseconds, Jaeger whole microseconds.
+    let service_us = request.service_us.unwrap();
+    assert!((span.duration_us as f64 - service_us).abs() <= 1.0, "{} us, {service_us} us", span.duration_us);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a real Jaeger: MILVUS_LOAD_JAEGER=<all-in-one> cargo test --test jaeger -- --ignored"]
+fn each_of_the_slowest_requests_is_found_in_jaeger_as_one_joined_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let jaeger = Jaeger::start(dir.path());
+    let tool = Tool::new();
+    let report = tool.search(&jaeger);
+    assert_eq!(report.slowest.len(), 50, "trace.slowest");
+
+    let client = jaeger.client();
+    for request in &report.slowest {
+        assert_eq!(request.outcome, Ending::Succeeded);
+        let id = request.trace_id.as_deref().unwrap();
+        assert_eq!(request.trace_url.as_deref(), Some(&*format!("{}/trace/{id}", jaeger.ui)));
+        let number = u128::from_str_radix(id, 16).unwrap();
+        wait_for(|| {
+            let trace = client.fetch(number).map_err(|error| format!("{id}: {error}"))?;
+            check(&trace, request, &report).map_err(|missing| format!("{id}: {missing}"))
+        });
+    }
+
+    let output = tool.command(&["slow", "latest", "--fetch", "-n", "5"]);
+    let text = words(&output);
+    println!("{text}");
+    assert!(output.status.success(), "{text}");
+    for request in &report.slowest[..5] {
+        assert!(text.contains(request.trace_id.as_deref().unwrap()), "{text}");
+    }
+    assert_eq!(text.matches("parents join up").count(), 5, "{text}");
+    assert!(text.contains("milvus-client 1") && text.contains("Proxy-Search"), "{text}");
+
+    drop(jaeger);
+    let output = tool.command(&["slow", "latest", "--fetch"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("Jaeger cannot be reached"), "{}", words(&output));
+}
