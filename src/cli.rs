@@ -25,6 +25,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a workload and report its latency; with no target named, on an embedded Milvus
+    #[command(
+        after_help = "Environment: MILVUS_URI, MILVUS_TOKEN (user:password or an API key), and the standard OTEL_*\n\
+        variables. A flag or --set beats the environment, which beats the workload file. --dry-run shows\n\
+        which of them each setting comes from."
+    )]
     Run(RunArgs),
     /// List the slowest requests of a report with their trace IDs and Jaeger links
     Slow(SlowArgs),
@@ -125,7 +130,7 @@ pub struct ReportArgs {
     /// Which report.
     #[command(flatten)]
     pub report: ReportPath,
-    /// The format
+    /// What to render it as
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
 }
@@ -135,7 +140,7 @@ pub struct ReportArgs {
 pub enum Format {
     /// report.json itself
     Json,
-    /// One row per operation and interval
+    /// One row per operation and interval, and one per operation for the whole run
     Csv,
     /// HdrHistogram interval log, for HdrHistogram's own tools
     Hlog,

@@ -1,28 +1,118 @@
 //! `milvus-load`: load for the Milvus vector database, latency measured from the intended start, and a trace for
 //! every slow request.
 //!
+//! This page is the map of the crate. How to use the tool is in README.md; the binary is a page over this library, and
+//! the library makes no promises to other programs: what people may rely on is the command line, the workload file and
+//! report.json.
+//!
 //! # The way of the data
 //!
 //! ```text
 //! workload.toml -> Workload -> Plan -> workers -> Sample -> Recorder -> Interval -> RunReport -> renderings
-//!                               |        |          \-> slowest, exemplars -> traces
+//!                               |        |          \-> slowest, exemplars -> spans, links
 //!                           Schedule   Transport
 //! ```
 //!
+//! A file, the environment and the flags become one [`Workload`](workload::Workload), valid by construction. With a
+//! server that is ready it becomes a [`Plan`](engine::Plan): all requests framed, all numbers drawn, before the clock
+//! starts. Each worker is a thread with its own runtime, connections and recorder; it asks its share of the
+//! [`Schedule`](engine::Schedule) when the next request is due, sends it, and turns what happened into one
+//! [`Sample`](measure::Sample). Recorders are merged after the run, judged, and become one
+//! [`RunReport`](report::RunReport), from which everything that is shown is rendered.
+//!
+//! Three moments of a request are told apart everywhere, and never only "latency": *intended* (when it was due), *sent*
+//! (just before it goes to a connection with room) and *done* (its answer is whole). Response = done - intended,
+//! service = done - sent, lag = sent - intended.
+//!
 //! # Rooms
 //!
-//! | module | answers | may use |
+//! A room may use those named here and no others; `rooms_use_only_what_the_table_allows` reads this table.
+//!
+//! | room | answers | may use |
 //! |---|---|---|
 //! | [`units`] | in what unit | nothing |
+//! | [`clock`] | when it is | units |
+//! | [`random`] | what a seed means | nothing |
+//! | [`grpc`] | what a status code means | nothing |
 //! | [`workload`] | *what* to do | units |
-//! | [`data`] | *which* vectors | units |
-//! | [`milvus`] | *how* to talk to Milvus | data, workload |
-//! | [`trace`] | *which* request it was; knows no workloads | units |
-//! | [`measure`] | *what* happened; knows no Milvus | units, trace |
-//! | [`engine`] | *when* to do it | all of the above |
-//! | [`truth`] | a server with programmed delays, to prove the measurement | milvus |
-//! | [`report`] | *how* to show it; never talks to a server | measure, trace, workload |
+//! | [`data`] | *which* vectors | random, units |
+//! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
+//! | [`trace`] | *which* request it was | units, grpc |
+//! | [`measure`] | *what* happened | units, trace, random |
+//! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
+//! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
+//! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
+//! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
+//!
+//! **[`units`]**: spans of time, rates, fractions; parsing and showing them. *Not here:* any clock.
+//! *Invariant:* a value that cannot be (a rate of 0, a fraction of 2) cannot be made, and what is shown carries its unit.
+//! Guarded by `rates_and_fractions_refuse_the_impossible` and `durations_need_a_unit_and_are_exact_to_the_nanosecond`.
+//!
+//! **[`clock`]**, **[`random`]**, **[`grpc`]**: the run's clock and its alarm, the one hash behind every seed, gRPC's codes.
+//! *Not here:* what they are used for. *Invariant:* no alarm fires early. Guarded by `it_never_wakes_early` and
+//! `it_is_the_published_generator`.
+//!
+//! **[`workload`]**: the file's keys, precedence, and every reason why a workload cannot be run. *Not here:* what a
+//! server says, when requests are sent. *Invariant:* nothing that was said is ignored: it is in force, or an error names
+//! place, key and fix. Guarded by `wrong_files_are_refused_with_place_key_and_remedy` and
+//! `flag_then_environment_then_file_then_default_whatever_the_order`.
+//!
+//! **[`data`]**: what a row or a query holds. *Not here:* its bytes on the wire. *Invariant:* every value is a pure
+//! function of the seed and its place. Guarded by `a_vector_depends_on_seed_and_row_alone`.
+//!
+//! **[`milvus`]**: messages, the control session, pre-framed requests, the measured transport, errors, ownership,
+//! readiness, the embedded server. *Not here:* when to send, and what the times mean. *Invariants:* the measured path
+//! never retries and never decodes more than it needs; a collection is ours only by the mark that it carries, never by
+//! its name. Guarded by `only_the_mark_makes_a_collection_ours` and `a_search_reply_gives_the_sum_of_its_hits`.
+//!
+//! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them. *Not here:* workloads; of
+//! Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
+//! counted. Guarded by `every_span_is_accounted_for_when_the_collector_hangs` and `every_decision_is_the_sdks`.
+//!
+//! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
+//! file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;
+//! intervals sum to the run; merged workers equal one that did it all; an unknown number has a reason and is never 0.
+//! Guarded by `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
+//! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
+//!
+//! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
+//! *Invariants:* the same seed gives the same arrivals and operations whatever the number of workers. Guarded by `the_same_seed_gives_the_same_arrivals_and_another_stream_others`.
+//!
+//! **[`truth`]**: a server on loopback whose delays and stalls are known beforehand. *Not here:* anything that
+//! measures a client. *Invariant:* no answer leaves before its law says so, and the server logs by how much later.
+//! Guarded by `answers_leave_when_the_law_says_or_as_much_later_as_the_log_admits`.
+//!
+//! **[`report`]**: the report's shape, where it is kept, thresholds, one file per format. *Not here:* servers, clocks,
+//! the environment. *Invariants:* what is written fits the published schema, within `/1` fields are only added, and
+//! only [`report::model`] serializes for it. Guarded by `every_report_that_is_written_fits_the_published_schema`,
+//! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`.
+//!
+//! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
+//! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
+//! the second Ctrl-C); where several exit codes apply, one order decides. Guarded by
+//! `signals_prevail_over_distrust_and_distrust_over_thresholds`.
+//!
+//! # Where to start
+//!
+//! - **A key of the workload file**: its row in `workload/keys.rs` (type, range, default, sentence: errors, schema,
+//!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
+//! - **An operation** (`query`, `delete`): [`workload::OperationKind`]; the compiler then leads through
+//!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `commands/planning.rs` (the plan).
+//! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
+//!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs`, the gathering in `commands/evidence.rs`.
+//! - **A number in the report**: its field in [`report::model`] with unit and meaning (and a default, so that older
+//!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
+//! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
+//!   all of `report/samples.rs`; then [`cli::Format`] and `commands/report.rs`.
+//!
+//! # What holds everywhere
+//!
+//! - Deciding is pure (schedule, verdict, thresholds, renderers); doing is thin (pacer, transport, files).
+//! - While measuring, no worker waits for another: the progress counters and the queue of spans are written without
+//!   waiting, and all that is read of other workers is the newest write's timestamp (for session consistency).
+//! - A secret ([`workload::Secret`]) has no way into a `Debug`, a message, a span or a report.
+//! - Tests of numbers have an oracle of their own: published constants, brute force, or [`truth`].
 #![deny(missing_docs)]
 
 pub mod cli;

@@ -60,11 +60,25 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // `{:#}` prints the whole chain of causes in one line.
-            Self::Usage(error) | Self::CouldNotRun(error) => write!(f, "{error:#}"),
+            Self::Usage(error) | Self::CouldNotRun(error) => write_chain(f, error),
             Self::Stopped(_) => write!(f, "stopped before anything was measured"),
         }
     }
+}
+
+/// The error and its causes in one line; a cause that has been quoted already is not told twice.
+fn write_chain(f: &mut std::fmt::Formatter<'_>, error: &anyhow::Error) -> std::fmt::Result {
+    let mut told = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    f.write_str(&told)
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -82,5 +96,16 @@ mod tests {
         let mut all = [Exit::Done, Exit::NotMet, Exit::Stopped(StopReason::Interrupted), Exit::Untrusted];
         all.sort();
         assert_eq!(all.map(Exit::code), [130, 4, 3, 0]);
+    }
+
+    #[test]
+    fn every_cause_is_told_and_none_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read x: {0}")]
+        struct Quoting(#[source] std::io::Error);
+        let missing = || std::io::Error::other("no such file");
+        assert_eq!(Failure::from(Quoting(missing())).to_string(), "cannot read x: no such file");
+        let silent = anyhow::Error::from(missing()).context("cannot start");
+        assert_eq!(Failure::from(silent).to_string(), "cannot start: no such file");
     }
 }

@@ -39,7 +39,10 @@ pub enum StoreError {
         reference: String,
     },
     /// There are not so many.
-    #[error("{reference} needs {needed} reports under {}, there are {found}: run a workload first, or name the directory given to --out", base.display())]
+    #[error(
+        "there is no {reference} under {}, which holds {}: run a workload first, or name the directory given to --out",
+        base.display(), so_many(*found)
+    )]
     TooFew {
         /// As typed.
         reference: String,
@@ -201,6 +204,14 @@ pub fn resolve(reference: &str, base: &Path) -> Result<PathBuf, StoreError> {
         needed: back.saturating_add(1),
         found,
     })
+}
+
+fn so_many(reports: usize) -> String {
+    match reports {
+        0 => "no reports".to_owned(),
+        1 => "1 report".to_owned(),
+        more => format!("{more} reports"),
+    }
 }
 
 /// Every report of `<base>/<name>/<time>-<id>/`, with its directory's name: text order is time order.

@@ -334,7 +334,6 @@ pub(super) const KEYS: &[Key] = &[
     ),
     later("trace.collector_listen", "Address of the built-in collector"),
     key("trace.service_name", TEXT, Toml("\"milvus-client\""), "service.name of the client's spans"),
-    key("trace.resource", Kind::TextMap, Words("none"), "Other resource attributes, such as application"),
     key(
         "trace.jaeger_ui",
         Kind::Url,
@@ -354,6 +353,7 @@ pub(super) const KEYS: &[Key] = &[
         Toml("50"),
         "How many of the slowest requests are kept per operation",
     ),
+    key("trace.resource", Kind::TextMap, Words("none"), "Other resource attributes, such as application"),
     // [thresholds]
     key(
         "thresholds",

@@ -70,9 +70,9 @@ fn entry(key: &Key, name: &str) -> String {
         _ => key.kind.expects(),
     };
     let value = match key.default {
-        Fallback::Toml(value) => format!("{name} = {value}"),
-        Fallback::Words(words) => format!("{name} =    # default: {words}"),
-        Fallback::Required => format!("{name} =    # required"),
+        Fallback::Toml(value) => format!("{name} = {value}    # {takes}"),
+        Fallback::Words(words) => format!("{name} =    # {takes}; default: {words}"),
+        Fallback::Required => format!("{name} =    # {takes}; required"),
     };
-    format!("#   {}{only_for}: {takes}.\n# {value}\n", key.doc)
+    format!("#   {}{only_for}\n# {value}\n", key.doc)
 }

@@ -90,10 +90,10 @@ fn settings_are_complete_and_in_the_order_of_the_file() {
         "trace.keep = \"all\" (default)",
         "trace.otlp_endpoint = \"http://localhost:4317\" (default)",
         "trace.service_name = \"milvus-client\" (default)",
-        "trace.resource.application = \"x\" (line 9, column 1)",
         "trace.jaeger_ui = \"http://localhost:16686\" (default)",
         "trace.slow = \"p99\" (default)",
         "trace.slowest = 50 (default)",
+        "trace.resource.application = \"x\" (line 9, column 1)",
     ];
     assert_eq!(shown, expected);
 }
