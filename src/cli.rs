@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
 use crate::workload::TemplateKind;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Load generator and latency benchmark for the Milvus vector database, every request traced.
@@ -64,8 +64,9 @@ pub struct RunArgs {
     /// Set any key of the workload file, such as --set load.rate=200; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where Milvus is: http(s)://host[:port][/database] or host:port
-    #[arg(long, value_name = "URI")]
+    /// Where Milvus is.
+    // Help texts of their own: brackets mean something else in documentation.
+    #[arg(long, value_name = "URI", help = "Where Milvus is: http(s)://host[:port][/database] or host:port")]
     pub uri: Option<String>,
     /// Open loop: requests per second
     #[arg(long, value_name = "PER_SECOND")]
@@ -79,8 +80,13 @@ pub struct RunArgs {
     /// Share of requests that are traced, 0 to 1
     #[arg(long, value_name = "FRACTION")]
     pub sample_fraction: Option<String>,
-    /// Directory for reports: the run writes to DIR/<name>/<time>-<id>
-    #[arg(long, value_name = "DIR", default_value = "reports")]
+    /// Directory for reports.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "reports",
+        help = "Directory for reports: the run writes to DIR/<name>/<time>-<id>"
+    )]
     pub out: PathBuf,
     /// Print the report as JSON on standard output instead of the summary
     #[arg(long)]
@@ -114,7 +120,7 @@ pub struct SlowArgs {
     #[command(flatten)]
     pub report: ReportPath,
     /// How many requests to list
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub number: usize,
     /// Ask Jaeger for each trace and show what is in it
     #[arg(long)]
@@ -184,6 +190,12 @@ mod tests {
     #[test]
     fn the_definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_list_of_nothing_is_refused() {
+        let slow = |number| Cli::try_parse_from(["milvus-load", "slow", "latest", "-n", number]);
+        assert!(slow("0").is_err() && slow("1").is_ok());
     }
 
     #[test]
