@@ -23,10 +23,16 @@ const GRPC_NAMES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
+/// gRPC: the call was cancelled.
+pub const GRPC_CANCELLED: u8 = 1;
 /// gRPC: unknown error.
 pub const GRPC_UNKNOWN: u8 = 2;
 /// gRPC: no answer in time.
 pub const GRPC_DEADLINE_EXCEEDED: u8 = 4;
+/// gRPC: not allowed.
+pub const GRPC_PERMISSION_DENIED: u8 = 7;
+/// gRPC: too large, too many, or too often.
+pub const GRPC_RESOURCE_EXHAUSTED: u8 = 8;
 /// gRPC: the server does not have this call.
 pub const GRPC_UNIMPLEMENTED: u8 = 12;
 /// gRPC: something that should not happen did.

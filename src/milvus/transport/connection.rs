@@ -1,9 +1,12 @@
 //! One HTTP/2 connection that is kept up: dial, hand out streams, notice the end, dial again.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -11,24 +14,25 @@ use tokio::sync::Notify;
 
 use super::pool::Shared;
 use crate::milvus::Dialer;
-use crate::milvus::dial::Stream;
+use crate::milvus::dial::{DialError, Stream};
 
-/// Pause before the first new attempt after a connection was lost or could not be made; doubles up to [`BACKOFF_MAX`].
+/// Pause after the first attempt that failed; doubles up to [`BACKOFF_MAX`]. One that was up for at least that long is
+/// dialled again at once: servers retire old connections with GOAWAY as a matter of course.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How long the server's first SETTINGS may take.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
 /// Receive window of one stream: a search reply fits whole, so the server never waits for our WINDOW_UPDATE.
 const STREAM_WINDOW: u32 = 4 << 20;
 /// Receive window of a connection.
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// One connection of a pool.
+/// One connection of a pool: a place for one HTTP/2 connection after the other.
 pub(super) struct Connection {
-    /// Position in the pool.
+    /// Number over all workers.
     pub index: u16,
     state: RefCell<State>,
-    /// Streams handed out and not yet given back.
-    pub in_flight: Cell<usize>,
-    /// Raised when the current HTTP/2 connection must not take new streams (GOAWAY, refused stream).
+    /// Raised when the current HTTP/2 connection must not take new streams (GOAWAY).
     retired: Notify,
     /// The address it is connected to, or was last.
     pub peer: Cell<Option<SocketAddr>>,
@@ -37,43 +41,46 @@ pub(super) struct Connection {
 enum State {
     /// Dialling, or pausing before it.
     Down,
-    Up(SendRequest<Bytes>),
+    Up(Rc<Link>),
+}
+
+/// One HTTP/2 connection. Streams of a retired one finish on it, so it counts its own.
+pub(super) struct Link {
+    send: SendRequest<Bytes>,
+    /// Streams handed out and not yet given back.
+    pub in_flight: Cell<usize>,
+    /// The address at its other end.
+    pub peer: SocketAddr,
+}
+
+impl Link {
+    /// Free stream slots by the server's own limit.
+    pub fn free_slots(&self) -> usize {
+        self.send.current_max_send_streams().saturating_sub(self.in_flight.get())
+    }
+
+    /// A handle to open one stream with.
+    pub fn sender(&self) -> SendRequest<Bytes> {
+        self.send.clone()
+    }
 }
 
 impl Connection {
     pub fn new(index: u16) -> Self {
-        Self {
-            index,
-            state: RefCell::new(State::Down),
-            in_flight: Cell::new(0),
-            retired: Notify::new(),
-            peer: Cell::new(None),
-        }
+        Self { index, state: RefCell::new(State::Down), retired: Notify::new(), peer: Cell::new(None) }
     }
 
-    pub fn is_up(&self) -> bool {
-        matches!(*self.state.borrow(), State::Up(_))
-    }
-
-    /// Free stream slots by the server's own limit; `None` where the connection is down.
-    pub fn free_slots(&self) -> Option<usize> {
+    /// The HTTP/2 connection that takes new streams; `None` where it is down.
+    pub fn link(&self) -> Option<Rc<Link>> {
         match &*self.state.borrow() {
             State::Down => None,
-            State::Up(send) => Some(send.current_max_send_streams().saturating_sub(self.in_flight.get())),
+            State::Up(link) => Some(Rc::clone(link)),
         }
     }
 
-    /// The sender, where the connection is up.
-    pub fn sender(&self) -> Option<SendRequest<Bytes>> {
-        match &*self.state.borrow() {
-            State::Down => None,
-            State::Up(send) => Some(send.clone()),
-        }
-    }
-
-    /// Takes the connection out of use for new streams; its driver dials a new one, streams under way may finish.
-    pub fn retire(&self) {
-        if self.is_up() {
+    /// Takes that link out of use for new streams; the driver dials a new one, streams under way may finish.
+    pub fn retire(&self, link: &Rc<Link>) {
+        if self.link().is_some_and(|current| Rc::ptr_eq(&current, link)) {
             *self.state.borrow_mut() = State::Down;
             self.retired.notify_one();
         }
@@ -86,10 +93,14 @@ impl Connection {
         loop {
             match self.open(&dialer, attempt).await {
                 Ok(connection) => {
+                    let up_since = Instant::now();
                     backoff = BACKOFF_MIN;
-                    shared.changed.notify_waiters();
+                    shared.changed();
                     self.until_over(connection, &shared).await;
                     shared.lost.set(shared.lost.get() + 1);
+                    if up_since.elapsed() >= BACKOFF_MAX {
+                        continue;
+                    }
                 }
                 Err(error) => {
                     shared.failed_attempt(error);
@@ -97,7 +108,7 @@ impl Connection {
                     attempt += 1;
                 }
             }
-            shared.changed.notify_waiters();
+            shared.changed();
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
@@ -107,20 +118,20 @@ impl Connection {
         let peers = dialer.resolve().await.map_err(|e| e.to_string())?;
         let peer = peers[attempt % peers.len()];
         let stream = dialer.dial(peer).await.map_err(|e| e.to_string())?;
-        let (send, connection) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .enable_push(false)
-            .handshake(stream)
-            .await
-            .map_err(|e| format!("HTTP/2 with {peer}: {e}"))?;
+        let (send, connection) = shake_hands(stream, peer).await.map_err(|e| e.to_string())?;
         self.peer.set(Some(peer));
-        *self.state.borrow_mut() = State::Up(send);
+        *self.state.borrow_mut() = State::Up(Rc::new(Link { send, in_flight: Cell::new(0), peer }));
         Ok(connection)
     }
 
     async fn until_over(&self, mut connection: Driver, shared: &Rc<Shared>) {
         tokio::select! {
+            // First, so that no notice is left over for the next connection where this one ends at the same time.
+            biased;
+            () = self.retired.notified() => {
+                // Streams under way keep their connection until they are done.
+                tokio::task::spawn_local(async move { drop(connection.await) });
+            }
             ended = &mut connection => {
                 *self.state.borrow_mut() = State::Down;
                 shared.ended(match ended {
@@ -128,12 +139,47 @@ impl Connection {
                     Err(error) => error.to_string(),
                 });
             }
-            () = self.retired.notified() => {
-                // Streams under way keep their connection until they are done.
-                tokio::task::spawn_local(async move { drop(connection.await) });
-            }
         }
     }
+}
+
+/// Begins HTTP/2 on a stream, and waits for the server to have done so too.
+///
+/// # Errors
+/// Where the other end is none that speaks it, or hangs up: a TLS server that refuses our certificate says so only now.
+pub(in crate::milvus) async fn shake_hands(
+    stream: Stream,
+    peer: SocketAddr,
+) -> Result<(SendRequest<Bytes>, Driver), DialError> {
+    let failed = |reason: String| DialError::Http2 { peer, reason };
+    let (send, mut connection) = h2::client::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .enable_push(false)
+        // None before the server has said how many: see `settled`.
+        .initial_max_send_streams(0)
+        // Each answer that crosses our reset of a timed-out stream counts as one: no reason to hang up.
+        .max_local_error_reset_streams(None)
+        .handshake(stream)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    match tokio::time::timeout(SETTINGS_LIMIT, settled(&mut connection, &send)).await {
+        Ok(Ok(())) => Ok((send, connection)),
+        Ok(Err(ended)) => Err(failed(ended)),
+        Err(_elapsed) => Err(failed("no SETTINGS within 5 s".to_owned())),
+    }
+}
+
+/// Until the server's first SETTINGS have told how many streams it takes. A request sent before could be one too many:
+/// refused, or queued inside HTTP/2 where its wait would pass for service time.
+async fn settled(connection: &mut Driver, send: &SendRequest<Bytes>) -> Result<(), String> {
+    poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err("the server closed the connection".to_owned())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+        Poll::Pending if send.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 type Driver = h2::client::Connection<Stream, Bytes>;
