@@ -1,9 +1,15 @@
 //! gRPC's status codes (gRPC, "Status codes and their use", 0 to 16).
 
+/// Taken back.
+pub const CANCELLED: u8 = 1;
 /// Unknown error.
 pub const UNKNOWN: u8 = 2;
 /// No answer in time.
 pub const DEADLINE_EXCEEDED: u8 = 4;
+/// The credentials do not allow it.
+pub const PERMISSION_DENIED: u8 = 7;
+/// A quota, a size or a rate.
+pub const RESOURCE_EXHAUSTED: u8 = 8;
 /// The server does not have this call.
 pub const UNIMPLEMENTED: u8 = 12;
 /// Something that should not happen did.

@@ -31,7 +31,7 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     report.fill(&Source {
         recorded: &observed.finished.recorded,
         operations: &workload.operations,
-        anchor_unix_us: observed.finished.clock.unix_nanos(Nanos::ZERO) / 1_000,
+        anchor_unix_ns: observed.finished.clock.unix_nanos(Nanos::ZERO),
         measured,
         slow: workload.trace.slow,
         requests: workload.trace.slowest,

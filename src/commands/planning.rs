@@ -25,10 +25,15 @@ pub fn workers(workload: &Workload, server_here: bool) -> usize {
     asked.min(workload.load.connections as usize).min(most_under_way(workload)).max(1)
 }
 
-/// Requests of the widest stream that may be under way at once.
+/// So many workers have something to do: one per slot of the widest closed stream. An open stream gives every worker its
+/// arrivals and its part of the in-flight bound, so there may be no worker whose part is 0.
 fn most_under_way(workload: &Workload) -> usize {
-    let widths = workload.load.streams.iter().map(|stream| match stream.model {
-        LoadModel::Open { .. } => workload.load.max_in_flight,
+    let streams = &workload.load.streams;
+    if streams.iter().any(|stream| matches!(stream.model, LoadModel::Open { .. })) {
+        return workload.load.max_in_flight as usize;
+    }
+    let widths = streams.iter().map(|stream| match stream.model {
+        LoadModel::Open { .. } => 0,
         LoadModel::Closed { concurrency } => concurrency,
     });
     widths.max().unwrap_or(1) as usize

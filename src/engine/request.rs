@@ -10,7 +10,7 @@ use slab::Slab;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
-use super::stop::Stop;
+use super::stop::Ending;
 use crate::clock::RunClock;
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
@@ -41,8 +41,8 @@ pub(super) struct Desk {
     pub stream_in_flight: Vec<Cell<u32>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
-    /// When this worker saw the stop and sent no more.
-    pub stopped: Cell<Option<Nanos>>,
+    /// When to send no more.
+    pub ending: Arc<Ending>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }
@@ -67,17 +67,6 @@ pub(super) struct Task {
 }
 
 impl Desk {
-    /// Whether to send no more; notes the moment it is first seen.
-    pub fn is_stopped(&self, stop: &Stop) -> bool {
-        if !stop.is_raised() {
-            return false;
-        }
-        if self.stopped.get().is_none() {
-            self.stopped.set(Some(self.clock.now()));
-        }
-        true
-    }
-
     /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];
@@ -91,7 +80,7 @@ impl Desk {
                 sent: None,
                 done: task.intended,
                 outcome: Outcome::NotSent,
-                trace: TraceRef { sampled: false, ..trace },
+                trace: unsent(trace),
                 connection: 0,
                 hits_expected: self.plan.operations[task.operation].expected,
             });
@@ -164,7 +153,7 @@ impl Desk {
                     sent: reply.sent.map(|sent| self.clock.at(sent)),
                     done: self.clock.at(reply.done),
                     connection: reply.connection,
-                    trace: entry.trace,
+                    trace: if reply.sent.is_some() { entry.trace } else { unsent(entry.trace) },
                     hits_expected: operation.expected,
                     outcome: outcome(reply.result),
                 };
@@ -177,7 +166,7 @@ impl Desk {
                     sent: None,
                     done: self.clock.now(),
                     connection: 0,
-                    trace: entry.trace,
+                    trace: unsent(entry.trace),
                     hits_expected: operation.expected,
                     outcome: Outcome::Failed { grpc: 0, milvus: 0, message: message.into() },
                 };
@@ -202,7 +191,7 @@ impl Desk {
                 sent: entry.sent,
                 done: now,
                 outcome: Outcome::TimedOut,
-                trace: entry.trace,
+                trace: if entry.sent.is_some() { entry.trace } else { unsent(entry.trace) },
                 connection: entry.connection,
                 hits_expected: self.plan.operations[entry.operation].expected,
             };
@@ -239,6 +228,11 @@ impl Desk {
             rows: operation.rows(),
         });
     }
+}
+
+/// What was never sent has no span, here or at the server: it must not be taken for a trace.
+const fn unsent(trace: TraceRef) -> TraceRef {
+    TraceRef { sampled: false, ..trace }
 }
 
 fn outcome(result: Result<crate::milvus::scan::Scanned, CallError>) -> Outcome {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
-use super::stop::Stop;
+use super::stop::{Ending, Stop};
 use super::worker::{self, Haul, Order};
 use crate::clock::RunClock;
 use crate::measure::{MergeError, Recorded};
@@ -43,6 +43,7 @@ pub struct Execution {
     clock: RunClock,
     live: Vec<Arc<Live>>,
     workers: Vec<JoinHandle<Result<Option<Haul>, EngineError>>>,
+    ending: Arc<Ending>,
     end: Nanos,
 }
 
@@ -71,6 +72,7 @@ impl Execution {
     /// Where a thread cannot be had or a connection does not come up; nothing has been sent then.
     pub async fn start(plan: Arc<Plan>, spans: Option<SpanSink>, stop: Stop) -> Result<Self, EngineError> {
         let last_write = Arc::new(AtomicU64::new(0));
+        let ending = Arc::new(Ending::new(stop.clone(), plan.end()));
         let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
         for index in 0..plan.workers {
             let (ready, is_ready) = oneshot::channel();
@@ -83,6 +85,7 @@ impl Execution {
                 spans: spans.clone(),
                 live: Arc::clone(&counters),
                 stop: stop.clone(),
+                ending: Arc::clone(&ending),
                 last_write: Arc::clone(&last_write),
                 ready,
                 start: started,
@@ -100,7 +103,7 @@ impl Execution {
         for start in starts {
             start.send(clock).map_err(|_| EngineError::WorkerLost)?;
         }
-        Ok(Self { clock, live, workers, end: plan.end() })
+        Ok(Self { clock, live, workers, ending, end: plan.end() })
     }
 
     /// Counters now.
@@ -136,7 +139,10 @@ impl Execution {
                 Some(all) => all.add(haul)?,
             }
         }
-        all.ok_or(EngineError::WorkerLost)
+        let mut all = all.ok_or(EngineError::WorkerLost)?;
+        // Known for good only now that no worker looks any more.
+        all.stopped = self.ending.stopped();
+        Ok(all)
     }
 }
 
@@ -145,7 +151,7 @@ impl Finished {
         Self {
             recorded: haul.recorded,
             clock,
-            stopped: haul.stopped,
+            stopped: None,
             pool: haul.pool,
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
             late_bodies: haul.late_bodies,
@@ -155,7 +161,6 @@ impl Finished {
 
     fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
         self.recorded.merge(&haul.recorded)?;
-        self.stopped = self.stopped.max(haul.stopped);
         self.pool.connections_lost += haul.pool.connections_lost;
         self.pool.connect_failures += haul.pool.connect_failures;
         self.pool.slot_waits += haul.pool.slot_waits;

@@ -1,7 +1,10 @@
-//! How a run is told to end early.
+//! How a run is told to end early, and the one moment at which it then ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::clock::RunClock;
+use crate::units::Nanos;
 
 /// Why a run was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +48,64 @@ impl Stop {
     }
 }
 
+/// The end of a run's schedule: as planned, or the moment at which the stop was first noticed. The same for all workers, so
+/// that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
+#[derive(Debug)]
+pub(super) struct Ending {
+    stop: Stop,
+    planned: Nanos,
+    at: AtomicU64,
+}
+
+impl Ending {
+    pub fn new(stop: Stop, planned: Nanos) -> Self {
+        Self { stop, planned, at: AtomicU64::new(planned.get()) }
+    }
+
+    /// No request is intended at or after this moment. A worker must look at the clock *before* it asks: then whatever it
+    /// found due was due before the stop was raised.
+    pub fn at(&self, clock: &RunClock) -> Nanos {
+        if !self.stop.is_raised() {
+            return Nanos::new(self.at.load(Ordering::Relaxed));
+        }
+        let now = clock.now().get();
+        Nanos::new(self.at.fetch_min(now, Ordering::Relaxed).min(now))
+    }
+
+    /// When the schedule was cut short; `None` where it was carried out to its end.
+    pub fn stopped(&self) -> Option<Nanos> {
+        let at = Nanos::new(self.at.load(Ordering::Relaxed));
+        (at < self.planned).then_some(at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn the_schedule_ends_at_the_first_notice_of_the_stop_for_everybody() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, planned) = (Stop::default(), Nanos::from_secs(3_600));
+        let ending = Ending::new(stop.clone(), planned);
+        assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
+        let before = clock.now();
+        stop.raise(StopReason::Interrupted);
+        let at = ending.at(&clock);
+        assert!((before..=clock.now()).contains(&at));
+        assert_eq!((ending.at(&clock), ending.stopped()), (at, Some(at)));
+    }
+
+    #[test]
+    fn a_stop_after_the_end_cuts_nothing() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, planned) = (Stop::default(), Nanos::ZERO);
+        let ending = Ending::new(stop.clone(), planned);
+        stop.raise(StopReason::Terminated);
+        assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
+    }
 
     #[test]
     fn the_first_reason_stands() {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -15,7 +15,7 @@ use super::live::Live;
 use super::plan::{Plan, Requests};
 use super::request::{Desk, Task};
 use super::schedule::{Choice, Schedule};
-use super::stop::Stop;
+use super::stop::{Ending, Stop};
 use crate::clock::{Alarm, RunClock};
 use crate::measure::{Recorded, Recorder, RecorderConfig};
 use crate::milvus::transport::{Pool, PoolStats};
@@ -25,10 +25,10 @@ use crate::workload::LoadModel;
 
 /// How long the connections of a worker may take to come up before the run.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// Requests dispatched in a row before the connections get a turn.
-const BURST: u32 = 32;
 /// A stop is noticed within this time.
 const STOP_POLL: Duration = Duration::from_millis(20);
+/// Requests that are admitted in one go where many are due, before the first of them are sent and answers are read.
+const BURST: u32 = 64;
 
 /// What a worker is given.
 pub(super) struct Order {
@@ -38,6 +38,7 @@ pub(super) struct Order {
     pub spans: Option<SpanSink>,
     pub live: Arc<Live>,
     pub stop: Stop,
+    pub ending: Arc<Ending>,
     pub last_write: Arc<AtomicU64>,
     /// Told when connections are up and bodies are waiting.
     pub ready: oneshot::Sender<Result<(), String>>,
@@ -51,7 +52,6 @@ pub(super) struct Haul {
     pub pool: PoolStats,
     pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
     pub late_bodies: u64,
-    pub stopped: Option<Nanos>,
     /// CPU time of this thread while it sent, read by itself: the kernel forgets a thread that has ended.
     pub cpu: Nanos,
 }
@@ -64,7 +64,7 @@ pub(super) fn run(order: Order) -> Result<Option<Haul>, EngineError> {
 }
 
 async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
-    let Order { index, plan, recorder, spans, live, stop, last_write, ready, start } = order;
+    let Order { index, plan, recorder, spans, live, stop, ending, last_write, ready, start } = order;
     let (first, count) = plan.connections_of(index);
     let pool = Pool::open(&plan.dialer, first, count);
     let feeds = open_feeds(&plan, index)?;
@@ -80,7 +80,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
         late_bodies: Cell::new(0),
-        stopped: Cell::new(None),
+        ending,
         done: tokio::sync::Notify::new(),
         plan,
         clock,
@@ -90,7 +90,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         last_write,
     });
     let cpu_before = thread_cpu();
-    send_all(&desk, index, &stop).await?;
+    send_all(&desk, index).await?;
     drain(&desk).await;
     // Taken out, so that a request that ends from here on finds nothing to write to.
     let recorder = desk.recorder.take();
@@ -99,7 +99,6 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         pool: desk.pool.stats(),
         peers: desk.pool.peers(),
         late_bodies: desk.late_bodies.get(),
-        stopped: desk.stopped.get(),
         cpu: thread_cpu() - cpu_before,
     }))
 }
@@ -131,19 +130,19 @@ async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) {
 }
 
 /// Sends this worker's share of every stream; returns when nothing more becomes due.
-async fn send_all(desk: &Rc<Desk>, worker: usize, stop: &Stop) -> Result<(), EngineError> {
+async fn send_all(desk: &Rc<Desk>, worker: usize) -> Result<(), EngineError> {
     let mut streams: Vec<JoinHandle<Result<(), EngineError>>> = Vec::new();
     for (stream, settings) in desk.plan.streams.iter().enumerate() {
         match settings.model {
             LoadModel::Open { rate, arrival } => {
                 let arrivals = Schedule::new(desk.plan.seed, stream as u64, arrival, rate, desk.plan.end());
-                let open = open_loop(Rc::clone(desk), worker, stream, arrivals, stop.clone());
+                let open = open_loop(Rc::clone(desk), worker, stream, arrivals);
                 streams.push(tokio::task::spawn_local(open));
             }
             LoadModel::Closed { concurrency } => {
                 let next = Rc::new(Cell::new(0));
                 for _ in 0..desk.plan.share(concurrency, worker) {
-                    let slot = closed_loop(Rc::clone(desk), worker, stream, Rc::clone(&next), stop.clone());
+                    let slot = closed_loop(Rc::clone(desk), worker, stream, Rc::clone(&next));
                     streams.push(tokio::task::spawn_local(slot));
                 }
             }
@@ -161,36 +160,34 @@ async fn open_loop(
     worker: usize,
     stream: usize,
     arrivals: Schedule,
-    stop: Stop,
 ) -> Result<(), EngineError> {
     let plan = &desk.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
     let bound = plan.share(plan.max_in_flight, worker);
-    let alarm = Alarm::new()?;
-    let mut burst = 0;
+    let (alarm, mut burst) = (Alarm::new()?, 0);
     for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
         loop {
-            if desk.is_stopped(&stop) {
+            // In this order, see `Ending::at`.
+            let is_due = desk.clock.has_started() && due.at <= desk.clock.now();
+            if due.at >= desk.ending.at(&desk.clock) {
                 return Ok(());
             }
-            let wait = due.at - desk.clock.now();
-            if wait == Nanos::ZERO && desk.clock.has_started() {
+            if is_due {
                 break;
             }
-            let moment = desk.clock.instant(due.at).min(std::time::Instant::now() + STOP_POLL);
-            alarm.sleep_until(moment).await?;
             burst = 0;
+            let moment = desk.clock.instant(due.at).min(Instant::now() + STOP_POLL);
+            alarm.sleep_until(moment).await?;
         }
+        if burst == BURST {
+            burst = 0;
+            tokio::task::yield_now().await;
+        }
+        burst += 1;
         let operation = choice.of(due.index);
         let task = Task { stream, index: due.index, operation, intended: due.at };
         if let Some(key) = desk.admit(task, Some(bound)) {
             tokio::task::spawn_local(Rc::clone(&desk).carry_out(task, key));
-        }
-        // Where more is due than can be dispatched, the connections must still get their turn.
-        burst += 1;
-        if burst == BURST {
-            burst = 0;
-            tokio::task::yield_now().await;
         }
     }
     Ok(())
@@ -202,14 +199,13 @@ async fn closed_loop(
     worker: usize,
     stream: usize,
     next: Rc<Cell<u64>>,
-    stop: Stop,
 ) -> Result<(), EngineError> {
     let plan = &desk.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
     Alarm::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
     loop {
         let intended = desk.clock.now();
-        if intended >= plan.end() || desk.is_stopped(&stop) {
+        if intended >= desk.ending.at(&desk.clock) {
             return Ok(());
         }
         let index = next.replace(next.get() + 1) * plan.workers as u64 + worker as u64;
@@ -220,14 +216,19 @@ async fn closed_loop(
     }
 }
 
-/// Waits for what is in flight; what is left at the end of the drain has timed out.
+/// Waits for what is in flight; what is left at the end of the drain has timed out. The drain begins with the end of the
+/// schedule, which may be long after the last arrival, or when the last one was sent, where that was later.
 async fn drain(desk: &Rc<Desk>) {
-    let all_done = async {
-        while !desk.in_flight.borrow().is_empty() {
-            desk.done.notified().await;
+    let all_sent = desk.clock.now();
+    while !desk.in_flight.borrow().is_empty() {
+        let end = desk.ending.at(&desk.clock).max(all_sent) + desk.plan.drain;
+        let left = end - desk.clock.now();
+        if left == Nanos::ZERO {
+            break;
         }
-    };
-    // A timeout here is not an error: what it leaves is recorded next.
-    let _ = tokio::time::timeout(desk.plan.drain.as_duration(), all_done).await;
+        // Not for longer, because a stop moves the end.
+        let wait = left.as_duration().min(STOP_POLL);
+        let _ = tokio::time::timeout(wait, desk.done.notified()).await;
+    }
     desk.give_up();
 }

@@ -52,6 +52,17 @@ pub enum DialError {
         /// TLS's words.
         source: io::Error,
     },
+    /// No HTTP/2 on the stream.
+    #[error(
+        "no HTTP/2 with {peer}: {reason}; check that this is Milvus's gRPC port, that the URI says https where it speaks \
+         TLS, and target.cert_file and target.key_file where it asks for a client certificate"
+    )]
+    Http2 {
+        /// The address.
+        peer: SocketAddr,
+        /// What came instead.
+        reason: String,
+    },
     /// A certificate or key file cannot be used.
     #[error("{key} = {path:?}: {reason}")]
     CertificateFile {

@@ -17,6 +17,7 @@ use super::headers::CallHeaders;
 use super::proto::common;
 use super::proto::milvus as pb;
 use super::proto::milvus::milvus_service_client::MilvusServiceClient;
+use super::transport::shake_hands;
 use crate::grpc;
 
 /// Largest control message taken: the 256 MiB that a 2.5 server may send.
@@ -41,7 +42,8 @@ impl Session {
     /// Where no connection comes about.
     pub async fn connect(dialer: &Dialer, headers: CallHeaders) -> Result<Self, MilvusError> {
         // Dialled once here, only to fail with our own clear error; tonic wraps its connector's.
-        drop(dialer.dial_any().await?);
+        let (stream, peer) = dialer.dial_any().await?;
+        drop(shake_hands(stream, peer).await?);
         let origin = format!("{}://{}", dialer.scheme(), dialer.authority());
         let invalid = |error: &dyn std::fmt::Display| MilvusError::Grpc {
             call: "connect",
@@ -274,7 +276,7 @@ impl Session {
         let answer = send(self.client.clone(), request).await.map_err(|status| MilvusError::Grpc {
             call: name,
             code: status.code() as i32 as u8,
-            message: status.message().to_owned(),
+            message: with_causes(&status),
         })?;
         let answer = answer.into_inner();
         match answer.status() {
@@ -287,6 +289,20 @@ impl Session {
             _ => Ok(answer),
         }
     }
+}
+
+/// The status's words, and where it is the transport's own ("transport error") those of what is behind it.
+fn with_causes(status: &Status) -> String {
+    let mut message = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !message.contains(&words) {
+            message = format!("{message}: {words}");
+        }
+        cause = error.source();
+    }
+    message
 }
 
 trait HasStatus {

@@ -19,8 +19,8 @@ pub struct Source<'a> {
     pub recorded: &'a Recorded,
     /// The workload's operations, in the order of the record.
     pub operations: &'a [workload::Operation],
-    /// Wall time of the run's anchor (start of the warm-up), microseconds since 1970.
-    pub anchor_unix_us: u64,
+    /// Wall time of the run's anchor (start of the warm-up), nanoseconds since 1970.
+    pub anchor_unix_ns: u64,
     /// Length of the window, or what there was of it when the run was stopped; rates divide by it.
     pub measured: Nanos,
     /// What counts as slow.
@@ -185,7 +185,7 @@ fn request(operation: &str, exemplar: &Exemplar, source: &Source<'_>) -> Request
         trace_id: traced.then(|| format!("{trace_id:032x}")),
         span_id: traced.then(|| format!("{span_id:016x}")),
         sampled,
-        intended_unix_us: source.anchor_unix_us + exemplar.intended.get() / 1_000,
+        intended_unix_us: (source.anchor_unix_ns + exemplar.intended.get()) / 1_000,
         at_s: (exemplar.intended - source.recorded.window_start).as_secs_f64(),
         response_us: exemplar.response().as_micros_f64(),
         service_us: exemplar.service().map(Nanos::as_micros_f64),

@@ -83,7 +83,7 @@ fn filled(state: State, recorded: &Recorded, measured: Nanos) -> RunReport {
     report.fill(&Source {
         recorded,
         operations: &operations(),
-        anchor_unix_us: ANCHOR_UNIX_US,
+        anchor_unix_ns: ANCHOR_UNIX_US * 1_000,
         measured,
         slow: Slow::Quantile(0.99),
         requests: 50,

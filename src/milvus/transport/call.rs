@@ -101,16 +101,17 @@ impl Pool {
         timeout: Duration,
         note_sent: impl Fn(Instant, u16),
     ) -> Reply {
+        let mut ticket = self.ticket();
         loop {
-            let slot = match self.slot().await {
+            let slot = match ticket.slot().await {
                 Ok(slot) => slot,
                 Err(error) => return never_sent(error),
             };
-            let Some(mut sender) = slot.connection.sender() else { continue };
+            let mut sender = slot.link.sender();
             // Pending only while h2 still queues a stream of this handle: never, since a slot is free. An error means
             // GOAWAY or a connection about to end: nothing was sent, so another connection may take the request.
             if std::future::poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
-                slot.connection.retire();
+                slot.connection.retire(&slot.link);
                 continue;
             }
             let request = route.request(traceparent);
@@ -126,12 +127,15 @@ impl Pool {
                 read(route.reply, response.await.map_err(broken)?).await
             };
             let result = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(CallError::TimedOut));
+            let done = Instant::now();
+            // Tokio's timer is up to 2 ms late, and answers that came meanwhile win: they are late all the same.
+            let in_time = done.duration_since(sent) <= timeout;
             return Reply {
                 sent: Some(sent),
-                done: Instant::now(),
+                done,
                 connection: slot.connection.index,
-                peer: slot.connection.peer.get(),
-                result,
+                peer: Some(slot.link.peer),
+                result: if in_time { result } else { Err(CallError::TimedOut) },
             };
         }
     }
@@ -143,17 +147,43 @@ fn never_sent(error: String) -> Reply {
 }
 
 fn broken(error: h2::Error) -> CallError {
-    CallError::Failed { grpc: grpc::UNAVAILABLE, milvus: 0, message: error.to_string() }
+    let reset = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    let grpc = reset.map_or(grpc::UNAVAILABLE, code_of_reset);
+    CallError::Failed { grpc, milvus: 0, message: error.to_string() }
+}
+
+/// gRPC's code for a stream that the server has reset (gRPC over HTTP/2, section Errors).
+fn code_of_reset(reason: h2::Reason) -> u8 {
+    match reason {
+        h2::Reason::REFUSED_STREAM => grpc::UNAVAILABLE,
+        h2::Reason::CANCEL => grpc::CANCELLED,
+        h2::Reason::ENHANCE_YOUR_CALM => grpc::RESOURCE_EXHAUSTED,
+        h2::Reason::INADEQUATE_SECURITY => grpc::PERMISSION_DENIED,
+        _ => grpc::INTERNAL,
+    }
 }
 
 fn malformed(message: impl Into<String>) -> CallError {
     CallError::Failed { grpc: grpc::INTERNAL, milvus: 0, message: message.into() }
 }
 
+/// gRPC's code for an answer that is not gRPC's own but a proxy's (http-grpc-status-mapping).
+fn code_of_http(status: http::StatusCode) -> u8 {
+    match status.as_u16() {
+        400 => grpc::INTERNAL,
+        401 => grpc::UNAUTHENTICATED,
+        403 => grpc::PERMISSION_DENIED,
+        404 => grpc::UNIMPLEMENTED,
+        429 | 502 | 503 | 504 => grpc::UNAVAILABLE,
+        _ => grpc::UNKNOWN,
+    }
+}
+
 async fn read(kind: ReplyKind, response: http::Response<RecvStream>) -> Result<Scanned, CallError> {
     let (head, mut body) = response.into_parts();
     if head.status != http::StatusCode::OK {
-        return Err(malformed(format!("HTTP status {}; is this a gRPC server?", head.status)));
+        let message = format!("HTTP status {}; is this a gRPC server?", head.status);
+        return Err(CallError::Failed { grpc: code_of_http(head.status), milvus: 0, message });
     }
     let message = read_message(&mut body).await?;
     let trailers = body.trailers().await.map_err(broken)?;

@@ -1,9 +1,12 @@
 //! One HTTP/2 connection that is kept up: dial, hand out streams, notice the end, dial again.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -11,25 +14,26 @@ use tokio::sync::Notify;
 
 use super::pool::Shared;
 use crate::milvus::Dialer;
-use crate::milvus::dial::Stream;
+use crate::milvus::dial::{DialError, Stream};
 
-/// Pause before the first new attempt after a connection was lost or could not be made; doubles up to [`BACKOFF_MAX`].
+/// Pause after the first attempt that failed; doubles up to [`BACKOFF_MAX`]. One that was up for at least that long is
+/// dialled again at once: servers retire old connections with GOAWAY as a matter of course.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// How long the server may take to answer the first ping.
-const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the server's first SETTINGS may take.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
 /// Receive window of one stream: a search reply fits whole, so the server never waits for our WINDOW_UPDATE.
 const STREAM_WINDOW: u32 = 4 << 20;
 /// Receive window of a connection.
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// One connection of a pool.
+/// One connection of a pool: a place for one HTTP/2 connection after the other.
 pub(super) struct Connection {
-    /// Position in the pool.
+    /// Number over all workers.
     pub index: u16,
     state: RefCell<State>,
-    /// Streams handed out and not yet given back.
-    pub in_flight: Cell<usize>,
+    /// Raised when the current HTTP/2 connection must not take new streams (GOAWAY).
+    retired: Notify,
     /// The address it is connected to, or was last.
     pub peer: Cell<Option<SocketAddr>>,
 }
@@ -37,44 +41,48 @@ pub(super) struct Connection {
 enum State {
     /// Dialling, or pausing before it.
     Down,
-    Up {
-        send: SendRequest<Bytes>,
-        /// Raised when this HTTP/2 connection must not take new streams (GOAWAY).
-        retired: Rc<Notify>,
-    },
+    Up(Rc<Link>),
+}
+
+/// One HTTP/2 connection. Streams of a retired one finish on it, so it counts its own.
+pub(super) struct Link {
+    send: SendRequest<Bytes>,
+    /// Streams handed out and not yet given back.
+    pub in_flight: Cell<usize>,
+    /// The address at its other end.
+    pub peer: SocketAddr,
+}
+
+impl Link {
+    /// Free stream slots by the server's own limit.
+    pub fn free_slots(&self) -> usize {
+        self.send.current_max_send_streams().saturating_sub(self.in_flight.get())
+    }
+
+    /// A handle to open one stream with.
+    pub fn sender(&self) -> SendRequest<Bytes> {
+        self.send.clone()
+    }
 }
 
 impl Connection {
     pub fn new(index: u16) -> Self {
-        Self { index, state: RefCell::new(State::Down), in_flight: Cell::new(0), peer: Cell::new(None) }
+        Self { index, state: RefCell::new(State::Down), retired: Notify::new(), peer: Cell::new(None) }
     }
 
-    pub fn is_up(&self) -> bool {
-        matches!(*self.state.borrow(), State::Up { .. })
-    }
-
-    /// Free stream slots by the server's own limit; `None` where the connection is down.
-    pub fn free_slots(&self) -> Option<usize> {
+    /// The HTTP/2 connection that takes new streams; `None` where it is down.
+    pub fn link(&self) -> Option<Rc<Link>> {
         match &*self.state.borrow() {
             State::Down => None,
-            State::Up { send, .. } => {
-                Some(send.current_max_send_streams().saturating_sub(self.in_flight.get()))
-            }
+            State::Up(link) => Some(Rc::clone(link)),
         }
     }
 
-    /// The sender, where the connection is up.
-    pub fn sender(&self) -> Option<SendRequest<Bytes>> {
-        match &*self.state.borrow() {
-            State::Down => None,
-            State::Up { send, .. } => Some(send.clone()),
-        }
-    }
-
-    /// Takes the connection out of use for new streams; its driver dials a new one, streams under way may finish.
-    pub fn retire(&self) {
-        if let State::Up { retired, .. } = self.state.replace(State::Down) {
-            retired.notify_one();
+    /// Takes that link out of use for new streams; the driver dials a new one, streams under way may finish.
+    pub fn retire(&self, link: &Rc<Link>) {
+        if self.link().is_some_and(|current| Rc::ptr_eq(&current, link)) {
+            *self.state.borrow_mut() = State::Down;
+            self.retired.notify_one();
         }
     }
 
@@ -84,11 +92,15 @@ impl Connection {
         let mut attempt = usize::from(self.index);
         loop {
             match self.open(&dialer, attempt).await {
-                Ok((connection, retired)) => {
+                Ok(connection) => {
+                    let up_since = Instant::now();
                     backoff = BACKOFF_MIN;
-                    shared.changed.notify_waiters();
-                    self.until_over(connection, &retired, &shared).await;
+                    shared.changed();
+                    self.until_over(connection, &shared).await;
                     shared.lost.set(shared.lost.get() + 1);
+                    if up_since.elapsed() >= BACKOFF_MAX {
+                        continue;
+                    }
                 }
                 Err(error) => {
                     shared.failed_attempt(error);
@@ -96,32 +108,30 @@ impl Connection {
                     attempt += 1;
                 }
             }
-            shared.changed.notify_waiters();
+            shared.changed();
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
-    async fn open(&self, dialer: &Dialer, attempt: usize) -> Result<(Driver, Rc<Notify>), String> {
+    async fn open(&self, dialer: &Dialer, attempt: usize) -> Result<Driver, String> {
         let peers = dialer.resolve().await.map_err(|e| e.to_string())?;
         let peer = peers[attempt % peers.len()];
         let stream = dialer.dial(peer).await.map_err(|e| e.to_string())?;
-        let (send, mut connection) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .enable_push(false)
-            .handshake(stream)
-            .await
-            .map_err(|e| format!("HTTP/2 with {peer}: {e}"))?;
-        settled(&mut connection).await.map_err(|e| format!("HTTP/2 with {peer}: {e}"))?;
+        let (send, connection) = shake_hands(stream, peer).await.map_err(|e| e.to_string())?;
         self.peer.set(Some(peer));
-        let retired = Rc::new(Notify::new());
-        *self.state.borrow_mut() = State::Up { send, retired: Rc::clone(&retired) };
-        Ok((connection, retired))
+        *self.state.borrow_mut() = State::Up(Rc::new(Link { send, in_flight: Cell::new(0), peer }));
+        Ok(connection)
     }
 
-    async fn until_over(&self, mut connection: Driver, retired: &Notify, shared: &Rc<Shared>) {
+    async fn until_over(&self, mut connection: Driver, shared: &Rc<Shared>) {
         tokio::select! {
+            // First, so that no notice is left over for the next connection where this one ends at the same time.
+            biased;
+            () = self.retired.notified() => {
+                // Streams under way keep their connection until they are done.
+                tokio::task::spawn_local(async move { drop(connection.await) });
+            }
             ended = &mut connection => {
                 *self.state.borrow_mut() = State::Down;
                 shared.ended(match ended {
@@ -129,27 +139,47 @@ impl Connection {
                     Err(error) => error.to_string(),
                 });
             }
-            () = retired.notified() => {
-                // Streams under way keep their connection until they are done.
-                tokio::task::spawn_local(async move { drop(connection.await) });
-            }
         }
     }
 }
 
-/// Waits for the answer to a ping. The server's SETTINGS come before it, so that its stream limit is known before the
-/// first request, and whoever only accepts connections is not taken for a server.
-async fn settled(connection: &mut Driver) -> Result<(), String> {
-    let Some(mut ping) = connection.ping_pong() else { return Ok(()) };
-    let answered = async {
-        tokio::select! {
-            ended = connection => Err(ended.map_or_else(|e| e.to_string(), |()| "closed at once".to_owned())),
-            pong = ping.ping(h2::Ping::opaque()) => pong.map(drop).map_err(|e| e.to_string()),
-        }
-    };
-    tokio::time::timeout(SETTLE_LIMIT, answered)
+/// Begins HTTP/2 on a stream, and waits for the server to have done so too.
+///
+/// # Errors
+/// Where the other end is none that speaks it, or hangs up: a TLS server that refuses our certificate says so only now.
+pub(in crate::milvus) async fn shake_hands(
+    stream: Stream,
+    peer: SocketAddr,
+) -> Result<(SendRequest<Bytes>, Driver), DialError> {
+    let failed = |reason: String| DialError::Http2 { peer, reason };
+    let (send, mut connection) = h2::client::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .enable_push(false)
+        // None before the server has said how many: see `settled`.
+        .initial_max_send_streams(0)
+        // Each answer that crosses our reset of a timed-out stream counts as one: no reason to hang up.
+        .max_local_error_reset_streams(None)
+        .handshake(stream)
         .await
-        .unwrap_or_else(|_| Err("no answer within 5 s; is this a gRPC server?".to_owned()))
+        .map_err(|e| failed(e.to_string()))?;
+    match tokio::time::timeout(SETTINGS_LIMIT, settled(&mut connection, &send)).await {
+        Ok(Ok(())) => Ok((send, connection)),
+        Ok(Err(ended)) => Err(failed(ended)),
+        Err(_elapsed) => Err(failed("no SETTINGS within 5 s".to_owned())),
+    }
+}
+
+/// Until the server's first SETTINGS have told how many streams it takes. A request sent before could be one too many:
+/// refused, or queued inside HTTP/2 where its wait would pass for service time.
+async fn settled(connection: &mut Driver, send: &SendRequest<Bytes>) -> Result<(), String> {
+    poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err("the server closed the connection".to_owned())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+        Poll::Pending if send.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 type Driver = h2::client::Connection<Stream, Bytes>;

@@ -17,4 +17,5 @@ mod connection;
 mod pool;
 
 pub use call::{CallError, Reply, Route};
+pub(in crate::milvus) use connection::shake_hands;
 pub use pool::{Pool, PoolStats};

@@ -1,23 +1,26 @@
 //! The connections of one worker, and which of them a request takes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::connection::Connection;
+use super::connection::{Connection, Link};
 use crate::milvus::Dialer;
 
 /// What connections and waiting requests tell each other.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// A connection came up or went down, or an attempt failed.
-    pub changed: Notify,
-    /// A stream slot was given back.
-    pub freed: Notify,
+    changed: Notify,
+    /// Requests that wait for a slot, by the number of their [`Ticket`].
+    queue: RefCell<BTreeMap<u64, Waker>>,
+    tickets: Cell<u64>,
     /// Attempts to connect that failed, so far.
     pub failures: Cell<u64>,
     /// Connections that were up and ended, so far.
@@ -35,6 +38,18 @@ impl Shared {
 
     pub fn ended(&self, reason: String) {
         *self.last_error.borrow_mut() = reason;
+    }
+
+    /// A connection came up or went down, or an attempt failed: everybody looks again.
+    pub fn changed(&self) {
+        self.changed.notify_waiters();
+        self.queue.borrow().values().for_each(Waker::wake_by_ref);
+    }
+
+    fn wake_first(&self) {
+        if let Some((_, waker)) = self.queue.borrow().first_key_value() {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -61,14 +76,73 @@ pub struct Pool {
 /// A stream slot on a connection; given back when dropped.
 pub(super) struct Slot {
     pub connection: Rc<Connection>,
+    pub link: Rc<Link>,
     shared: Rc<Shared>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let in_flight = &self.connection.in_flight;
+        let in_flight = &self.link.in_flight;
         in_flight.set(in_flight.get() - 1);
-        self.shared.freed.notify_one();
+        // A slot of a retired link is of no use to anybody.
+        if self.connection.link().is_some_and(|current| Rc::ptr_eq(&current, &self.link)) {
+            self.shared.wake_first();
+        }
+    }
+}
+
+/// A request's place among those that want a slot: who came first is served first, and keeps the place where a slot
+/// turns out to be on a connection that takes no more.
+pub(super) struct Ticket<'a> {
+    pool: &'a Pool,
+    number: u64,
+    /// Failed attempts to connect when it was drawn.
+    failures: u64,
+    has_waited: bool,
+}
+
+impl Ticket<'_> {
+    /// Takes a slot on the least loaded connection that has one free. Waits for a slot where all are full, and for the
+    /// outcome of the next attempt to connect where none is up.
+    ///
+    /// # Errors
+    /// Where no connection is up and an attempt fails while waiting.
+    pub async fn slot(&mut self) -> Result<Slot, String> {
+        poll_fn(|cx| self.poll_slot(cx)).await
+    }
+
+    fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Result<Slot, String>> {
+        let (pool, shared) = (self.pool, &*self.pool.shared);
+        let is_first = shared.queue.borrow().keys().next().is_none_or(|first| *first >= self.number);
+        if is_first && let Some(slot) = pool.take_slot() {
+            self.leave();
+            // Several slots may have become free before the first in the queue could look.
+            if !shared.queue.borrow().is_empty() && pool.links().any(|(_, link)| link.free_slots() > 0) {
+                shared.wake_first();
+            }
+            return Poll::Ready(Ok(slot));
+        }
+        let is_any_up = pool.links().next().is_some();
+        if !is_any_up && shared.failures.get() != self.failures {
+            self.leave();
+            return Poll::Ready(Err(pool.last_error()));
+        }
+        if is_any_up && !self.has_waited {
+            self.has_waited = true;
+            shared.slot_waits.set(shared.slot_waits.get() + 1);
+        }
+        shared.queue.borrow_mut().insert(self.number, cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn leave(&self) {
+        self.pool.shared.queue.borrow_mut().remove(&self.number);
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -92,7 +166,7 @@ impl Pool {
         let all_up = async {
             loop {
                 let changed = self.shared.changed.notified();
-                if self.connections.iter().all(|c| c.is_up()) {
+                if self.connections.iter().all(|c| c.link().is_some()) {
                     return;
                 }
                 changed.await;
@@ -101,37 +175,21 @@ impl Pool {
         tokio::time::timeout(limit, all_up).await.map_err(|_| self.last_error())
     }
 
-    /// Takes a slot on the least loaded connection that has one free. Waits for a slot where all are full, and for the
-    /// outcome of the next attempt to connect where none is up.
-    ///
-    /// # Errors
-    /// Where no connection is up and an attempt fails while waiting.
-    pub(super) async fn slot(&self) -> Result<Slot, String> {
-        let failures = self.shared.failures.get();
-        let mut waited = false;
-        loop {
-            // Both are created before looking, so that no notification falls between look and wait.
-            let (changed, freed) = (self.shared.changed.notified(), self.shared.freed.notified());
-            let open = self.connections.iter().filter_map(|c| Some((c, c.free_slots()?)));
-            let mut any_up = false;
-            let best = open.inspect(|_| any_up = true).filter(|(_, free)| *free > 0);
-            let best = best.min_by_key(|(c, _)| c.in_flight.get()).map(|(c, _)| c);
-            if let Some(connection) = best {
-                connection.in_flight.set(connection.in_flight.get() + 1);
-                return Ok(Slot { connection: Rc::clone(connection), shared: Rc::clone(&self.shared) });
-            }
-            if !any_up && self.shared.failures.get() != failures {
-                return Err(self.last_error());
-            }
-            if any_up && !waited {
-                waited = true;
-                self.shared.slot_waits.set(self.shared.slot_waits.get() + 1);
-            }
-            tokio::select! {
-                () = changed => {}
-                () = freed => {}
-            }
-        }
+    /// A place at the end of the queue for slots.
+    pub(super) fn ticket(&self) -> Ticket<'_> {
+        let number = self.shared.tickets.replace(self.shared.tickets.get() + 1);
+        Ticket { pool: self, number, failures: self.shared.failures.get(), has_waited: false }
+    }
+
+    fn links(&self) -> impl Iterator<Item = (&Rc<Connection>, Rc<Link>)> {
+        self.connections.iter().filter_map(|connection| Some((connection, connection.link()?)))
+    }
+
+    fn take_slot(&self) -> Option<Slot> {
+        let free = self.links().filter(|(_, link)| link.free_slots() > 0);
+        let (connection, link) = free.min_by_key(|(_, link)| link.in_flight.get())?;
+        link.in_flight.set(link.in_flight.get() + 1);
+        Some(Slot { connection: Rc::clone(connection), link, shared: Rc::clone(&self.shared) })
     }
 
     /// Why there is no connection, in words.

@@ -1,0 +1,266 @@
+//! What the truth tests share: plans against a truth server, every request of a run by name, and the binary itself.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use milvus_load::data::Mixture;
+use milvus_load::engine::{Execution, Finished, Plan, PlannedOperation, Requests, Stop, Tracing};
+use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
+use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::transport::Route;
+use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout, SearchFrames};
+use milvus_load::report::RunReport;
+use milvus_load::trace::ids::RunEntropy;
+use milvus_load::trace::sampling::{Header, SamplingRule, Switches};
+use milvus_load::truth::{Delay, Entry, Existing, Log, Script, TruthServer};
+use milvus_load::units::{Fraction, Nanos, Rate};
+use milvus_load::workload::{Arrival, Consistency, LoadModel, Metric, Search, Stream, Target};
+
+/// More requests than any of these tests makes: so many are kept by name.
+const ALL: usize = 20_000;
+
+pub const fn ms(millis: u64) -> Nanos {
+    Nanos::from_millis(millis)
+}
+
+/// A server that logs every request and has a collection of 8 dimensions under every name.
+pub fn script(search: Delay) -> Script {
+    Script {
+        search,
+        existing: Some(Existing { dim: 8, rows: 1_000 }),
+        log_requests: ALL,
+        ..Script::default()
+    }
+}
+
+pub fn start(script: Script) -> TruthServer {
+    TruthServer::start(script).unwrap()
+}
+
+pub fn open(rate: f64, arrival: Arrival) -> LoadModel {
+    LoadModel::Open { rate: Rate::per_second(rate).unwrap(), arrival }
+}
+
+pub fn constant(rate: f64) -> LoadModel {
+    open(rate, Arrival::Constant)
+}
+
+pub fn stream(model: LoadModel) -> Stream {
+    Stream { name: "load".to_owned(), model, shares: vec![(0, 1.0)] }
+}
+
+pub fn target(timeout: Duration) -> Target {
+    Target {
+        uri: None,
+        database: String::new(),
+        token: None,
+        ca_file: None,
+        cert_file: None,
+        key_file: None,
+        server_name: None,
+        timeout,
+        metrics: vec![],
+    }
+}
+
+/// `count` searches that differ in their vectors.
+pub fn searches(count: u64) -> Arc<[Frame]> {
+    let layout = RowLayout {
+        key: None,
+        vector: "vector".to_owned(),
+        mixture: Mixture::new(1, 8, 2, 0.1),
+        scalars: vec![],
+    };
+    let search = Search {
+        nq: 1,
+        top_k: 10,
+        params: serde_json::Map::new(),
+        filter: None,
+        output_fields: vec![],
+        ignore_growing: false,
+    };
+    let frames = SearchFrames {
+        collection: "c",
+        layout: &layout,
+        metric: Metric::Cosine,
+        consistency: Consistency::Bounded,
+        search: &search,
+    };
+    (0..count).map(|place| frames.frame(place, count)).collect()
+}
+
+/// One search operation, one stream, one worker, one connection, no warm-up; a window of one second, time for all.
+pub fn plan(uri: &str, model: LoadModel) -> Plan {
+    let dialer = Dialer::new(&uri.parse().unwrap(), &target(Duration::from_secs(10))).unwrap();
+    let operation = PlannedOperation {
+        name: "search".to_owned(),
+        route: Route::new(&dialer, "Search", ReplyKind::Search, &CallHeaders::default()).unwrap(),
+        requests: Requests::Ready(searches(100)),
+        expected: 10,
+    };
+    Plan {
+        seed: 7,
+        streams: vec![stream(model)],
+        operations: vec![operation],
+        dialer,
+        connections: 1,
+        workers: 1,
+        max_in_flight: 10_000,
+        recorder: RecorderConfig {
+            operations: 1,
+            connections: 1,
+            window_start: Nanos::ZERO,
+            window: Nanos::from_secs(1),
+            longest: Nanos::from_secs(20),
+            slowest: ALL,
+            seed: 7,
+        },
+        drain: Nanos::from_secs(10),
+        timeout: Duration::from_secs(10),
+        tracing: Tracing {
+            entropy: RunEntropy::from_os().unwrap(),
+            rule: SamplingRule::new(Fraction::ONE),
+            switches: Switches { header: Header::Decision, spans: false },
+        },
+    }
+}
+
+/// Sets a plan going.
+pub fn set_going(mut plan: Plan, stop: &Stop) -> Execution {
+    plan.recorder.operations = plan.operations.len();
+    plan.recorder.connections = plan.connections;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Execution::start(Arc::new(plan), None, stop.clone())).unwrap()
+}
+
+/// Carries a plan out.
+pub fn execute(plan: Plan) -> Finished {
+    set_going(plan, &Stop::default()).finish().unwrap()
+}
+
+/// Returns at that time of the run.
+pub fn wait_until(execution: &Execution, moment: Nanos) {
+    while execution.elapsed() < moment {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// All requests of the window but those not sent at the bound, by intended start; proves that the record is whole.
+pub fn requests(run: &Finished) -> Vec<Exemplar> {
+    let mut all = vec![];
+    for operation in &run.recorded.operations {
+        let kept: Vec<_> = operation.slowest.all().copied().collect();
+        assert_eq!(kept.len() as u64, operation.counters.offered() - operation.counters.not_sent);
+        check_sums(operation);
+        all.extend(kept);
+    }
+    all.sort_by_key(|request| request.intended);
+    all
+}
+
+/// Counters, intervals, error classes, histograms and single requests must tell the same story.
+fn check_sums(operation: &milvus_load::measure::OperationRecord) {
+    let mut intervals = Counters::default();
+    operation.intervals.iter().for_each(|interval| intervals.merge(&interval.counters));
+    assert_eq!(intervals, operation.counters, "the intervals sum to the run");
+    let ended = |want: fn(&End) -> bool| operation.slowest.all().filter(|r| want(&r.end)).count() as u64;
+    let counters = operation.counters;
+    assert_eq!(ended(|end| *end == End::Succeeded), counters.succeeded);
+    assert_eq!(ended(|end| matches!(end, End::Failed { .. })), counters.failed);
+    assert_eq!(ended(|end| *end == End::TimedOut), counters.timed_out);
+    let kinds: u64 = operation.errors.kinds().iter().map(|kind| kind.count).sum();
+    assert_eq!(kinds + operation.errors.other(), counters.failed);
+    assert_eq!(operation.response.count(), counters.succeeded);
+    assert_eq!(operation.service.count(), counters.succeeded);
+    let sent = operation.slowest.all().filter(|request| request.sent.is_some()).count();
+    assert_eq!(operation.lag.count(), sent as u64);
+    for request in operation.slowest.all().filter(|request| request.sent.is_some()) {
+        let parts = request.lag().unwrap() + request.service().unwrap();
+        assert_eq!(request.response(), parts, "response is lag and service: {request:?}");
+    }
+}
+
+/// What the server wrote down, by trace ID.
+pub fn by_trace(log: &Log) -> HashMap<u128, Entry> {
+    let all: HashMap<_, _> =
+        log.entries.iter().map(|entry| (entry.trace.expect("a header").trace_id, *entry)).collect();
+    assert_eq!(all.len(), log.entries.len(), "no request came twice");
+    all
+}
+
+/// A moment of the run on the server's clock.
+pub fn on_server(run: &Finished, server: &TruthServer, moment: Nanos) -> Nanos {
+    Nanos::from(run.clock.instant(moment).saturating_duration_since(server.anchor()))
+}
+
+/// The value of that rank (from the smallest, by ceiling) among all.
+pub fn at_quantile(values: &mut [Nanos], share: f64) -> Nanos {
+    values.sort_unstable();
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values[rank.clamp(1, values.len()) - 1]
+}
+
+/// The binary as a user without any setting in the environment has it.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-load"));
+    let foreign = |name: &str| name.starts_with("OTEL_") || name.starts_with("MILVUS_");
+    for (name, _) in std::env::vars().filter(|(name, _)| foreign(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A run of the binary against a server.
+pub struct BinaryRun {
+    /// Lives as long as the run.
+    _directory: tempfile::TempDir,
+    pub child: Child,
+}
+
+/// How a run of the binary ended.
+pub struct Ended {
+    pub code: i32,
+    pub stderr: String,
+    stdout: String,
+}
+
+impl Ended {
+    /// The report on standard output.
+    #[track_caller]
+    pub fn report(&self) -> RunReport {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
+    }
+}
+
+impl BinaryRun {
+    /// `run --json` of one search operation on what is there, plus these lines of `[load]`, `[trace]` and so on.
+    pub fn start(uri: &str, workload: &str, set_up: impl FnOnce(&mut Command, &Path)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("w.toml");
+        let common = "[collection]\nname = \"c\"\nprepare = \"never\"\n[data]\nqueries = 100\n";
+        std::fs::write(&file, format!("{common}{workload}\n[[operations]]\nkind = \"search\"\n")).unwrap();
+        let mut command = binary();
+        command.arg("run").arg(&file).args(["--json", "--uri", uri, "--out"]).arg(directory.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+        set_up(&mut command, directory.path());
+        Self { child: command.spawn().unwrap(), _directory: directory }
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> Ended {
+        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            stdout: String::from_utf8(stdout).unwrap(),
+        }
+    }
+}
+
+/// Runs the binary to its end.
+pub fn run_binary(uri: &str, workload: &str) -> Ended {
+    BinaryRun::start(uri, workload, |_, _| {}).end()
+}
