@@ -87,6 +87,9 @@ async fn observe(
 
     let tracing = RunTracing::start(settings, &target.uri, &identity.run_id)?;
     progress.say(&tracing.sentence(settings));
+    if let Some(note) = target.export_note(workload) {
+        progress.say(&note);
+    }
     let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
     let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
     let prepared =

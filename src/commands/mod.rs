@@ -8,6 +8,7 @@ mod exit;
 pub mod init;
 mod machine;
 mod measuring;
+mod output;
 mod planning;
 pub mod progress;
 pub mod report;
@@ -23,6 +24,7 @@ mod target;
 mod tracing;
 
 pub use exit::{Exit, Failure};
+use output::Output;
 
 use crate::cli::{Command, ReportPath, SchemaKind};
 
@@ -34,13 +36,13 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Embedded { action } => {
-            Ok(match embedded::run(&action, None, &mut progress::Bars::default(), &mut std::io::stdout())? {
+            Ok(match embedded::run(&action, None, &mut progress::Bars::default(), &mut Output::stdout())? {
                 embedded::Found::Done => Exit::Done,
                 embedded::Found::NoServer => Exit::Absent,
             })
         }
         Command::Init(args) => {
-            init::run(args.kind, args.output.as_deref(), &mut std::io::stdout())?;
+            init::run(args.kind, args.output.as_deref(), &mut Output::stdout())?;
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
@@ -49,14 +51,14 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
                 shell,
                 &mut crate::cli::Cli::command(),
                 "milvus-load",
-                &mut std::io::stdout(),
+                &mut Output::stdout(),
             );
             Ok(Exit::Done)
         }
-        Command::Slow(args) => slow::run(&args, &mut std::io::stdout().lock()),
+        Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
-            report::run(report, out, args.format, &mut std::io::stdout().lock())?;
+            report::run(report, out, args.format, &mut Output::stdout())?;
             Ok(Exit::Done)
         }
         Command::Schema { what } => {
@@ -64,7 +66,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Workload => crate::workload::schema(),
             };
-            schema::run(&schema, &mut std::io::stdout().lock())?;
+            schema::run(&schema, &mut Output::stdout())?;
             Ok(Exit::Done)
         }
     }

@@ -10,6 +10,7 @@ use crate::report::{RunReport, json};
 use crate::trace::ids::RunEntropy;
 
 use super::measuring::{Identity, measure};
+use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::RunProgress;
 use super::settings::Settings;
@@ -24,7 +25,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args)?;
     settings.notices.iter().for_each(|notice| eprintln!("note: {notice}"));
     if args.dry_run {
-        dry_run::print(&settings, &mut std::io::stdout().lock())?;
+        dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
     }
     let identity = identity()?;
@@ -64,7 +65,7 @@ fn identity() -> Result<Identity, Failure> {
 }
 
 fn show(args: &RunArgs, report: &RunReport, path: &std::path::Path) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::stdout();
     if args.json {
         return json::render(report, &mut out);
     }

@@ -5,6 +5,7 @@ use crate::milvus::embedded::{
 };
 use crate::report::model::ServerTracing;
 use crate::trace::endpoint::Protocol;
+use crate::units::Fraction;
 use crate::workload::{MilvusUri, Workload};
 
 use super::settings::Settings;
@@ -88,6 +89,25 @@ impl ChosenTarget {
             TargetKind::Kept(info) => Some(of(info)),
             TargetKind::Own(own) => Some(of(own.info())),
         }
+    }
+
+    /// What to say where a kept server sends its spans elsewhere than the client, or nowhere: traces would be halves.
+    pub fn export_note(&self, workload: &Workload) -> Option<String> {
+        let TargetKind::Kept(info) = &self.kind else { return None };
+        let trace = &workload.trace;
+        if !trace.enabled || trace.sample_fraction == Fraction::ZERO {
+            return None;
+        }
+        let client = trace.otlp_endpoint.parse::<OtlpEndpoint>().map(|endpoint| endpoint.to_string()).ok();
+        let server = info.otlp_endpoint.as_deref();
+        (client.is_none() || server != client.as_deref()).then(|| {
+            let exports = server.map_or("exports no spans".to_owned(), |url| format!("exports its spans to {url}"));
+            format!(
+                "note: this Milvus {exports}, so traces hold the client's part alone; to mend it: milvus-load embedded \
+                 stop, then milvus-load embedded start --otlp-endpoint {}",
+                client.as_deref().unwrap_or("URL")
+            )
+        })
     }
 
     /// Whether the server shares this machine's cores with the generator.

@@ -1,0 +1,102 @@
+//! The committed example reports are what this version reads, and tell nothing that should not be told.
+
+use std::path::{Path, PathBuf};
+
+use milvus_load::report::{RunReport, csv, hlog, schema, store, terminal};
+use serde_json::Value;
+
+/// A report that a person may want to open in an editor.
+const LARGEST: u64 = 300_000;
+
+fn examples() -> Vec<PathBuf> {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/examples");
+    let entries = std::fs::read_dir(&base).expect("reports/examples is committed");
+    let files = entries.map(|entry| entry.expect("a readable entry").path().join("report.json"));
+    let files: Vec<PathBuf> = files.filter(|file| file.is_file()).collect();
+    assert!(!files.is_empty(), "there is no example under {}", base.display());
+    files
+}
+
+/// Whether all of `part` is in `whole`, which may have fields that came later.
+fn holds(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| holds(other, value)))
+        }
+        (Value::Array(whole), Value::Array(part)) => {
+            whole.len() == part.len() && whole.iter().zip(part).all(|(other, value)| holds(other, value))
+        }
+        _ => whole == part,
+    }
+}
+
+#[test]
+fn later_fields_may_come_and_none_may_go() {
+    let old = serde_json::json!({ "a": [{ "b": 1 }] });
+    assert!(holds(&serde_json::json!({ "a": [{ "b": 1, "new": 0 }] }), &old));
+    assert!(!holds(&serde_json::json!({ "a": [{ "new": 0 }] }), &old));
+    assert!(!holds(&serde_json::json!({ "a": [{ "b": 2 }] }), &old));
+}
+
+#[test]
+fn the_committed_example_is_read_and_fits_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).expect("a schema");
+    for file in examples() {
+        let text = std::fs::read_to_string(&file).expect("is text");
+        let value = serde_json::from_str(&text).expect("is JSON");
+        if let Err(error) = validator.validate(&value) {
+            panic!("{}: {error} at {}", file.display(), error.instance_path());
+        }
+        let report = store::read(&file).unwrap_or_else(|error| panic!("{error}"));
+        let read = serde_json::to_value(&report).expect("serializes");
+        assert!(holds(&read, &value), "{}: something is lost in reading", file.display());
+    }
+}
+
+#[test]
+fn what_the_example_counts_adds_up() {
+    for file in examples() {
+        let report: RunReport = store::read(&file).unwrap_or_else(|error| panic!("{error}"));
+        for (name, run) in &report.operations {
+            assert_eq!(run.offered, run.succeeded + run.failed + run.timed_out + run.not_sent, "{name}");
+            let of = report.intervals.iter().filter_map(|interval| interval.operations.get(name));
+            assert_eq!(of.map(|part| part.offered).sum::<u64>(), run.offered, "{name}");
+        }
+        for slow in report.slowest.iter().chain(&report.typical) {
+            let (Some(service), Some(lag)) = (slow.service_us, slow.lag_us) else { continue };
+            assert!((slow.response_us - service - lag).abs() < 0.01, "{slow:?}");
+        }
+    }
+}
+
+#[test]
+fn every_format_can_be_made_of_the_example() {
+    for file in examples() {
+        let report = store::read(&file).unwrap_or_else(|error| panic!("{error}"));
+        let mut out = Vec::new();
+        csv::render(&report, &mut out).expect("writes");
+        hlog::render(&report, &mut out).expect("writes");
+        let footer = terminal::Footer::default();
+        terminal::render(&report, terminal::Style::Plain, &footer, &mut out).expect("writes");
+        assert!(!out.is_empty());
+    }
+}
+
+#[test]
+fn the_example_is_small_and_names_nobodys_directories() {
+    for file in examples() {
+        assert!(std::fs::metadata(&file).expect("is there").len() < LARGEST, "{}", file.display());
+        let text = std::fs::read_to_string(&file).expect("is text");
+        for private in ["/home/", "/root", "/tmp", "/work", "/Users/"] {
+            assert!(!text.contains(private), "{} holds {private}", file.display());
+        }
+    }
+}
+
+#[test]
+fn an_example_is_never_taken_for_the_latest_run() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports");
+    if let Ok(latest) = store::resolve("latest", &base) {
+        assert!(!latest.starts_with(base.join("examples")), "{}", latest.display());
+    }
+}
