@@ -60,7 +60,8 @@ fn measured(workload: &Workload, observed: &Observed) -> Nanos {
 }
 
 fn run(workload: &Workload, observed: &Observed, measured: Nanos) -> model::Run {
-    let started = observed.identity.started_unix_us;
+    // Not when the command was started: set-up lies between.
+    let started = observed.finished.clock.unix_nanos(Nanos::from(workload.load.warmup)) / 1_000;
     model::Run {
         id: observed.identity.run_id.clone(),
         name: workload.name.clone(),
@@ -92,6 +93,7 @@ fn surroundings(report: &mut RunReport, settings: &Settings, target: &ChosenTarg
     let state = |state: &CollectionState| collection_state(state, workload, &hash);
     report.collection = Some(model::Collection {
         name: workload.collection.name.clone(),
+        extra_rows: observed.extra_rows,
         start: state(&observed.collection.0),
         end: observed.collection.1.as_ref().map(state),
     });

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::prepare::{Action, PrepareError, Setup, SetupLog, StepRecord};
+use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
 use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
-use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Segments, Session};
+use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
 use crate::trace::exporter::{ExportReport, Exporter};
 use crate::units::{Fraction, Nanos};
 use crate::workload::Workload;
@@ -83,7 +83,7 @@ async fn observe(
     let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
     let session = Session::connect(&dialer, headers.clone()).await?;
     let version = session.version().await?;
-    progress.say(&format!("Milvus {version} at {}{}", target.uri, target.kind.sentence()));
+    progress.say(&format!("Milvus {version} at {}", target.sentence(settings)));
 
     let tracing = RunTracing::start(settings, &target.uri, &identity.run_id)?;
     progress.say(&tracing.sentence(settings));
@@ -99,7 +99,7 @@ async fn observe(
         PrepareError::Stopped(reason) => Failure::Stopped(reason),
         other => Failure::from(other),
     })?;
-    progress.say(&describe(workload, &prepared.action, prepared.rows, prepared.segments));
+    progress.say(&describe(workload, &prepared));
 
     let extra_rows = prepared.extra_rows;
     let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
@@ -149,8 +149,12 @@ fn end_setup(log: SetupLog, exporter: Option<&Exporter>) -> Vec<StepRecord> {
     steps
 }
 
-fn describe(workload: &Workload, action: &Action, rows: u64, segments: Option<Segments>) -> String {
+fn describe(workload: &Workload, prepared: &Prepared) -> String {
+    let Prepared { action, rows, extra_rows, segments, .. } = prepared;
     let how = match action {
+        Action::Reused if *extra_rows > 0 => {
+            format!("reused, with {extra_rows} rows that earlier runs wrote")
+        }
         Action::Reused => "reused".to_owned(),
         Action::Created => "created".to_owned(),
         Action::Rebuilt(reason) => format!("rebuilt: {reason}"),

@@ -38,15 +38,6 @@ impl TargetKind {
             Self::Kept(_) | Self::Own(_) => true,
         }
     }
-
-    /// In words, for the first lines of a run.
-    pub const fn sentence(&self) -> &'static str {
-        match self {
-            Self::Named => "",
-            Self::Kept(_) => " (the embedded one you started; it shares this machine's cores)",
-            Self::Own(_) => " (embedded; it shares this machine's cores)",
-        }
-    }
 }
 
 impl ChosenTarget {
@@ -71,6 +62,19 @@ impl ChosenTarget {
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
         Self::embedded(&uri, metrics, TargetKind::Own(Box::new(own)))
+    }
+
+    /// Where it is and why there, for the first lines of a run.
+    pub fn sentence(&self, settings: &Settings) -> String {
+        let why = match (&self.kind, settings.origin("target.uri")) {
+            (TargetKind::Named, Some(origin)) => format!(" ({origin})"),
+            (TargetKind::Named, None) => String::new(),
+            (TargetKind::Kept(_), _) => {
+                " (the embedded one you started; it shares this machine's cores)".to_owned()
+            }
+            (TargetKind::Own(_), _) => " (embedded; it shares this machine's cores)".to_owned(),
+        };
+        format!("{}{why}", self.uri)
     }
 
     /// The database that calls name: the URI's, else the workload's.

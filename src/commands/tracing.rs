@@ -85,7 +85,7 @@ impl RunTracing {
                 format!("warning: tracing: {fraction}, spans to {endpoint}, but {error}")
             }
             Collector::Absent { asked: false, .. } => format!(
-                "note: no collector at {endpoint}, so no spans are exported; start Jaeger there (docker compose up \
+                "note: tracing: {fraction}, but no collector at {endpoint}, so no spans are exported; start Jaeger there (docker compose up \
                  -d jaeger), or name your collector with OTEL_EXPORTER_OTLP_ENDPOINT"
             ),
         }

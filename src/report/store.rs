@@ -144,10 +144,12 @@ impl RunDirectory {
         Ok(path)
     }
 
-    /// Removes the directory if nothing was written to it: of a run that could not start.
+    /// Removes the directory if nothing was written to it, of a run that could not start; the workload's as well where no
+    /// other run is in it.
     pub fn discard_if_empty(self) {
-        // Fails where it is not empty, as it should.
+        // Each fails where it is not empty, as it should.
         let _ = fs::remove_dir(&self.path);
+        let _ = self.path.parent().map(fs::remove_dir);
     }
 }
 

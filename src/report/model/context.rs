@@ -150,6 +150,9 @@ pub struct Shard {
 pub struct Collection {
     /// Its name.
     pub name: String,
+    /// Of the rows at the start, those that earlier runs had written (`collection.keep_writes`).
+    #[serde(default)]
+    pub extra_rows: u64,
     /// When the load started.
     pub start: CollectionState,
     /// When it was over; null: it could not be read.
