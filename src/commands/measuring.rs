@@ -31,6 +31,10 @@ pub struct Identity {
     pub started_unix_us: u64,
 }
 
+/// How long after the last answer the server may still hold spans of it: its C++ part exports every 5 s (seen on 2.3.5).
+/// A server that ends with the run would take them with it.
+const SERVER_SPANS: Duration = Duration::from_secs(6);
+
 /// All that was seen of a run.
 pub struct Observed {
     /// Which run it is.
@@ -122,9 +126,15 @@ async fn observe(
     let finished = execution.finish()?;
     let after = ProcessSnapshot::take();
     let server_after = scrape::first(&target.metrics);
+    let over = tokio::time::Instant::now();
     progress.ending();
     let (version_end, collection_end) = look_again(&session, workload).await;
     let (collector, export) = tracing.finish();
+    let exported = export.as_ref().is_some_and(|export| export.counts.exported > 0);
+    if exported && target.kind.ends_with_run() && !stop.is_raised() {
+        progress.server_spans();
+        tokio::time::sleep_until(over + SERVER_SPANS).await;
+    }
     Ok(Observed {
         identity: identity.clone(),
         setup,

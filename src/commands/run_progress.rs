@@ -95,6 +95,13 @@ impl RunProgress {
     }
 }
 
+impl RunProgress {
+    /// The embedded server is given time to export what it still holds.
+    pub fn server_spans(&mut self) {
+        self.spin("waiting for the server's last spans");
+    }
+}
+
 impl Default for RunProgress {
     fn default() -> Self {
         Self::new()

@@ -31,6 +31,11 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
+    /// Whether it was started for this run and ends with it.
+    pub const fn ends_with_run(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
     /// Whether it is an embedded one.
     pub const fn is_embedded(&self) -> bool {
         match self {
