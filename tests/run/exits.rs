@@ -1,0 +1,82 @@
+//! Exit codes, and what goes to which stream.
+
+use serde_json::Value;
+
+use crate::support::{Sandbox, findings};
+
+const BRIEF: [&str; 5] = ["small.toml", "--duration", "1s", "--set", "load.warmup=0s"];
+
+#[test]
+fn wrong_usage_and_a_wrong_file_are_2_and_touch_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("wrong.toml", "[load]\nrate = 5\nwarmpu = \"5s\"\n[[operations]]\nkind = \"search\"\n");
+    for (args, parts) in [
+        (&["wrong.toml"][..], &["wrong.toml:3:1", "load.warmpu", "did you mean warmup?"][..]),
+        (&["missing.toml"], &["missing.toml", "milvus-load init"]),
+        (&["small.toml", "--rate", "fast"], &["--rate", "load.rate"]),
+        (&["small.toml", "--rate", "5", "--concurrency", "5"], &["--concurrency"]),
+        (&["small.toml", "--set", "load.rate"], &["--set takes key=value"]),
+        (&["small.toml", "--set", "load.raet=5"], &["load.raet", "did you mean rate?"]),
+        (&["small.toml", "--uri", "http://root:pw@host"], &["MILVUS_TOKEN"]),
+        (&["small.toml", "--frobnicate"], &["--frobnicate"]),
+    ] {
+        let run = sandbox.end(sandbox.tool(&["run"]).args(args));
+        run.ended_with(2);
+        run.said(parts);
+        assert_eq!(run.stdout, "");
+    }
+    assert!(!sandbox.path().join("reports").exists());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_told_before_any_load() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a-file", "");
+    let run = sandbox.end(&mut sandbox.tool(&["run", "small.toml", "--out", "a-file"]));
+    run.ended_with(1);
+    run.said(&["a-file", "--out"]);
+    assert!(sandbox.servers().is_empty());
+}
+
+#[test]
+fn thresholds_decide_over_3_and_4_and_only_distrust_can_be_switched_off() {
+    let sandbox = Sandbox::new();
+    for (settings, code, met) in [
+        (&["thresholds.search.response.p50=< 1h"][..], 0, Value::Bool(true)),
+        (&["thresholds.search.response.p50=< 1ns"], 3, Value::Bool(false)),
+        // p99.9 of 50 requests: nobody knows.
+        (&["thresholds.search.response.p99.9=< 1h"], 4, Value::Null),
+    ] {
+        let set: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
+        let report = sandbox.run(&[&BRIEF[..], &set].concat()).report(code).clone();
+        assert_eq!(report["thresholds"][0]["met"], met, "{}", report["thresholds"]);
+        assert_eq!(findings(&report).contains(&"too_few_samples"), code == 4);
+        assert_eq!(report["verdict"]["trusted"], code != 4);
+        let code = if code == 4 { 0 } else { code };
+        sandbox.run(&[&BRIEF[..], &set, &["--allow-untrusted"]].concat()).ended_with(code);
+    }
+}
+
+#[test]
+fn json_on_stdout_is_the_report_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&[&BRIEF[..], &["--json"]].concat());
+    let printed: Value = serde_json::from_str(&run.stdout).expect("nothing but JSON");
+    assert_eq!(&printed, run.report(0));
+    let again = sandbox.end(&mut sandbox.tool(&["report", "latest"]));
+    again.ended_with(0);
+    assert_eq!(serde_json::from_str::<Value>(&again.stdout).unwrap(), printed);
+}
+
+#[test]
+fn without_a_terminal_there_are_no_colours_and_no_moving_lines() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&BRIEF);
+    run.ended_with(0);
+    for text in [&run.stdout, &run.stderr] {
+        assert!(!text.is_empty() && !text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
+    }
+    // The last lines: where it is, and what to type next.
+    let last: Vec<&str> = run.stdout.trim_end().lines().rev().take(2).collect();
+    assert!(last[0].contains("milvus-load slow ") && last[1].contains("report.json"), "{last:?}");
+}

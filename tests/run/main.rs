@@ -1,0 +1,17 @@
+//! The real binary against the real embedded Milvus, from the command line to the report.
+//!
+//! One binary of several rooms, so that all tests share one server. Whatever puts load on the machine runs alone: a test
+//! holds a [`support::Sandbox`], of which there is one at a time. Every report that any test makes the tool write is
+//! checked by [`books`]: its shape, its sums, its histograms.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod books;
+mod collections;
+mod exits;
+mod failures;
+mod ownership;
+mod precedence;
+mod shipped;
+mod signals;
+mod support;
+mod tracing;

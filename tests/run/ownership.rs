@@ -1,0 +1,134 @@
+//! Whose a collection is decides what may be done to it.
+
+use serde_json::Value;
+
+use crate::collections::{create_foreign, description, keys_from, rows};
+use crate::support::{Sandbox, findings, steps};
+
+/// One second is enough to see what set-up does.
+const BRIEF: [&str; 4] = ["--duration", "1s", "--set", "load.warmup=0s"];
+
+/// Inserts of 10 rows, 20 per second. One worker, so that the rows that are built ahead and never sent are the last ones.
+const WRITER: &str = r#"
+[collection]
+name = "run_writer"
+rows = 1_500
+vector = { name = "vector", type = "float", dim = 16, metric = "l2" }
+index = { type = "HNSW", params = { M = 8, efConstruction = 64 } }
+
+[load]
+rate = 20
+arrival = "constant"
+workers = 1
+warmup = "0s"
+duration = "1s"
+
+[[operations]]
+kind = "insert"
+batch = 10
+"#;
+
+#[test]
+fn a_collection_of_somebody_else_is_neither_dropped_nor_rebuilt() {
+    let sandbox = Sandbox::new();
+    create_foreign("run_foreign", "the products of our shop");
+    for prepare in ["auto", "always"] {
+        let prepare = format!("collection.prepare={prepare}");
+        let set = ["small.toml", "--set", "collection.name=run_foreign", "--set", &prepare];
+        let run = sandbox.run(&[&set[..], &BRIEF].concat());
+        run.ended_with(1);
+        run.said(&["run_foreign", "not made by milvus-load", "prepare = \"never\""]);
+        assert_eq!(sandbox.runs(), Vec::<std::path::PathBuf>::new());
+        assert_eq!(description("run_foreign"), "the products of our shop");
+        assert_eq!(rows("run_foreign"), 0);
+    }
+}
+
+#[test]
+fn a_collection_of_somebody_else_is_read_as_it_is_and_written_only_by_leave() {
+    let sandbox = Sandbox::new();
+    create_foreign("run_shop", "the products of our shop");
+    let load = "[load]\nrate = 20\narrival = \"constant\"\nworkers = 1\nwarmup = \"0s\"\nduration = \"1s\"\n";
+    let collection = "[collection]\nname = \"run_shop\"\nprepare = \"never\"\n";
+    let operation = |kind: &str| format!("[[operations]]\nkind = \"{kind}\"\n");
+    sandbox.write("read.toml", &format!("{collection}{load}{}", operation("search")));
+    sandbox.write("write.toml", &format!("{collection}{load}{}batch = 10\n", operation("insert")));
+
+    let empty = sandbox.run(&["read.toml"]);
+    let report = empty.report(0);
+    assert_eq!(report["operations"]["search"]["succeeded"], 20);
+    assert_eq!(report["operations"]["search"]["hits"]["returned"], 0, "it holds nothing yet");
+    assert_eq!(steps(report).iter().filter(|s| ["create", "insert", "flush", "drop"].contains(s)).count(), 0);
+
+    let refused = sandbox.run(&["write.toml"]);
+    refused.ended_with(2);
+    refused.said(&["allow_writes"]);
+    assert_eq!(rows("run_shop"), 0);
+
+    let allowed = sandbox.run(&["write.toml", "--set", "collection.allow_writes=true"]);
+    assert_eq!(allowed.report(0)["operations"]["insert"]["succeeded"], 20);
+    assert_eq!(rows("run_shop"), 200);
+    // Written a second time, rows get keys above those that are there.
+    let again = sandbox.run(&["write.toml", "--set", "collection.allow_writes=true"]);
+    // Nobody has sealed or indexed those of the first time, and it is not for us to do it.
+    assert!(findings(again.report(4)).contains(&"not_indexed"));
+    assert_eq!(keys_from("run_shop", "doc", 0), (0..400).collect::<Vec<_>>());
+    assert_eq!(description("run_shop"), "the products of our shop");
+
+    let full = sandbox.run(&["read.toml", "--set", "collection.consistency=strong"]);
+    assert_eq!(full.report(4)["operations"]["search"]["hits"]["returned"], 20 * 10);
+}
+
+#[test]
+fn a_collection_of_ours_is_reused_where_it_fits_and_rebuilt_where_it_does_not() {
+    let sandbox = Sandbox::new();
+    let run = |settings: &[&str]| {
+        let set = settings.iter().flat_map(|setting| ["--set", *setting]);
+        let args = ["small.toml", "--set", "collection.name=run_ours"].into_iter().chain(BRIEF).chain(set);
+        let run = sandbox.run(&args.collect::<Vec<_>>());
+        (run.report(0).clone(), run.stderr)
+    };
+    let inserted = |report: &Value| steps(report).contains(&"insert");
+
+    let (report, said) = run(&[]);
+    assert!(inserted(&report) && said.contains("(created)"), "{said}");
+    let (report, said) = run(&[]);
+    assert!(!inserted(&report) && said.contains("(reused)"), "{said}");
+    // What is asked of it, and how, changes nothing in it.
+    let (report, _) = run(&["operations.search.top_k=3", "collection.consistency=strong", "load.rate=30"]);
+    assert!(!inserted(&report));
+
+    let (report, said) = run(&["collection.rows=1500"]);
+    assert!(inserted(&report) && said.contains("rebuilt"), "{said}");
+    assert_eq!(rows("run_ours"), 1_500);
+    let (report, said) = run(&["collection.rows=1500", "collection.index.params.M=4"]);
+    assert!(inserted(&report) && said.contains("rebuilt"), "{said}");
+    let (report, _) = run(&["collection.rows=1500", "collection.index.params.M=4"]);
+    assert!(!inserted(&report));
+}
+
+#[test]
+fn rows_of_earlier_runs_are_removed_or_by_wish_kept_and_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("writer.toml", WRITER);
+    let keep = ["writer.toml", "--set", "collection.keep_writes=true"];
+    let run = |args: &[&str]| sandbox.run(args).report(0).clone();
+    let extra = |report: &Value| report["collection"]["extra_rows"].as_u64();
+
+    let first = run(&["writer.toml"]);
+    assert_eq!((first["operations"]["insert"]["succeeded"].as_u64(), extra(&first)), (Some(20), Some(0)));
+    assert_eq!(rows("run_writer"), 1_700);
+
+    let again = run(&["writer.toml"]);
+    assert!(steps(&again).contains(&"insert"), "built anew");
+    assert_eq!(extra(&again), Some(0));
+    assert_eq!(rows("run_writer"), 1_700);
+
+    let kept = run(&keep);
+    assert!(!steps(&kept).contains(&"insert"), "{:?}", steps(&kept));
+    assert_eq!((extra(&kept), kept["collection"]["start"]["rows"].as_u64()), (Some(200), Some(1_700)));
+    assert_eq!(rows("run_writer"), 1_900);
+    // As many different keys as rows: none came twice, and none is one of the base's.
+    let keys = keys_from("run_writer", "id", 1_500);
+    assert_eq!(keys, (1_500..1_900).collect::<Vec<_>>());
+}

@@ -1,0 +1,87 @@
+//! The workloads that are shipped, and the one that `init` writes.
+
+use crate::collections::rows;
+use crate::support::{Sandbox, alive, steps, trusted, wait_until};
+
+fn workload(name: &str) -> String {
+    format!("{}/workloads/{name}.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Short, but with everything that belongs to a run.
+const SHORT: [&str; 4] = ["--duration", "3s", "--set", "load.warmup=1s"];
+
+#[test]
+fn search_runs_as_it_is_on_a_milvus_of_its_own_and_what_init_writes_runs_on_the_kept_one() {
+    let sandbox = Sandbox::new();
+    let own = sandbox.end(&mut sandbox.tool(&["run", &workload("search"), "--keep"]));
+    let report = own.report(0);
+    trusted(report);
+    assert_eq!(report["server"]["embedded"], true);
+    assert_eq!(report["run"]["measured_s"], 30.0);
+    let search = &report["operations"]["search"];
+    // Poisson at 100/s over 30 s: 3,000 and, but once in a billion seeds, less than 6 standard deviations of 55 off.
+    let offered = search["offered"].as_u64().unwrap();
+    assert!((2_670..=3_330).contains(&offered), "{offered}");
+    assert_eq!(search["succeeded"], offered);
+    assert_eq!(search["hits"]["returned"], offered * 10);
+    assert!(search["response"]["p99_us"].is_f64(), "enough requests for its p99");
+    own.said(&["shares this machine's cores", "goes on at"]);
+    let server = sandbox.own_server();
+
+    let init = sandbox.end(&mut sandbox.tool(&["init", "search", "--output", "mine.toml"]));
+    init.ended_with(0);
+    let mine = sandbox.end(sandbox.tool(&["run", "mine.toml"]).args(SHORT));
+    let report = mine.report(0);
+    mine.said(&["the embedded one you started", "20000 rows", "reused"]);
+    assert_eq!(steps(report).iter().filter(|step| **step == "insert").count(), 0);
+    assert_eq!(sandbox.own_server(), server, "the kept one, and no other");
+
+    sandbox.end(&mut sandbox.tool(&["embedded", "stop"])).ended_with(0);
+    assert!(!alive(server));
+    wait_until("its directory is gone", || sandbox.servers().is_empty());
+}
+
+#[test]
+fn a_closed_loop_keeps_its_callers_busy() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.run(&[&[workload("search-closed-loop").as_str()], &SHORT[..]].concat());
+    let report = report.report(0);
+    assert_eq!(report["run"]["load_model"], "closed");
+    let search = &report["operations"]["search"];
+    assert_eq!(search["offered"], search["succeeded"]);
+    assert_eq!(search["not_sent"], 0);
+    let busiest =
+        report["intervals"].as_array().unwrap().iter().map(|i| &i["operations"]["search"]["in_flight_max"]);
+    assert_eq!(busiest.max_by_key(|most| most.as_u64()).unwrap(), 8);
+}
+
+#[test]
+fn every_row_of_an_insert_that_succeeded_is_in_the_collection() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&[&[workload("insert").as_str()], &SHORT[..]].concat());
+    let report = run.report(0);
+    let insert = &report["operations"]["insert"];
+    // 20/s: one second of warm-up and three that count.
+    assert_eq!(
+        (&insert["warmup"], &insert["offered"], &insert["succeeded"]),
+        (&20.into(), &60.into(), &60.into())
+    );
+    assert_eq!(insert["hits"]["returned"], 6_000);
+    assert_eq!(insert["rows_per_s"], 2_000.0);
+    assert_eq!(rows("milvus_load_insert"), 5_000 + 80 * 100);
+    assert_eq!(report["collection"]["start"]["rows"], 5_000);
+    assert_eq!(report["collection"]["end"]["rows"], 13_000);
+}
+
+#[test]
+fn mixed_streams_keep_each_its_own_rate() {
+    let sandbox = Sandbox::new();
+    let run = sandbox
+        .run(&[&[workload("mixed").as_str()], &SHORT[..], &["--set", "load.arrival=constant"]].concat());
+    let report = run.report(0);
+    let (search, insert) = (&report["operations"]["search"], &report["operations"]["insert"]);
+    assert_eq!((&search["offered"], &insert["offered"]), (&150.into(), &15.into()));
+    assert_eq!((&search["succeeded"], &insert["succeeded"]), (&150.into(), &15.into()));
+    // One second of warm-up has 5 inserts more.
+    assert_eq!(rows("milvus_load_mixed"), 20_000 + 20 * 100);
+}

@@ -1,0 +1,311 @@
+//! What all tests here need: a place of their own to run the tool in, a Milvus, and patience with a limit.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use milvus_load::milvus::embedded::{Embedded, EmbeddedOptions, Quiet, ServerInfo, install};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::books;
+
+/// The tool.
+pub const TOOL: &str = env!("CARGO_BIN_EXE_milvus-load");
+
+/// Whatever has to happen at some time has happened by then, or never will. Generous: machines are shared.
+pub const LIMIT: Duration = Duration::from_secs(150);
+
+/// A search that is ready within seconds: 50 requests per second, for 3 s after half a second of warm-up.
+pub const SMALL: &str = r#"
+description = "A small search"
+
+[collection]
+name = "run_small"
+rows = 2_000
+vector = { name = "vector", type = "float", dim = 16, metric = "l2" }
+index = { type = "HNSW", params = { M = 8, efConstruction = 64 } }
+
+[load]
+rate = 50
+arrival = "constant"
+connections = 2
+warmup = "500ms"
+duration = "3s"
+drain = "5s"
+
+[[operations]]
+kind = "search"
+top_k = 5
+params = { ef = 16 }
+"#;
+
+/// A directory to run the tool in, with a cache of servers of its own. While it lives, no other test has one.
+pub struct Sandbox {
+    dir: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        // A test that failed leaves nothing behind that could disturb the next.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = tempfile::tempdir().unwrap();
+        link_install(&dir.path().join("cache"));
+        let sandbox = Self { dir, _alone: alone };
+        sandbox.write("small.toml", SMALL);
+        sandbox
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// The tool in this directory; of the environment, nothing that it would heed.
+    pub fn tool(&self, args: &[&str]) -> Command {
+        let mut tool = Command::new(TOOL);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["MILVUS_", "OTEL_", "NO_COLOR"].iter().any(|prefix| text.starts_with(prefix)) {
+                tool.env_remove(&name);
+            }
+        }
+        let cache = self.path().join("cache");
+        tool.args(args).current_dir(self.path()).env("MILVUS_LOAD_CACHE", cache).stdin(Stdio::null());
+        tool
+    }
+
+    /// `run` against the shared server, to its end.
+    #[track_caller]
+    pub fn run(&self, args: &[&str]) -> Ended {
+        self.end(&mut self.tool(&[&["run"], args, &["--uri", &server().uri]].concat()))
+    }
+
+    /// Carries the command out to its end, and checks the books of the report that it wrote.
+    #[track_caller]
+    pub fn end(&self, command: &mut Command) -> Ended {
+        self.start(command).wait(self)
+    }
+
+    /// Starts the command; what it says goes to files, so that it never waits for a reader.
+    pub fn start(&self, command: &mut Command) -> Running {
+        let before = self.reports();
+        let (out, err) = (self.path().join("stdout"), self.path().join("stderr"));
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        Running { child: command.spawn().unwrap(), out, err, before }
+    }
+
+    /// Directories of runs, with a report in them or not.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        entries(&self.path().join("reports")).iter().flat_map(|name| entries(name)).collect()
+    }
+
+    fn reports(&self) -> Vec<PathBuf> {
+        let reports = self.runs().into_iter().map(|run| run.join("report.json"));
+        reports.filter(|report| report.exists()).collect()
+    }
+
+    /// Directories of the servers that the tool started itself.
+    pub fn servers(&self) -> Vec<PathBuf> {
+        entries(&self.path().join("cache/servers")).into_iter().filter(|path| path.is_dir()).collect()
+    }
+
+    /// The process of the one server that the tool has started itself.
+    #[track_caller]
+    pub fn own_server(&self) -> u32 {
+        let servers = self.servers();
+        assert_eq!(servers.len(), 1, "{servers:?}");
+        fs::read_to_string(servers[0].join("server.pid")).unwrap().trim().parse().unwrap()
+    }
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// A process of the tool.
+pub struct Running {
+    pub child: Child,
+    out: PathBuf,
+    err: PathBuf,
+    before: Vec<PathBuf>,
+}
+
+impl Running {
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.err).unwrap()
+    }
+
+    /// Waits until it has said these words on stderr.
+    #[track_caller]
+    pub fn until_said(&mut self, words: &str) {
+        let start = Instant::now();
+        while !self.stderr().contains(words) {
+            let ended = self.child.try_wait().unwrap();
+            assert_eq!(ended, None, "ended before it said {words:?}:\n{}", self.stderr());
+            assert!(start.elapsed() < LIMIT, "never said {words:?}:\n{}", self.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self::signal(self.child.id(), signal);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self, sandbox: &Sandbox) -> Ended {
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if start.elapsed() > LIMIT => {
+                    let _ = self.child.kill();
+                    panic!("it does not end:\n{}", self.stderr());
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let mut new = sandbox.reports();
+        new.retain(|report| !self.before.contains(report));
+        assert!(new.len() <= 1, "{new:?}");
+        let report = new.pop().map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
+        let ended = Ended {
+            code: status.code(),
+            stdout: fs::read_to_string(&self.out).unwrap(),
+            stderr: self.stderr(),
+            report,
+        };
+        if let Some(report) = &ended.report {
+            books::check(report);
+        }
+        ended
+    }
+}
+
+/// What a process of the tool left.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// The report that it wrote, its books checked.
+    pub report: Option<Value>,
+}
+
+impl Ended {
+    /// The report, where the tool ended with this code.
+    #[track_caller]
+    pub fn report(&self, code: i32) -> &Value {
+        self.ended_with(code);
+        self.report.as_ref().expect("a report")
+    }
+
+    /// That the tool ended with this code. On a machine that others keep busy, 4 does for 0 where the tool found nothing
+    /// wrong but that it came too late itself: it is right to say so.
+    #[track_caller]
+    pub fn ended_with(&self, code: i32) {
+        if (code, self.code) == (0, Some(4)) && self.report.as_ref().is_some_and(only_late) {
+            return;
+        }
+        assert_eq!(self.code, Some(code), "stderr:\n{}\nstdout:\n{}", self.stderr, self.stdout);
+    }
+
+    #[track_caller]
+    pub fn said(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is missing in stderr:\n{}", self.stderr);
+        }
+    }
+}
+
+/// That the verdict trusts the numbers, with the same indulgence as [`Ended::ended_with`].
+#[track_caller]
+pub fn trusted(report: &Value) {
+    assert!(report["verdict"]["trusted"] == true || only_late(report), "{}", report["verdict"]);
+}
+
+/// Whether the machine is overloaded, and all that is wrong with the numbers is the generator's lateness.
+fn only_late(report: &Value) -> bool {
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get() as f64;
+    let findings = report["verdict"]["findings"].as_array().unwrap();
+    let mut errors = findings.iter().filter(|finding| finding["severity"] == "error");
+    load > 1.5 * cores && errors.all(|error| error["code"] == "generator_late")
+}
+
+/// The codes of the verdict's findings.
+pub fn findings(report: &Value) -> Vec<&str> {
+    let findings = report["verdict"]["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+/// The names of the steps of set-up.
+pub fn steps(report: &Value) -> Vec<&str> {
+    report["setup"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect()
+}
+
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Running, and no zombie.
+pub fn alive(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port of this machine that was free a moment ago.
+pub fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A cache whose Milvus is the user's, unpacked at most once; its servers are its own.
+fn link_install(cache: &Path) {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| {
+        install(&EmbeddedOptions::default(), &mut Quiet).expect("the wheel is needed: see the README")
+    });
+    fs::create_dir_all(cache).unwrap();
+    let link = cache.join("milvus-2.3.5");
+    if !link.exists() {
+        symlink(installed, link).unwrap();
+    }
+}
+
+/// The Milvus that all tests share; it ends with this process.
+pub fn server() -> &'static ServerInfo {
+    static SERVER: OnceLock<Embedded> = OnceLock::new();
+    SERVER
+        .get_or_init(|| {
+            let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-tests-cache");
+            link_install(&cache);
+            let options = EmbeddedOptions {
+                cache_dir: Some(cache),
+                supervisor_exe: TOOL.into(),
+                ..EmbeddedOptions::default()
+            };
+            Embedded::start(&options, &mut Quiet).unwrap()
+        })
+        .info()
+}
