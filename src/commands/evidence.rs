@@ -28,6 +28,7 @@ pub fn gather(
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record)).collect(),
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
+        waited_share: waited_share(observed),
         bodies_late: observed.finished.late_bodies,
         spans: spans(settings, observed),
         server: ServerEvidence {
@@ -45,6 +46,12 @@ pub fn gather(
         }),
         interrupted_after: observed.finished.stopped.map(|_| measured),
     }
+}
+
+/// How much of all lag was waiting for a free stream or a connection; the warm-up's waiting is taken for the window's.
+fn waited_share(observed: &Observed) -> Option<f64> {
+    let lag: u128 = observed.finished.recorded.operations.iter().map(|o| o.lag.moments().sum()).sum();
+    (lag > 0).then(|| (observed.finished.pool.waited.get() as f64 / lag as f64).min(1.0))
 }
 
 /// What each open stream was to offer within the window, by its own law, and what was counted.

@@ -146,3 +146,30 @@ fn search_frames(
     let count = queries.min((FRAMES_BYTES / size) as u64).max(1);
     (0..count).map(|place| frames.frame(place, queries)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workers_of(load: &str, operations: &str) -> usize {
+        let text = format!("[load]\nworkers = 4\nconnections = 4\n{load}\n{operations}");
+        workers(&crate::workload::load_text("w", &text, &[]).unwrap(), false)
+    }
+
+    const SEARCH: &str = "[[operations]]\nkind = \"search\"\n";
+
+    #[test]
+    fn there_are_as_many_workers_as_asked_but_none_with_nothing_to_do() {
+        assert_eq!(workers_of("rate = 10", SEARCH), 4);
+        assert_eq!(workers_of("concurrency = 2", SEARCH), 2);
+        assert_eq!(workers_of("rate = 10\nmax_in_flight = 3", SEARCH), 3);
+    }
+
+    /// A wide closed stream beside it must not give a worker an in-flight bound of 0: all its arrivals would go unsent.
+    #[test]
+    fn no_worker_has_an_in_flight_bound_of_0() {
+        let closed = format!("{SEARCH}name = \"wide\"\nconcurrency = 8\n");
+        let both = format!("{SEARCH}{closed}");
+        assert_eq!(workers_of("rate = 10\nmax_in_flight = 1", &both), 1);
+    }
+}

@@ -161,9 +161,7 @@ impl Finished {
 
     fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
         self.recorded.merge(&haul.recorded)?;
-        self.pool.connections_lost += haul.pool.connections_lost;
-        self.pool.connect_failures += haul.pool.connect_failures;
-        self.pool.slot_waits += haul.pool.slot_waits;
+        self.pool.merge(&haul.pool);
         self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
         self.late_bodies += haul.late_bodies;
         self.cpu = self.cpu + haul.cpu;

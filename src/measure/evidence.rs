@@ -16,6 +16,9 @@ pub struct Evidence {
     pub open_streams: Vec<StreamEvidence>,
     /// Percentiles that a threshold asks for and that too few samples were offered for.
     pub too_few: Vec<TooFewEvidence>,
+    /// Of all the time that requests were due and not sent, the share in which they waited for what the server has to
+    /// give: a free stream, or a connection. `None`: not looked at.
+    pub waited_share: Option<f64>,
     /// How many insert bodies were not ready when they were due.
     pub bodies_late: u64,
     /// Spans, where tracing is on.

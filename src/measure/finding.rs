@@ -60,6 +60,15 @@ pub enum Finding {
         /// p99 from the send.
         service_p99: Nanos,
     },
+    /// Requests waited so long for a free stream or a connection that it shows in the p99.
+    WaitedForStream {
+        /// The operation.
+        operation: String,
+        /// p99 from the intended start.
+        response_p99: Nanos,
+        /// p99 from the send.
+        service_p99: Nanos,
+    },
     /// Requests were due while the in-flight bound was reached.
     NotSent {
         /// The operation.
@@ -192,6 +201,7 @@ impl Finding {
             Self::NothingMeasured => "nothing_measured",
             Self::Shortfall { .. } => "shortfall",
             Self::GeneratorLate { .. } => "generator_late",
+            Self::WaitedForStream { .. } => "waited_for_stream",
             Self::NotSent { .. } => "not_sent",
             Self::TooFewSamples { .. } => "too_few_samples",
             Self::ServerGone => "server_gone",
@@ -225,6 +235,7 @@ impl Finding {
             | Self::RowsMissing { .. }
             | Self::NotIndexed { .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
+            | Self::WaitedForStream { .. }
             | Self::CollectionChanged { .. }
             | Self::Failures { .. }
             | Self::Timeouts { .. }
@@ -248,6 +259,9 @@ impl Finding {
             }
             Self::GeneratorLate { .. } => {
                 "requests left the generator late, so part of the p99 is its own and not the server's"
+            }
+            Self::WaitedForStream { .. } => {
+                "the server takes no more requests at once on these connections, or connections had to be made anew"
             }
             Self::NotSent { bottleneck: Bottleneck::Generator, .. } => {
                 "the in-flight bound was filled mostly by requests that waited in the generator to be sent"
@@ -312,6 +326,9 @@ impl Finding {
             Self::GeneratorLate { .. } => {
                 "raise load.connections or load.workers, lower the rate, or give the generator a machine of its own"
             }
+            Self::WaitedForStream { .. } => {
+                "raise load.connections, or lower the rate; where connections were lost, look at the server's log"
+            }
             Self::NotSent { bottleneck: Bottleneck::Generator, .. } => {
                 "raise load.connections and load.workers, or lower load.rate"
             }
@@ -361,6 +378,10 @@ impl fmt::Display for Finding {
             Self::GeneratorLate { operation, response_p99, service_p99 } => write!(
                 f,
                 "{operation}: the generator's lateness moves the p99 from {service_p99} to {response_p99}"
+            ),
+            Self::WaitedForStream { operation, response_p99, service_p99 } => write!(
+                f,
+                "{operation}: waiting for a free stream or a connection moves the p99 from {service_p99} to {response_p99}"
             ),
             Self::NotSent { operation, not_sent, offered, .. } => {
                 write!(

@@ -32,8 +32,8 @@ impl Verdict {
         findings.extend(nothing_measured(evidence));
         findings.extend(evidence.open_streams.iter().filter_map(shortfall));
         for operation in &evidence.operations {
-            findings.extend(generator_late(operation));
-            findings.extend(not_sent(operation));
+            findings.extend(sent_late(operation, evidence.waited_share));
+            findings.extend(not_sent(operation, evidence.waited_share));
             findings.extend(failures(operation));
             findings.extend(timeouts(operation));
             findings.extend(few_hits(operation));
@@ -75,16 +75,26 @@ fn shortfall(stream: &StreamEvidence) -> Option<Finding> {
     })
 }
 
-fn generator_late(operation: &OperationEvidence) -> Option<Finding> {
+/// Whether it was mostly for the server that unsent requests waited.
+fn waited_for_server(waited_share: Option<f64>) -> bool {
+    waited_share.is_some_and(|share| share > UNSENT_SHARE)
+}
+
+fn sent_late(operation: &OperationEvidence, waited_share: Option<f64>) -> Option<Finding> {
     let (response_p99, service_p99) = (operation.response_p99?, operation.service_p99?);
     let moved = response_p99 - service_p99;
     let much = moved > LAG && moved.get() as f64 > LAG_SHARE * service_p99.get() as f64;
-    much.then(|| Finding::GeneratorLate { operation: operation.name.clone(), response_p99, service_p99 })
+    let operation = operation.name.clone();
+    much.then(|| match waited_for_server(waited_share) {
+        true => Finding::WaitedForStream { operation, response_p99, service_p99 },
+        false => Finding::GeneratorLate { operation, response_p99, service_p99 },
+    })
 }
 
-fn not_sent(operation: &OperationEvidence) -> Option<Finding> {
+fn not_sent(operation: &OperationEvidence, waited_share: Option<f64>) -> Option<Finding> {
     // Where nothing at all was sent, nothing waited for the server.
-    let waited_unsent = operation.lag_share.is_none_or(|share| share > UNSENT_SHARE);
+    let waited_unsent =
+        operation.lag_share.is_none_or(|share| share > UNSENT_SHARE) && !waited_for_server(waited_share);
     (operation.counters.not_sent > 0).then(|| Finding::NotSent {
         operation: operation.name.clone(),
         not_sent: operation.counters.not_sent,

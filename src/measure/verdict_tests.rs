@@ -63,6 +63,14 @@ fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
     found(p99(1_000, 2_000), &[]);
     found(p99(1_000, 2_001), &["!generator_late"]);
     found(|e| e.operations[0].response_p99 = None, &[]);
+    let waited = |share| {
+        move |e: &mut Evidence| {
+            p99(20_000, 22_001)(e);
+            e.waited_share = Some(share);
+        }
+    };
+    found(waited(0.5), &["!generator_late"]);
+    found(waited(0.51), &["?waited_for_stream"]);
 }
 
 #[test]
@@ -76,6 +84,11 @@ fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
     found(not_sent(Some(0.5)), &["?not_sent"]);
     found(not_sent(Some(0.51)), &["!not_sent"]);
     found(not_sent(None), &["!not_sent"]);
+    let waited = |e: &mut Evidence| {
+        not_sent(Some(1.0))(e);
+        e.waited_share = Some(0.51);
+    };
+    found(waited, &["?not_sent"]);
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::connection::{Connection, Link};
 use crate::milvus::Dialer;
+use crate::units::Nanos;
 
 /// What connections and waiting requests tell each other.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub lost: Cell<u64>,
     /// Requests that had to wait because every connection was at the server's stream limit.
     pub slot_waits: Cell<u64>,
+    /// How long requests have waited for a slot or a connection, all together.
+    waited: Cell<Duration>,
     last_error: RefCell<String>,
 }
 
@@ -62,6 +65,18 @@ pub struct PoolStats {
     pub connect_failures: u64,
     /// Requests that waited for a stream slot (the server's max_concurrent_streams).
     pub slot_waits: u64,
+    /// How long requests waited for a slot or a connection, all together.
+    pub waited: Nanos,
+}
+
+impl PoolStats {
+    /// Adds another pool's.
+    pub fn merge(&mut self, other: &Self) {
+        self.connections_lost += other.connections_lost;
+        self.connect_failures += other.connect_failures;
+        self.slot_waits += other.slot_waits;
+        self.waited = self.waited + other.waited;
+    }
 }
 
 /// A fixed number of connections, kept up in the background on this thread.
@@ -98,7 +113,10 @@ pub(super) struct Ticket<'a> {
     number: u64,
     /// Failed attempts to connect when it was drawn.
     failures: u64,
-    has_waited: bool,
+    /// When it first had to wait.
+    waiting_since: Option<Instant>,
+    /// Counted as one that waited for a slot.
+    is_counted: bool,
 }
 
 impl Ticket<'_> {
@@ -116,6 +134,7 @@ impl Ticket<'_> {
         let is_first = shared.queue.borrow().keys().next().is_none_or(|first| *first >= self.number);
         if is_first && let Some(slot) = pool.take_slot() {
             self.leave();
+            self.note_wait();
             // Several slots may have become free before the first in the queue could look.
             if !shared.queue.borrow().is_empty() && pool.links().any(|(_, link)| link.free_slots() > 0) {
                 shared.wake_first();
@@ -125,14 +144,23 @@ impl Ticket<'_> {
         let is_any_up = pool.links().next().is_some();
         if !is_any_up && shared.failures.get() != self.failures {
             self.leave();
+            self.note_wait();
             return Poll::Ready(Err(pool.last_error()));
         }
-        if is_any_up && !self.has_waited {
-            self.has_waited = true;
+        self.waiting_since.get_or_insert_with(Instant::now);
+        if is_any_up && !self.is_counted {
+            self.is_counted = true;
             shared.slot_waits.set(shared.slot_waits.get() + 1);
         }
         shared.queue.borrow_mut().insert(self.number, cx.waker().clone());
         Poll::Pending
+    }
+
+    fn note_wait(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            let waited = &self.pool.shared.waited;
+            waited.set(waited.get() + since.elapsed());
+        }
     }
 
     fn leave(&self) {
@@ -178,7 +206,8 @@ impl Pool {
     /// A place at the end of the queue for slots.
     pub(super) fn ticket(&self) -> Ticket<'_> {
         let number = self.shared.tickets.replace(self.shared.tickets.get() + 1);
-        Ticket { pool: self, number, failures: self.shared.failures.get(), has_waited: false }
+        let failures = self.shared.failures.get();
+        Ticket { pool: self, number, failures, waiting_since: None, is_counted: false }
     }
 
     fn links(&self) -> impl Iterator<Item = (&Rc<Connection>, Rc<Link>)> {
@@ -209,6 +238,7 @@ impl Pool {
             connections_lost: self.shared.lost.get(),
             connect_failures: self.shared.failures.get(),
             slot_waits: self.shared.slot_waits.get(),
+            waited: self.shared.waited.get().into(),
         }
     }
 }
