@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, findings};
+use crate::support::{Sandbox, findings, server};
 
 const BRIEF: [&str; 5] = ["small.toml", "--duration", "1s", "--set", "load.warmup=0s"];
 
@@ -79,4 +79,20 @@ fn without_a_terminal_there_are_no_colours_and_no_moving_lines() {
     // The last lines: where it is, and what to type next.
     let last: Vec<&str> = run.stdout.trim_end().lines().rev().take(2).collect();
     assert!(last[0].contains("milvus-load slow ") && last[1].contains("report.json"), "{last:?}");
+}
+
+#[test]
+fn a_run_goes_on_although_nobody_listens_to_what_it_says() {
+    let sandbox = Sandbox::new();
+    let deaf = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let mut tool = sandbox.tool(&["run", "--uri", &server().uri]);
+    let status = tool.args(BRIEF).stdout(deaf()).stderr(deaf()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let latest = sandbox.end(&mut sandbox.tool(&["report", "latest"]));
+    latest.ended_with(0);
+    crate::books::check(&serde_json::from_str(&latest.stdout).unwrap());
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Sandbox, alive, closed_port, findings, signal, wait_until};
+use crate::support::{Sandbox, alive, closed_port, findings, server, signal, wait_until};
 
 #[test]
 fn nobody_at_the_port_is_said_at_once_and_leaves_nothing() {
@@ -62,4 +62,19 @@ fn the_tool_killed_with_9_takes_its_server_with_it() {
     assert_eq!((run.code, run.report), (None, None));
     wait_until("the server is gone", || !alive(server));
     wait_until("its directory is gone", || sandbox.servers().is_empty());
+}
+
+#[test]
+fn a_port_that_is_no_milvus_is_told_so() {
+    let sandbox = Sandbox::new();
+    let metrics = server().metrics_url.strip_suffix("/metrics").unwrap();
+    // Connections come up, by the kernel's grace, and nobody ever says anything.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_uri = format!("http://{}", silent.local_addr().unwrap());
+    for uri in [metrics, &silent_uri] {
+        let run = sandbox.end(&mut sandbox.tool(&["run", "small.toml", "--uri", uri]));
+        run.ended_with(1);
+        run.said(&[uri.strip_prefix("http://").unwrap(), "gRPC port"]);
+        assert_eq!(sandbox.runs(), Vec::<std::path::PathBuf>::new());
+    }
 }

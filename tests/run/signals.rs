@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM.
 
+use std::net::TcpListener;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -77,5 +79,20 @@ fn a_signal_during_set_up_leaves_neither_report_nor_server() {
     assert_eq!((run.stdout.as_str(), &run.report), ("", &None));
     assert!(!alive(server), "it ends before the tool does");
     wait_until("its directory is gone", || sandbox.servers().is_empty());
+    assert_eq!(sandbox.runs(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_server_that_says_nothing() {
+    let sandbox = Sandbox::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}", silent.local_addr().unwrap());
+    let run = sandbox.start(&mut sandbox.tool(&["run", "small.toml", "--uri", &uri]));
+    // It has connected, so it listens to signals; it waits for an answer that never comes.
+    let _connection = silent.accept().unwrap();
+    run.signal(Signal::TERM);
+    let run = run.wait(&sandbox);
+    run.ended_with(143);
+    run.said(&["stopped before anything was measured"]);
     assert_eq!(sandbox.runs(), Vec::<std::path::PathBuf>::new());
 }
