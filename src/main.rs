@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match commands::dispatch(Cli::parse().command) {
         Ok(exit) => exit.code().into(),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            commands::say(&format!("error: {failure}"));
             failure.code().into()
         }
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
+
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
 use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
@@ -19,6 +21,8 @@ use super::{Failure, planning, scrape};
 
 /// Between two looks at a run under way, for the progress line.
 const TICK: Duration = Duration::from_millis(100);
+/// How long the first answer may take.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
 /// How long the looks after the run may take together: the server may be gone.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -85,8 +89,8 @@ async fn observe(
     let workload = &settings.workload;
     let dialer = Dialer::new(&target.uri, &workload.target)?;
     let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
-    let session = Session::connect(&dialer, headers.clone()).await?;
-    let version = session.version().await?;
+    let session = unless_stopped(stop, Session::connect(&dialer, headers.clone())).await??;
+    let version = unless_stopped(stop, first_answer(&session, target)).await??;
     progress.say(&format!("Milvus {version} at {}", target.sentence(settings)));
 
     let tracing = RunTracing::start(settings, &target.uri, &identity.run_id)?;
@@ -96,8 +100,8 @@ async fn observe(
     }
     let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
     let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
-    let prepared =
-        Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop).prepare().await;
+    let mut setup = Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop);
+    let prepared = unless_stopped(stop, setup.prepare()).await?;
     let setup = end_setup(log, tracing.exporter.as_ref());
     let prepared = prepared.map_err(|error| match error {
         PrepareError::Stopped(reason) => Failure::Stopped(reason),
@@ -147,6 +151,31 @@ async fn observe(
         generator: (before, after),
         server: server_before.zip(server_after),
     })
+}
+
+/// Work before the load, of which nothing need be waited for once a signal has come.
+async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let stopped = async {
+        loop {
+            match stop.reason() {
+                Some(reason) => return reason,
+                None => tokio::time::sleep(TICK).await,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        reason = stopped => Err(Failure::Stopped(reason)),
+        done = work => Ok(done),
+    }
+}
+
+/// The server's version: the first call, which shows whether it is a Milvus at all.
+async fn first_answer(session: &Session, target: &ChosenTarget) -> anyhow::Result<String> {
+    let asked =
+        || format!("{} does not tell its version; is it the gRPC port of a Milvus (19530)?", target.uri);
+    let answer = tokio::time::timeout(FIRST_LIMIT, session.version()).await;
+    answer.map_err(|_| anyhow!("no answer within {FIRST_LIMIT:?}")).and_then(|a| Ok(a?)).with_context(asked)
 }
 
 /// Ends the log and hands its spans to the exporter.

@@ -25,6 +25,7 @@ mod tracing;
 
 pub use exit::{Exit, Failure};
 use output::Output;
+pub use output::say;
 
 use crate::cli::{Command, ReportPath, SchemaKind};
 

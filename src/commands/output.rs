@@ -1,4 +1,4 @@
-//! Standard output, whose reader may have seen enough: `milvus-load report --format csv | head`.
+//! Standard output and standard error, whose reader may have seen enough: `milvus-load report --format csv | head`.
 
 use std::io::{self, StdoutLock, Write};
 
@@ -27,6 +27,12 @@ impl<W: Write> Write for Output<W> {
             flushed => flushed,
         }
     }
+}
+
+/// A line on standard error. That nobody reads it any more, as behind `2>&1 | head`, must not end a run: `eprintln!` would
+/// panic.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

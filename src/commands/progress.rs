@@ -22,7 +22,7 @@ impl Progress for Bars {
         };
         bar.set_message(step.title());
         if bar.is_hidden() {
-            eprintln!("{}", step.title());
+            super::say(step.title());
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         self.bar = Some(bar);

@@ -23,7 +23,7 @@ use super::{Exit, Failure, assemble, dry_run, signals, style};
 /// Usage failures before anything is touched; anything else that keeps the run from being measured.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args)?;
-    settings.notices.iter().for_each(|notice| eprintln!("note: {notice}"));
+    settings.notices.iter().for_each(|notice| super::say(&format!("note: {notice}")));
     if args.dry_run {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);

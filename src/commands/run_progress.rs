@@ -30,7 +30,7 @@ impl RunProgress {
     /// A line that stays.
     pub fn say(&self, line: &str) {
         if !line.is_empty() {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| super::say(line));
         }
     }
 
@@ -143,7 +143,7 @@ impl Progress for RunProgress {
         }
         // Without a terminal the long waits are still announced.
         if !self.moving {
-            eprintln!("{words}");
+            super::say(words);
         }
     }
 

@@ -60,7 +60,7 @@ impl Signals {
         loop {
             let reason = self.next().await;
             if stop.raise(reason) {
-                eprintln!("\nstopping: waiting for what is in flight; once more to end at once");
+                super::say("\nstopping: waiting for what is in flight; once more to end at once");
             } else {
                 // The one exit outside main: the user asked twice, and whoever holds the main thread is not answering.
                 std::process::exit(i32::from(reason.exit_code()));

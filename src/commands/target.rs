@@ -132,10 +132,10 @@ impl ChosenTarget {
         match self.kind {
             TargetKind::Own(own) if keep => {
                 let info = own.keep()?;
-                eprintln!(
+                super::say(&format!(
                     "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",
                     info.uri
-                );
+                ));
             }
             TargetKind::Own(own) => own.stop()?,
             TargetKind::Named | TargetKind::Kept(_) => {}
@@ -155,8 +155,8 @@ fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError
         Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Some),
         Protocol::Grpc => Ok(None),
         Protocol::HttpProtobuf => {
-            eprintln!(
-                "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part"
+            super::say(
+                "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part",
             );
             Ok(None)
         }

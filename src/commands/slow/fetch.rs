@@ -38,7 +38,10 @@ pub(super) fn fetch(client: &JaegerClient, listing: &Listing<'_>, now_unix_us: &
     }
     let young = |request| sampled_trace(request).is_some() && age(request, now_unix_us()) < COMPLETE_AFTER;
     if listing.requests().any(young) {
-        eprintln!("waiting up to {} s for spans that may still be on their way", WAIT_UNTIL.as_secs());
+        crate::commands::say(&format!(
+            "waiting up to {} s for spans that may still be on their way",
+            WAIT_UNTIL.as_secs()
+        ));
     }
     for request in listing.requests() {
         match ask(client, request, now_unix_us) {
