@@ -10,7 +10,7 @@
 //! ```
 //!
 //! *sent* is read just before the headers go to a connection that has a free stream slot: waiting for a slot is lag,
-//! never service time. There are no retries. Invariant: one call gives exactly one [`Reply`].
+//! never service time, and slots are given in the order of asking. There are no retries. Invariant: one call gives exactly one [`Reply`].
 
 mod call;
 mod connection;
