@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::LiveTotals;
 use crate::engine::prepare::SetupProgress;
-use crate::milvus::embedded::{Progress, Step};
 use crate::units::Nanos;
 
 /// The progress of a run.
@@ -15,16 +14,14 @@ pub struct RunProgress {
     bar: ProgressBar,
     last: Option<(Nanos, LiveTotals)>,
     step: &'static str,
-    /// Standard error is a terminal: the moving line is drawn.
-    moving: bool,
 }
 
 impl RunProgress {
     /// Draws on stderr; without a terminal there, only the lines that stay.
     pub fn new() -> Self {
-        let moving = std::io::stderr().is_terminal();
-        let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bar: ProgressBar::with_draw_target(None, target), last: None, step: "", moving }
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bar: ProgressBar::with_draw_target(None, target), last: None, step: "" }
     }
 
     /// A line that stays.
@@ -131,27 +128,5 @@ impl SetupProgress for RunProgress {
 
     fn waiting(&mut self, missing: &str) {
         self.spin(&format!("set-up: {}: waiting for {missing}", self.step));
-    }
-}
-
-impl Progress for RunProgress {
-    fn begin(&mut self, step: Step, total: Option<u64>) {
-        let words = step.title();
-        match total {
-            Some(total) => self.measure(total, &format!("{words} {{bar:24}} {{bytes}}/{{total_bytes}}")),
-            None => self.spin(words),
-        }
-        // Without a terminal the long waits are still announced.
-        if !self.moving {
-            super::say(words);
-        }
-    }
-
-    fn advance(&mut self, done: u64) {
-        self.bar.set_position(done);
-    }
-
-    fn end(&mut self) {
-        self.bar.disable_steady_tick();
     }
 }
