@@ -23,9 +23,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// How long the server's first SETTINGS may take.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
 /// Receive window of one stream: a search reply fits whole, so the server never waits for our WINDOW_UPDATE.
-const STREAM_WINDOW: u32 = 4 << 20;
+pub const STREAM_WINDOW: u32 = 4 << 20;
 /// Receive window of a connection.
-const CONNECTION_WINDOW: u32 = 64 << 20;
+pub const CONNECTION_WINDOW: u32 = 64 << 20;
 
 /// One connection of a pool: a place for one HTTP/2 connection after the other.
 pub(super) struct Connection {

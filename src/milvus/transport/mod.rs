@@ -18,4 +18,5 @@ mod pool;
 
 pub use call::{CallError, Reply, Route};
 pub(in crate::milvus) use connection::shake_hands;
+pub use connection::{CONNECTION_WINDOW, STREAM_WINDOW};
 pub use pool::{Pool, PoolStats};

@@ -1,0 +1,81 @@
+//! CPU per request and throughput of closed loops: this tool, a bare h2 loop, tonic's generated client.
+
+use std::time::Duration;
+
+use milvus_load::truth::TruthServer;
+use milvus_load::units::{Fraction, Nanos};
+use milvus_load::workload::LoadModel;
+
+use super::engine::{Bench, frame};
+use super::ratio::Median;
+use super::{Shape, bare, generated};
+
+/// What one arm did in its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    pub requests: u64,
+    pub wall: Nanos,
+    pub cpu: Nanos,
+}
+
+impl Turn {
+    pub fn cpu_us(&self) -> f64 {
+        self.cpu.get() as f64 / 1e3 / self.requests as f64
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.requests as f64 / self.wall.as_secs_f64()
+    }
+}
+
+const SHAPE: Shape = Shape { connections: 4, in_flight: 64, turn: Duration::from_millis(1_000) };
+
+pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let bench = Bench::new(server, SHAPE);
+    let body = frame(&bench.frames);
+    println!(
+        "closed loop: {} connections, {} in flight, {} B a request, fraction 0 with the header sent, {pairs} rounds",
+        SHAPE.connections,
+        SHAPE.in_flight,
+        body.len()
+    );
+    let (mut floor, mut tool, mut tonic) = (vec![], vec![], vec![]);
+    for round in 0..=pairs {
+        let turns = (
+            bare::turn(server.addr(), &body, SHAPE)?,
+            engine(&bench)?,
+            generated::turn(server.addr(), &body, SHAPE)?,
+        );
+        // The first round warms up caches and the clock of the processor.
+        if round > 0 {
+            floor.push(turns.0);
+            tool.push(turns.1);
+            tonic.push(turns.2);
+        }
+    }
+    println!("  {:22}{:>12}{:>14}   {:22}   throughput, ratio", "", "requests/s", "CPU us/request", "CPU, ratio to bare h2");
+    for (name, arm) in [("bare h2", &floor), ("milvus-load", &tool), ("tonic generated", &tonic)] {
+        print_arm(name, arm, &floor);
+    }
+    Ok(())
+}
+
+fn engine(bench: &Bench) -> Result<Turn, Box<dyn std::error::Error>> {
+    let finished = bench.run(LoadModel::Closed { concurrency: SHAPE.in_flight }, Fraction::ZERO, None)?;
+    let requests = finished.recorded.total().offered();
+    Ok(Turn { requests, wall: SHAPE.turn.into(), cpu: finished.cpu })
+}
+
+fn print_arm(name: &str, arm: &[Turn], floor: &[Turn]) {
+    let of = |what: fn(&Turn) -> f64| Median::of(&arm.iter().map(what).collect::<Vec<_>>()).middle;
+    let ratio = |what: fn(&Turn) -> f64| {
+        Median::of(&arm.iter().zip(floor).map(|(arm, floor)| what(arm) / what(floor)).collect::<Vec<_>>())
+    };
+    println!(
+        "  {name:22}{:>12.0}{:>14.2}   {:22}   {}",
+        of(Turn::per_second),
+        of(Turn::cpu_us),
+        ratio(Turn::cpu_us).to_string(),
+        ratio(Turn::per_second)
+    );
+}
