@@ -17,7 +17,8 @@ use super::engine::thread_cpu;
 
 /// One turn of a closed loop with the same connections, in flight, windows and bytes as the tool's.
 pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(async {
         let mut senders = Vec::new();
         for _ in 0..shape.connections {
@@ -28,7 +29,13 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Box<d
         let slots: Vec<_> = (0..shape.in_flight as usize)
             .map(|slot| {
                 let sender = senders[slot % senders.len()].clone();
-                tokio::task::spawn_local(slot_loop(sender, addr, frame.clone(), requests.clone(), stop.clone()))
+                tokio::task::spawn_local(slot_loop(
+                    sender,
+                    addr,
+                    frame.clone(),
+                    requests.clone(),
+                    stop.clone(),
+                ))
             })
             .collect();
         tokio::time::sleep(shape.turn).await;

@@ -53,7 +53,10 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Box<dyn std::error:
             tonic.push(turns.2);
         }
     }
-    println!("  {:22}{:>12}{:>14}   {:22}   throughput, ratio", "", "requests/s", "CPU us/request", "CPU, ratio to bare h2");
+    println!(
+        "  {:22}{:>12}{:>14}   {:22}   throughput, ratio",
+        "", "requests/s", "CPU us/request", "CPU, ratio to bare h2"
+    );
     for (name, arm) in [("bare h2", &floor), ("milvus-load", &tool), ("tonic generated", &tonic)] {
         print_arm(name, arm, &floor);
     }

@@ -75,7 +75,8 @@ impl Bench {
     ) -> Result<Finished, Failure> {
         let plan = self.plan(model, fraction, spans.is_some())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let finished = runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default()))?.finish()?;
+        let finished =
+            runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default()))?.finish()?;
         let counters = finished.recorded.total();
         if counters.unsuccessful() > 0 {
             return Err(format!("not every request succeeded: {counters:?}").into());

@@ -19,7 +19,8 @@ use super::engine::thread_cpu;
 /// One turn of a closed loop with the same connections and in flight.
 pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Box<dyn std::error::Error>> {
     let message = SearchRequest::decode(frame.slice(PREFIX..))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(async {
         let mut channels = Vec::new();
         for _ in 0..shape.connections {

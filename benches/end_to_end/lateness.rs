@@ -7,8 +7,8 @@ use milvus_load::measure::{Quantile, Timings, quantile};
 use milvus_load::truth::TruthServer;
 use milvus_load::units::{Fraction, Nanos};
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
 use super::Shape;
@@ -23,7 +23,10 @@ const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE);
     println!("lateness of constant arrivals, us (sent - intended), {pairs} rounds of {:?}", SHAPE.turn);
-    println!("  {:>8}  {:>22}  {:>22}   p99, ratio", "rate/s", "bare timerfd p50 / p99", "milvus-load p50 / p99");
+    println!(
+        "  {:>8}  {:>22}  {:>22}   p99, ratio",
+        "rate/s", "bare timerfd p50 / p99", "milvus-load p50 / p99"
+    );
     for rate in RATES {
         let (mut bare, mut tool) = (vec![], vec![]);
         for round in 0..=pairs {
@@ -35,7 +38,8 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
         }
         let ratios: Vec<f64> = tool.iter().zip(&bare).map(|(tool, bare)| tool.1 / bare.1).collect();
         let shown = |arm: &[(f64, f64)]| {
-            let median = |of: fn(&(f64, f64)) -> f64| Median::of(&arm.iter().map(of).collect::<Vec<_>>()).middle;
+            let median =
+                |of: fn(&(f64, f64)) -> f64| Median::of(&arm.iter().map(of).collect::<Vec<_>>()).middle;
             format!("{:.1} / {:.1}", median(|t| t.0), median(|t| t.1))
         };
         println!("  {rate:>8}  {:>22}  {:>22}   {}", shown(&bare), shown(&tool), Median::of(&ratios));

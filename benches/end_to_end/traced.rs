@@ -24,7 +24,10 @@ const FLUSH: Duration = Duration::from_secs(10);
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE);
     let collector = collector::start()?;
-    println!("open loop at {RATE}/s, {} connections, every request traced and exported, {pairs} rounds", SHAPE.connections);
+    println!(
+        "open loop at {RATE}/s, {} connections, every request traced and exported, {pairs} rounds",
+        SHAPE.connections
+    );
     let (mut off, mut worker, mut export, mut added) = (vec![], vec![], vec![], vec![]);
     let mut spans = SpanCounts::default();
     for round in 0..=pairs {

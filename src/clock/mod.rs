@@ -1,8 +1,10 @@
-//! Time: the clock of a run, and the alarm that wakes at a moment of it.
+//! Time: the clock of a run, the alarm that wakes at a moment of it, and how soon a thread runs then.
 
 mod alarm;
+mod slice;
 
 pub use alarm::Alarm;
+pub use slice::ask_for_short_slices;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -16,7 +16,7 @@ use super::plan::{Plan, Requests};
 use super::request::{Desk, Task};
 use super::schedule::{Choice, Schedule};
 use super::stop::{Ending, Stop};
-use crate::clock::{Alarm, RunClock};
+use crate::clock::{Alarm, RunClock, ask_for_short_slices};
 use crate::measure::{Recorded, Recorder, RecorderConfig};
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;
@@ -59,7 +59,8 @@ pub(super) struct Haul {
 /// Runs a worker to its end, on the calling thread.
 pub(super) fn run(order: Order) -> Result<Option<Haul>, EngineError> {
     // Not a `LocalSet`, whose queue of its own costs a second wake-up per task.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(work(order))
 }
 
@@ -68,6 +69,8 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
     let (first, count) = plan.connections_of(index);
     let pool = Pool::open(&plan.dialer, first, count);
     let feeds = open_feeds(&plan, index)?;
+    // After the threads that build bodies were started: what they do is not urgent.
+    ask_for_short_slices();
     let prepared = pool.ready(CONNECT_LIMIT).await;
     bodies_waiting(&feeds, &stop).await;
     // Nobody listens any more where another worker has failed already.

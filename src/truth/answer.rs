@@ -3,11 +3,11 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::script::Effect;
 use super::wire::Signals;
@@ -73,6 +73,13 @@ impl Delivery {
                 sent
             }
             Some(Effect::Split(bytes)) => send(&mut respond, answer, bytes.max(1)),
+            Some(Effect::Compressed) => send(&mut respond, marked_compressed(answer), usize::MAX),
+            Some(Effect::Http(status)) => {
+                let mut head = Response::new(());
+                *head.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                respond.send_response(head, true).map(|_| ())
+            }
             // These have changed the answer or its time already.
             None | Some(Effect::Milvus { .. } | Effect::Grpc { .. } | Effect::Late(_)) => {
                 send(&mut respond, answer, usize::MAX)
@@ -98,6 +105,18 @@ fn send(respond: &mut SendResponse<Bytes>, answer: Answer, piece: usize) -> Resu
             }
             respond.send_response(head, true).map(|_| ())
         }
+    }
+}
+
+/// The same message with the flag of gRPC's prefix set.
+fn marked_compressed(answer: Answer) -> Answer {
+    match answer {
+        Answer::Message(message) => {
+            let mut message = BytesMut::from(message);
+            message[..1].fill(1);
+            Answer::Message(message.freeze())
+        }
+        status @ Answer::Status { .. } => status,
     }
 }
 

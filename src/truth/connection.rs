@@ -55,6 +55,9 @@ fn builder(limits: &Limits) -> Builder {
     if let Some(streams) = limits.concurrent_streams {
         builder.max_concurrent_streams(streams);
     }
+    if let Some(bytes) = limits.header_list {
+        builder.max_header_list_size(bytes);
+    }
     builder
 }
 

@@ -101,6 +101,8 @@ pub struct Limits {
     pub concurrent_streams: Option<u32>,
     /// Bytes of a request that a client may send ahead, per stream; `None`: 16 MiB. At most 2^31 - 1.
     pub initial_window: Option<u32>,
+    /// Bytes of a request's headers, as HTTP/2 counts them; beyond it: HTTP status 431. `None`: 16 MiB.
+    pub header_list: Option<u32>,
 }
 
 /// One scripted deviation.
@@ -181,6 +183,10 @@ pub enum Effect {
     CutMidFrame,
     /// The message comes in DATA frames of at most so many bytes (0 counts as 1).
     Split(usize),
+    /// The message says that it is compressed, which nobody had asked for.
+    Compressed,
+    /// A bare HTTP answer of this status, 100 to 599, as a proxy gives in place of the server; others count as 500.
+    Http(u16),
 }
 
 /// A script that cannot be played.

@@ -14,7 +14,7 @@ use super::connection;
 use super::log::Log;
 use super::script::Script;
 use super::server::Server;
-use crate::clock::RunClock;
+use crate::clock::{RunClock, ask_for_short_slices};
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
@@ -126,6 +126,7 @@ fn run(
     received: commands::UnboundedReceiver<Command>,
     started: &mpsc::Sender<Started>,
 ) {
+    ask_for_short_slices();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

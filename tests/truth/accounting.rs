@@ -39,6 +39,13 @@ fn effects() -> Vec<(u64, Effect, End)> {
         (31, Effect::Reset(2), failed(13, 0)),
         (37, Effect::Split(3), End::Succeeded),
         (41, grpc(16), failed(16, 0)),
+        (43, Effect::Compressed, failed(13, 0)),
+        // A proxy's answers, told as gRPC's table of HTTP statuses has them.
+        (47, Effect::Http(503), failed(14, 0)),
+        (53, Effect::Http(418), failed(2, 0)),
+        (59, Effect::Http(404), failed(12, 0)),
+        // Words that take several header frames.
+        (61, Effect::Grpc { code: 9, message: "long ".repeat(8_000) }, failed(9, 0)),
     ]
 }
 
@@ -64,7 +71,9 @@ fn every_kind_of_failure_is_counted_as_it_was_inflicted_and_nothing_is_sent_twic
     assert_eq!(classes(&run), expected);
     let words =
         run.recorded.operations[0].errors.kinds().iter().map(|k| k.message.to_string()).collect::<Vec<_>>();
-    assert!(words.contains(&"scripted".to_owned()) && words.contains(&"rate limit".to_owned()), "{words:?}");
+    for told in ["scripted", "rate limit", "long long", "HTTP status 418"] {
+        assert!(words.iter().any(|words| words.contains(told)), "{told}: {words:?}");
+    }
 }
 
 /// The answer comes half a millisecond after the timeout, within the millisecond that tokio's timer rounds up.

@@ -12,3 +12,4 @@ mod slots;
 mod stall;
 mod support;
 mod tls;
+mod wire;
