@@ -6,8 +6,9 @@ use milvus_load::truth::TruthServer;
 use milvus_load::units::{Fraction, Nanos};
 use milvus_load::workload::LoadModel;
 
-use super::engine::{Bench, frame};
+use super::engine::Bench;
 use super::ratio::Median;
+use super::support::Failure;
 use super::{Shape, bare, generated};
 
 /// What one arm did in its turn.
@@ -30,9 +31,9 @@ impl Turn {
 
 const SHAPE: Shape = Shape { connections: 4, in_flight: 64, turn: Duration::from_millis(1_000) };
 
-pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Box<dyn std::error::Error>> {
+pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE);
-    let body = frame(&bench.frames);
+    let body = bench.frames[0].to_bytes(None);
     println!(
         "closed loop: {} connections, {} in flight, {} B a request, fraction 0 with the header sent, {pairs} rounds",
         SHAPE.connections,
@@ -63,7 +64,7 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Box<dyn std::error:
     Ok(())
 }
 
-fn engine(bench: &Bench) -> Result<Turn, Box<dyn std::error::Error>> {
+fn engine(bench: &Bench) -> Result<Turn, Failure> {
     let finished = bench.run(LoadModel::Closed { concurrency: SHAPE.in_flight }, Fraction::ZERO, None)?;
     let requests = finished.recorded.total().offered();
     Ok(Turn { requests, wall: SHAPE.turn.into(), cpu: finished.cpu })

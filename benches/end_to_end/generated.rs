@@ -15,13 +15,12 @@ use tonic::transport::{Channel, Endpoint};
 use super::Shape;
 use super::closed::Turn;
 use super::engine::thread_cpu;
+use super::support::{self, Failure};
 
 /// One turn of a closed loop with the same connections and in flight.
-pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Box<dyn std::error::Error>> {
+pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failure> {
     let message = SearchRequest::decode(frame.slice(PREFIX..))?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    runtime.block_on(async {
+    support::runtime()?.block_on(async {
         let mut channels = Vec::new();
         for _ in 0..shape.connections {
             channels.push(Endpoint::from_shared(format!("http://{addr}"))?.connect().await?);

@@ -14,8 +14,7 @@ use rustix::time::{
 use super::Shape;
 use super::engine::{Bench, open};
 use super::ratio::Median;
-
-type Failure = Box<dyn std::error::Error>;
+use super::support::Failure;
 
 const RATES: [u32; 3] = [1_000, 10_000, 20_000];
 const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_secs(2) };

@@ -11,19 +11,19 @@
 
 mod bare;
 mod closed;
-mod collector;
 mod engine;
 mod generated;
+mod inserts;
 mod lateness;
 mod ratio;
+#[path = "../support/mod.rs"]
+mod support;
 mod traced;
 
 use std::time::Duration;
 
 use milvus_load::truth::{Existing, Script, TruthServer};
-
-/// Dimensions of the query vectors: a search of 3,208 bytes, as in the published comparison of clients.
-pub const DIM: u32 = 768;
+use support::{DIM, Failure};
 
 /// The same for every arm.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ struct Options {
     pairs: usize,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     let options = options()?;
     let server = TruthServer::start(Script {
         existing: Some(Existing { dim: DIM, rows: 1_000_000 }),
@@ -52,13 +52,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if wanted("traced") {
         traced::run(&server, options.pairs)?;
     }
+    if wanted("inserts") {
+        inserts::run(&server, options.pairs)?;
+    }
     if wanted("lateness") {
         lateness::run(&server, options.pairs)?;
     }
     Ok(())
 }
 
-/// `[closed|traced|lateness] [--pairs N]`; cargo adds `--bench`.
+/// `[closed|traced|inserts|lateness] [--pairs N]`; cargo adds `--bench`.
 fn options() -> Result<Options, String> {
     let mut options = Options { part: None, pairs: 12 };
     let mut arguments = std::env::args().skip(1);
@@ -69,8 +72,10 @@ fn options() -> Result<Options, String> {
                 let number = arguments.next().and_then(|text| text.parse().ok());
                 options.pairs = number.filter(|n| *n >= 6).ok_or("--pairs takes a number of at least 6")?;
             }
-            "closed" | "traced" | "lateness" => options.part = Some(argument),
-            other => return Err(format!("{other:?}: write closed, traced or lateness, and --pairs N")),
+            "closed" | "traced" | "inserts" | "lateness" => options.part = Some(argument),
+            other => {
+                return Err(format!("{other:?}: write closed, traced, inserts or lateness, and --pairs N"));
+            }
         }
     }
     Ok(options)

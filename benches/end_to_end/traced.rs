@@ -4,17 +4,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use milvus_load::measure::{Part, ProcessSnapshot};
-use milvus_load::trace::endpoint::{Endpoint, EndpointForm};
-use milvus_load::trace::exporter::{BatchLimits, ExportSettings, Exporter, SpanCounts, Transport};
-use milvus_load::trace::span::OperationAttributes;
+use milvus_load::trace::exporter::{Exporter, SpanCounts};
 use milvus_load::truth::TruthServer;
 use milvus_load::units::{Fraction, Nanos};
 
+use super::Shape;
 use super::engine::{Bench, open};
 use super::ratio::Median;
-use super::{Shape, collector};
-
-type Failure = Box<dyn std::error::Error>;
+use super::support::{self, Failure, collector};
 
 const RATE: f64 = 20_000.0;
 const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_secs(2) };
@@ -60,23 +57,8 @@ fn untraced(bench: &Bench) -> Result<f64, Failure> {
 }
 
 fn traced(bench: &Bench, collector: SocketAddr) -> Result<(f64, f64, SpanCounts), Failure> {
-    let settings = ExportSettings {
-        endpoint: Endpoint::parse(&format!("http://{collector}"))?,
-        transport: Transport::default(),
-        limits: BatchLimits::default(),
-        service_name: "bench".to_owned(),
-        resource: vec![],
-        form: EndpointForm::Base,
-    };
-    let operation = OperationAttributes {
-        operation: "search".to_owned(),
-        rpc: "Search".to_owned(),
-        collection: "milvus_load_search".to_owned(),
-        database: String::new(),
-        server_address: "127.0.0.1".to_owned(),
-        server_port: 19530,
-    };
-    let exporter = Exporter::start(&settings, &[operation], "0badcafe")?;
+    let settings = support::export_settings(collector)?;
+    let exporter = Exporter::start(&settings, &[support::attributes()], "0badcafe")?;
     let finished = bench.run(open(RATE)?, Fraction::ONE, Some(exporter.sink()))?;
     let limit = Instant::now() + FLUSH;
     while exporter.counts().queued > 0 && Instant::now() < limit {

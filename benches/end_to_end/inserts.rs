@@ -1,0 +1,49 @@
+//! How many bytes of inserts a worker's core sends: 768 dimensions, 1,000 rows each, built meanwhile by another thread, to a
+//! server that only counts them. What building them takes by itself is in the bench `parts`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use milvus_load::data::Mixture;
+use milvus_load::engine::InsertSource;
+use milvus_load::milvus::RowLayout;
+use milvus_load::truth::TruthServer;
+
+use super::Shape;
+use super::engine::Bench;
+use super::ratio::Median;
+use super::support::{DIM, Failure};
+
+const BATCH: u32 = 1_000;
+const SHAPE: Shape = Shape { connections: 2, in_flight: 2, turn: Duration::from_secs(2) };
+
+pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
+    let bench = Bench::new(server, SHAPE);
+    let mixture = Mixture::new(42, DIM, 100, 0.3);
+    let layout =
+        RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), mixture, scalars: vec![] };
+    let source = InsertSource {
+        collection: "milvus_load_insert".into(),
+        layout: Arc::new(layout),
+        batch: BATCH,
+        next_row: Arc::new(AtomicU64::new(0)),
+    };
+    let megabytes = source.layout.insert_frame(&source.collection, 0, BATCH).len() as f64 / 1e6;
+    println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");
+    let (mut sent, mut wall) = (vec![], vec![]);
+    for round in 0..=rounds {
+        let finished = bench.insert(source.clone())?;
+        let all = megabytes * finished.recorded.total().succeeded as f64;
+        if round > 0 {
+            sent.push(all / finished.cpu.as_secs_f64());
+            wall.push(all / SHAPE.turn.as_secs_f64());
+        }
+    }
+    println!("  MB/s sent per core of the worker: {}", Median::of(&sent));
+    println!(
+        "  MB/s reached, with worker, builder and server on this machine's cores: {}",
+        Median::of(&wall)
+    );
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Naming a request, deciding about it, writing its header; building a span of it.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use milvus_load::trace::TraceRef;
+use milvus_load::trace::exporter::Exporter;
+use milvus_load::trace::ids::RunEntropy;
+use milvus_load::trace::sampling::{Header, RequestTracer, SamplingRule, Switches};
+use milvus_load::trace::span::{ClientSpan, SpanOutcome, SpanTemplates};
+use milvus_load::units::Fraction;
+
+use super::support::{self, collector};
+
+pub fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("tracing");
+    group.throughput(Throughput::Elements(1));
+    let entropy = RunEntropy::from_os().expect("the system has random numbers");
+    let switches = Switches { header: Header::Decision, spans: true };
+    for (name, fraction) in [("0", Fraction::ZERO), ("1", Fraction::ONE)] {
+        let rule = SamplingRule::new(fraction);
+        let mut tracer = RequestTracer::new(entropy.generator(0), rule, switches);
+        group.bench_function(format!("decision and header, fraction {name}"), |bencher| {
+            bencher.iter(|| {
+                let trace = tracer.next_request();
+                tracer.header(&trace)
+            });
+        });
+    }
+    let templates = SpanTemplates::new(&[support::attributes()], "0badcafe");
+    group.bench_function("span built", |bencher| {
+        bencher.iter(|| templates.client_span(black_box(&span())));
+    });
+    let collector = collector::start().expect("a free port");
+    group.bench_function("span exported", |bencher| {
+        bencher.iter_custom(|count| exported(collector, count));
+    });
+    group.finish();
+}
+
+/// From the queue to a collector that takes everything, with the waits of the exporter's own clock.
+fn exported(collector: SocketAddr, count: u64) -> Duration {
+    let settings = support::export_settings(collector).expect("an address is an endpoint");
+    let exporter = Exporter::start(&settings, &[support::attributes()], "0badcafe").expect("a thread");
+    let sink = exporter.sink();
+    let begun = Instant::now();
+    for index in 0..count {
+        if index % 1_024 == 0 {
+            while exporter.counts().queued > 30_000 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        sink.offer(span());
+    }
+    while exporter.counts().queued > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let taken = begun.elapsed();
+    let counts = exporter.finish(Duration::from_secs(10)).counts;
+    assert_eq!(counts.exported, count, "{counts:?}");
+    taken
+}
+
+fn span() -> ClientSpan {
+    ClientSpan {
+        trace: TraceRef { trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c, span_id: 7, sampled: true },
+        operation: 0,
+        phase: "measure",
+        intended: 1_700_000_000_000_000_000,
+        sent: 1_700_000_000_000_040_000,
+        done: 1_700_000_000_002_000_000,
+        outcome: SpanOutcome::Ok,
+        peer: Some(SocketAddr::from(([127, 0, 0, 1], 19530))),
+        rows: 0,
+    }
+}
