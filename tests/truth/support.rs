@@ -41,7 +41,7 @@ pub fn start(script: Script) -> TruthServer {
 }
 
 pub fn open(rate: f64, arrival: Arrival) -> LoadModel {
-    LoadModel::Open { rate: Rate::per_second(rate).unwrap(), arrival }
+    LoadModel::Open { rate: Rate::per_second(rate).unwrap().into(), arrival }
 }
 
 pub fn constant(rate: f64) -> LoadModel {
