@@ -66,6 +66,7 @@ fn recorded(samples: impl IntoIterator<Item = Sample>) -> Recorded {
         connections: 1,
         window_start: Nanos::from_secs(5),
         window: WINDOW,
+        stages: vec![],
         longest: Nanos::from_secs(3),
         slowest: 50,
         seed: 42,

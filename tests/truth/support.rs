@@ -114,6 +114,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
             connections: 1,
             window_start: Nanos::ZERO,
             window: Nanos::from_secs(1),
+            stages: vec![],
             longest: Nanos::from_secs(20),
             slowest: ALL,
             seed: 7,
