@@ -43,7 +43,8 @@ fn unit(index: u64) -> f64 {
 fn sample(index: u64, samples: u64, window: Nanos) -> Sample {
     let intended = Nanos::new((window.get() as f64 / samples as f64 * index as f64) as u64);
     let spread: f64 = (0..4).map(|part| unit(4 * index + part)).sum::<f64>() - 2.0;
-    let response = (2e6 * (0.9 * spread).exp()) as u64 + if index % 1_000 == 0 { 20_000_000_000 } else { 0 };
+    let response =
+        (2e6 * (0.9 * spread).exp()) as u64 + if index.is_multiple_of(1_000) { 20_000_000_000 } else { 0 };
     let outcome = match index % 50 {
         0 => Outcome::Failed { grpc: 14, milvus: (index % 1_000) as i32, message: "unavailable".into() },
         _ => Outcome::Succeeded { hits: 10 },
