@@ -6,11 +6,8 @@ use crate::engine::Course;
 use crate::units::Nanos;
 use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
 
-use super::planning;
 use super::settings::Settings;
-
-/// Bytes that a waiting span takes in the exporter's queue, about.
-const SPAN_BYTES: usize = 150;
+use super::{planning, tracing};
 
 /// Prints the plan.
 ///
@@ -103,16 +100,19 @@ fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::
 fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
     let workload = &settings.workload;
     let recorder = planning::recorder(workload).memory_bytes() * workers;
-    let queue = settings.otel.limits.queue * SPAN_BYTES;
     let vectors = planning::vector_bytes(workload);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    let spans = match tracing::builds_spans(workload) {
+        true => {
+            let limits = settings.otel.limits;
+            format!("{:.0} MB ({} spans) waiting for export", megabytes(limits.most_bytes()), limits.queue)
+        }
+        false => "no spans".to_owned(),
+    };
+    let (recorder, vectors) = (megabytes(recorder), megabytes(vectors));
     writeln!(
         out,
-        "memory      about {:.0} MB recording, {:.0} MB requests made ahead, at most {:.0} MB ({} spans) waiting for export",
-        megabytes(recorder),
-        megabytes(vectors),
-        megabytes(queue),
-        settings.otel.limits.queue,
+        "memory      at most {recorder:.0} MB recording, {vectors:.0} MB requests made ahead, {spans}"
     )
 }
 
