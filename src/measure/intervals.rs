@@ -24,7 +24,7 @@ pub struct PerClock<T> {
     pub lag: T,
 }
 
-/// What happened in one interval, by intended start.
+/// What happened in one interval or stage, by intended start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
     /// How requests ended.
