@@ -251,3 +251,51 @@ impl Intervals {
         self.late.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Cut, Outcome};
+    use crate::trace::TraceRef;
+
+    /// Due at that millisecond of the window, answered 2 ms later.
+    fn record(intervals: &mut Intervals, due: u64) {
+        let intended = Nanos::from_millis(due);
+        let sample = Sample {
+            operation: 0,
+            intended,
+            sent: Some(intended),
+            done: intended + Nanos::from_millis(2),
+            outcome: Outcome::Succeeded { hits: 1 },
+            trace: TraceRef { trace_id: 1, span_id: 1, sampled: false },
+            connection: 0,
+            hits_expected: 1,
+        };
+        intervals.record(intended, &sample, true);
+    }
+
+    /// How many spans of the first interval are packed.
+    fn packed(intervals: &Intervals) -> [u64; 3] {
+        let PerClock { response, service, lag } = &intervals.closed[0].timings;
+        [response.count(), service.count(), lag.count()]
+    }
+
+    #[test]
+    fn each_request_packs_one_histogram_and_a_late_one_in_between_is_not_lost() {
+        let parts = Parts::Even(Cut::of(Nanos::from_secs(30)));
+        let mut intervals = Intervals::new(parts, Nanos::from_secs(1));
+        [100, 1_100].into_iter().for_each(|due| record(&mut intervals, due));
+        assert!(intervals.closed.is_empty(), "of three open ones, two are in use");
+        record(&mut intervals, 2_100);
+        assert_eq!(packed(&intervals), [1, 0, 0]);
+        record(&mut intervals, 200);
+        assert_eq!(packed(&intervals), [1, 1, 0]);
+        record(&mut intervals, 2_200);
+        assert_eq!(packed(&intervals), [1, 1, 1]);
+        let all = intervals.finish();
+        assert_eq!(
+            all.iter().take(3).map(|interval| interval.timings.lag.count()).collect::<Vec<_>>(),
+            [2, 1, 2]
+        );
+    }
+}
