@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use milvus_load::measure::{Outcome, Recorder, RecorderConfig, Sample};
+use milvus_load::random::{splitmix64, unit_interval};
 use milvus_load::trace::TraceRef;
 use milvus_load::units::Nanos;
 
@@ -33,53 +34,83 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const WINDOW: Nanos = Nanos::from_secs(60);
+/// A pseudo-random number within 0 to 1, of this index.
+fn unit(index: u64) -> f64 {
+    unit_interval(splitmix64(index))
+}
 
-/// The most bytes held at any moment while `samples` were recorded over the window, the recorder itself included.
-fn peak_of(samples: u64, config: RecorderConfig) -> usize {
+/// Spread over three octaves around 2 ms, as answers are; every 50th fails, every 1,000th is late by 20 s.
+fn sample(index: u64, samples: u64, window: Nanos) -> Sample {
+    let intended = Nanos::new((window.get() as f64 / samples as f64 * index as f64) as u64);
+    let spread: f64 = (0..4).map(|part| unit(4 * index + part)).sum::<f64>() - 2.0;
+    let response =
+        (2e6 * (0.9 * spread).exp()) as u64 + if index.is_multiple_of(1_000) { 20_000_000_000 } else { 0 };
+    let outcome = match index % 50 {
+        0 => Outcome::Failed { grpc: 14, milvus: (index % 1_000) as i32, message: "unavailable".into() },
+        _ => Outcome::Succeeded { hits: 10 },
+    };
+    Sample {
+        operation: (index / 2 % 2) as usize,
+        intended,
+        sent: Some(intended + Nanos::new((5e4 * (1.0 + unit(!index))) as u64)),
+        done: intended + Nanos::new(response),
+        outcome,
+        trace: TraceRef { trace_id: u128::from(index), span_id: index, sampled: false },
+        connection: (index % 4) as u16,
+        hits_expected: 10,
+    }
+}
+
+/// `stages` of one length.
+fn config(window: Nanos, stages: u64) -> RecorderConfig {
+    RecorderConfig {
+        operations: 2,
+        connections: 4,
+        window_start: Nanos::ZERO,
+        window,
+        stages: (0..stages).map(|stage| Nanos::new(window.get() / stages * stage)).collect(),
+        longest: Nanos::from_secs(20),
+        slowest: 50,
+        seed: 1,
+    }
+}
+
+/// The most bytes held at any moment while two workers recorded `samples` of two operations over the window and were merged:
+/// the recorders themselves included.
+fn peak_of(samples: u64, window: Nanos, config: &RecorderConfig) -> usize {
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let mut recorder = Recorder::new(config);
+    let mut workers = [Recorder::new(config.clone()), Recorder::new(config.clone())];
     for index in 0..samples {
-        let intended = Nanos::new(WINDOW.get() / samples * index);
-        // 1,000 different response times over three orders of magnitude; every 50th fails, every 1,000th is late by 20 s.
-        let response =
-            200_000 + (index * 7_919 % 1_000) * 200_000 + if index % 1_000 == 0 { 20_000_000_000 } else { 0 };
-        let outcome = match index % 50 {
-            0 => Outcome::Failed { grpc: 14, milvus: (index % 1_000) as i32, message: "unavailable".into() },
-            _ => Outcome::Succeeded { hits: 10 },
-        };
-        recorder.record(&Sample {
-            operation: (index % 2) as usize,
-            intended,
-            sent: Some(intended),
-            done: intended + Nanos::new(response),
-            outcome,
-            trace: TraceRef { trace_id: u128::from(index), span_id: index, sampled: true },
-            connection: (index % 4) as u16,
-            hits_expected: 10,
-        });
+        workers[(index % 2) as usize].record(&sample(index, samples, window));
     }
-    let recorded = recorder.finish();
+    let [one, other] = workers.map(Recorder::finish);
+    let mut recorded = one;
+    recorded.merge(&other).expect("of one run");
     assert_eq!(recorded.total().offered(), samples);
     PEAK.load(Ordering::Relaxed) - before
 }
 
+/// More samples in the same time fill more buckets of each second, and no more than that. One test, for there is one count.
 #[test]
-fn a_million_samples_take_no_more_memory_than_a_hundred_thousand() {
-    let config = RecorderConfig {
-        operations: 2,
-        connections: 4,
-        window_start: Nanos::ZERO,
-        window: WINDOW,
-        longest: Nanos::from_secs(3),
-        slowest: 50,
-        seed: 1,
-    };
-    let (few, many) = (peak_of(100_000, config), peak_of(1_000_000, config));
-    let stated = config.memory_bytes();
-    // Ten times the samples in the same seconds fill more buckets of each second: the packed intervals may be larger.
-    assert!(many <= few + few / 20, "100,000 samples took {few} bytes, 1,000,000 took {many}");
-    assert!(many <= stated, "{many} bytes taken, {stated} stated");
-    assert!(stated <= 2 * many, "{stated} bytes stated, only {many} taken");
+fn ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million() {
+    let minute = Nanos::from_secs(60);
+    let config_of_minute = config(minute, 1);
+    let few = peak_of(1_000_000, minute, &config_of_minute);
+    let many = peak_of(10_000_000, minute, &config_of_minute);
+    assert!(many < few + 1_000_000, "a million samples took {few} bytes, ten million {many}");
+    within_bounds(many, &config_of_minute);
+    // As many intervals and stages as there can be.
+    let longest = Nanos::from_secs(600);
+    let most = config(longest, 64);
+    within_bounds(peak_of(10_000_000, longest, &most), &most);
+}
+
+fn within_bounds(peak: usize, config: &RecorderConfig) {
+    let stated = 2 * config.memory_bytes();
+    let of =
+        format!("{} stages in {}: {peak} bytes at most, {stated} stated", config.stages.len(), config.window);
+    println!("{of}");
+    assert!(peak < 60_000_000, "{of}");
+    assert!(peak <= stated && stated <= 2 * peak, "{of}");
 }

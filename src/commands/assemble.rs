@@ -31,6 +31,7 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     report.fill(&Source {
         recorded: &observed.finished.recorded,
         operations: &workload.operations,
+        streams: &workload.load.streams,
         anchor_unix_ns: observed.finished.clock.unix_nanos(Nanos::ZERO),
         measured,
         slow: workload.trace.slow,

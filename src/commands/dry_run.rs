@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 
+use crate::engine::Course;
 use crate::units::Nanos;
-use crate::workload::{Arrival, LoadModel, OperationKind, Stream, Workload};
+use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
 
-use super::planning;
 use super::settings::Settings;
-
-/// Bytes that a waiting span takes in the exporter's queue, about.
-const SPAN_BYTES: usize = 150;
+use super::{planning, tracing};
 
 /// Prints the plan.
 ///
@@ -43,21 +41,28 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
 
 fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io::Result<()> {
     let load = &workload.load;
-    let model = match stream.model {
+    let model = match &stream.model {
         LoadModel::Open { rate, arrival } => {
             let arrival = match arrival {
                 Arrival::Constant => "constant",
                 Arrival::Poisson => "Poisson",
             };
-            let requests = rate.get() * load.duration.as_secs_f64();
+            let at = match rate {
+                Rates::Constant(rate) => format!("at {rate}"),
+                Rates::Staged { stages, .. } => format!("in {} stage(s)", stages.len()),
+            };
+            let requests = requests(workload, rate, Nanos::ZERO, load.duration.into());
             format!(
-                "open loop, {arrival} arrivals at {rate}: about {requests:.0} requests measured, at most {} in flight",
+                "open loop, {arrival} arrivals {at}: about {requests:.0} requests measured, at most {} in flight",
                 load.max_in_flight
             )
         }
         LoadModel::Closed { concurrency } => format!("closed loop, {concurrency} request(s) under way"),
     };
     writeln!(out, "stream      {}: {model}", stream.name)?;
+    if let LoadModel::Open { rate: rates @ Rates::Staged { .. }, .. } = &stream.model {
+        print_stages(workload, rates, out)?;
+    }
     let total: f64 = stream.shares.iter().map(|(_, weight)| weight).sum();
     for &(index, weight) in &stream.shares {
         let operation = &workload.operations[index];
@@ -71,19 +76,43 @@ fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io
     Ok(())
 }
 
+/// Requests that are due between two moments of the window, on average.
+fn requests(workload: &Workload, rates: &Rates, start: Nanos, end: Nanos) -> f64 {
+    let warmup = Nanos::from(workload.load.warmup);
+    Course::of(rates).requests(warmup + start, warmup + end)
+}
+
+fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::Result<()> {
+    let starts = rates.starts();
+    let ends = starts.iter().copied().skip(1).chain([Nanos::from(workload.load.duration)]);
+    for (start, end) in starts.iter().copied().zip(ends) {
+        let rate = match rates.over(start, end) {
+            (from, to) if from == to => format!("{from}/s"),
+            (from, to) => format!("{from} to {to}/s"),
+        };
+        let times = format!("{} to {} s", start.as_secs_f64(), end.as_secs_f64());
+        let requests = requests(workload, rates, start, end);
+        writeln!(out, "            {times:>16}  {rate:<18}  about {requests:.0} requests")?;
+    }
+    Ok(())
+}
+
 fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
     let workload = &settings.workload;
     let recorder = planning::recorder(workload).memory_bytes() * workers;
-    let queue = settings.otel.limits.queue * SPAN_BYTES;
     let vectors = planning::vector_bytes(workload);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    let spans = match tracing::builds_spans(workload) {
+        true => {
+            let limits = settings.otel.limits;
+            format!("{:.0} MB ({} spans) waiting for export", megabytes(limits.most_bytes()), limits.queue)
+        }
+        false => "no spans".to_owned(),
+    };
+    let (recorder, vectors) = (megabytes(recorder), megabytes(vectors));
     writeln!(
         out,
-        "memory      about {:.0} MB recording, {:.0} MB requests made ahead, at most {:.0} MB ({} spans) waiting for export",
-        megabytes(recorder),
-        megabytes(vectors),
-        megabytes(queue),
-        settings.otel.limits.queue,
+        "memory      at most {recorder:.0} MB recording, {vectors:.0} MB requests made ahead, {spans}"
     )
 }
 
@@ -91,7 +120,7 @@ fn print_settings(workload: &Workload, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "settings")?;
     let width = workload.settings.iter().map(|setting| setting.key.len()).max().unwrap_or(0);
     for setting in &workload.settings {
-        writeln!(out, "  {:width$}  {}  ({})", setting.key, setting.value, setting.from)?;
+        writeln!(out, "  {:width$}  {}  ({})", setting.key, setting.as_toml(), setting.from)?;
     }
     Ok(())
 }

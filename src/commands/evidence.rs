@@ -58,10 +58,11 @@ fn waited_share(observed: &Observed) -> Option<f64> {
 fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Vec<StreamEvidence> {
     let start = Nanos::from(workload.load.warmup);
     let records = &observed.finished.recorded.operations;
-    let evidence = |(index, stream): (usize, &Stream)| match stream.model {
+    let evidence = |(index, stream): (usize, &Stream)| match &stream.model {
         LoadModel::Closed { .. } => None,
         LoadModel::Open { rate, arrival } => {
-            let arrivals = Schedule::new(workload.data.seed, index as u64, arrival, rate, start + measured);
+            let (seed, end) = (workload.data.seed, start + measured);
+            let arrivals = Schedule::new(seed, index as u64, *arrival, rate.clone(), end);
             Some(StreamEvidence {
                 name: stream.name.clone(),
                 planned: arrivals.filter(|due| due.at >= start).count() as u64,

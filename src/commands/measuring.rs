@@ -10,13 +10,13 @@ use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
 use crate::trace::exporter::{ExportReport, Exporter};
-use crate::units::{Fraction, Nanos};
+use crate::units::Nanos;
 use crate::workload::Workload;
 
 use super::run_progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
-use super::tracing::{Collector, RunTracing};
+use super::tracing::{Collector, RunTracing, builds_spans};
 use super::{Failure, planning, scrape};
 
 /// Between two looks at a run under way, for the progress line.
@@ -98,7 +98,7 @@ async fn observe(
     if let Some(note) = target.export_note(workload) {
         progress.say(&note);
     }
-    let traced = workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO;
+    let traced = builds_spans(workload);
     let mut log = SetupLog::new(tracing.tracing.entropy.generator(u64::MAX), traced);
     let mut setup = Setup::new(workload, &session, (&dialer, &headers), &mut log, progress, stop);
     let prepared = unless_stopped(stop, setup.prepare()).await?;

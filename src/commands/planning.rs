@@ -46,6 +46,7 @@ pub fn recorder(workload: &Workload) -> RecorderConfig {
         connections: connections(workload),
         window_start: Nanos::from(workload.load.warmup),
         window: Nanos::from(workload.load.duration),
+        stages: workload.load.stage_starts(),
         longest: Nanos::from(workload.target.timeout) + Nanos::from(workload.load.drain),
         slowest: workload.trace.slowest,
         seed: workload.data.seed,

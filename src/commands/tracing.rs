@@ -97,9 +97,14 @@ impl RunTracing {
     }
 }
 
+/// Whether any request may be sampled and so have a span.
+pub fn builds_spans(workload: &Workload) -> bool {
+    workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO
+}
+
 fn look(settings: &Settings) -> anyhow::Result<Collector> {
     let trace = &settings.workload.trace;
-    if !trace.enabled || trace.sample_fraction == Fraction::ZERO {
+    if !builds_spans(&settings.workload) {
         return Ok(Collector::NotNeeded);
     }
     let endpoint = Endpoint::parse(&trace.otlp_endpoint)?;

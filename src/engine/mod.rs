@@ -5,6 +5,7 @@
 //! [`Sample`](crate::measure::Sample) (unless the run is stopped, then every arrival that came due); workers share
 //! nothing while measuring but the newest write's timestamp.
 
+mod course;
 mod feed;
 mod live;
 mod plan;
@@ -15,6 +16,7 @@ mod schedule;
 mod stop;
 mod worker;
 
+pub use course::Course;
 pub use feed::InsertSource;
 pub use live::{Live, LiveTotals};
 pub use plan::{Plan, PlannedOperation, Requests, Tracing};

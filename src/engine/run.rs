@@ -80,7 +80,7 @@ impl Execution {
             let counters = Arc::new(Live::default());
             let order = Order {
                 index,
-                recorder: plan.recorder,
+                recorder: plan.recorder.clone(),
                 plan: Arc::clone(&plan),
                 spans: spans.clone(),
                 live: Arc::clone(&counters),

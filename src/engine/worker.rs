@@ -136,15 +136,16 @@ async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) {
 async fn send_all(desk: &Rc<Desk>, worker: usize) -> Result<(), EngineError> {
     let mut streams: Vec<JoinHandle<Result<(), EngineError>>> = Vec::new();
     for (stream, settings) in desk.plan.streams.iter().enumerate() {
-        match settings.model {
+        match &settings.model {
             LoadModel::Open { rate, arrival } => {
-                let arrivals = Schedule::new(desk.plan.seed, stream as u64, arrival, rate, desk.plan.end());
+                let (seed, end) = (desk.plan.seed, desk.plan.end());
+                let arrivals = Schedule::new(seed, stream as u64, *arrival, rate.clone(), end);
                 let open = open_loop(Rc::clone(desk), worker, stream, arrivals);
                 streams.push(tokio::task::spawn_local(open));
             }
             LoadModel::Closed { concurrency } => {
                 let next = Rc::new(Cell::new(0));
-                for _ in 0..desk.plan.share(concurrency, worker) {
+                for _ in 0..desk.plan.share(*concurrency, worker) {
                     let slot = closed_loop(Rc::clone(desk), worker, stream, Rc::clone(&next));
                     streams.push(tokio::task::spawn_local(slot));
                 }

@@ -1,47 +1,17 @@
-//! The window cut into at most 600 intervals of one length, each with counters and histograms of its own.
+//! The parts of a window, each with counters and histograms of its own: its intervals, and likewise its stages.
 //!
-//! Invariant: the intervals together hold every sample of the window, so that their histograms sum to the run's exactly.
-//! Only intervals that can still receive samples have open histograms; the older ones are packed, and a
-//! sample that comes later still is kept aside and merged in.
+//! Invariant: the parts together hold every sample of the window, so that their histograms sum to the run's exactly.
+//! Only parts that can still receive samples have open histograms; the older ones are packed, one histogram at a time so
+//! that no request waits for more than that (some 20 us), and a sample that comes later still is kept aside and merged in.
 
 use super::counters::Counters;
+use super::cut::Parts;
 use super::histogram::{PackScratch, Packed, Timings};
 use super::sample::Sample;
 use crate::units::Nanos;
 
-/// The most intervals that a window is cut into.
-pub const MOST_INTERVALS: u64 = 600;
-/// The most intervals that are open at once: 6.2 MiB per worker and operation. What is later goes the slow way.
-const MOST_OPEN: u64 = 16;
 /// Late spans kept aside before they are merged into the packed histograms: 96 KiB.
 const LATE: usize = 4_096;
-
-/// How a window is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Length of every interval but the last, which may be shorter; whole seconds.
-    pub length: Nanos,
-    /// How many.
-    pub count: usize,
-}
-
-impl Cut {
-    /// max(1 s, window / 600 rounded up to whole seconds), at least one interval.
-    pub fn of(window: Nanos) -> Self {
-        let second = Nanos::from_secs(1).get();
-        let seconds = window.get().div_ceil(second).div_ceil(MOST_INTERVALS).max(1);
-        let length = Nanos::from_secs(seconds);
-        let count = window.get().div_ceil(length.get()).clamp(1, MOST_INTERVALS);
-        // At most 600.
-        Self { length, count: count as usize }
-    }
-
-    /// How many intervals are open at once, where a request may end up to `longest` after its interval's end.
-    fn open(&self, longest: Nanos) -> usize {
-        let open = (longest.get().div_ceil(self.length.get()) + 2).min(MOST_OPEN);
-        self.count.min(open as usize)
-    }
-}
 
 /// One value for each of a request's three numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +24,7 @@ pub struct PerClock<T> {
     pub lag: T,
 }
 
-/// What happened in one interval, by intended start.
+/// What happened in one interval or stage, by intended start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
     /// How requests ended.
@@ -88,6 +58,7 @@ pub(super) fn merge_all(into: &mut [Interval], from: &[Interval]) {
     into.iter_mut().zip(from).for_each(|(into, from)| into.merge(from, &mut scratch));
 }
 
+/// The histograms and counters of a part that receives samples.
 #[derive(Debug)]
 struct Open {
     counters: Counters,
@@ -101,20 +72,9 @@ impl Open {
         Self { counters: Counters::default(), in_flight_max: 0, timings }
     }
 
-    /// Packs what it holds and empties it for the next interval.
-    fn close(&mut self, scratch: &mut PackScratch) -> Interval {
-        let PerClock { response, service, lag } = &mut self.timings;
-        let closed = Interval {
-            counters: std::mem::take(&mut self.counters),
-            in_flight_max: std::mem::take(&mut self.in_flight_max),
-            timings: PerClock {
-                response: response.pack(scratch),
-                service: service.pack(scratch),
-                lag: lag.pack(scratch),
-            },
-        };
-        [response, service, lag].into_iter().for_each(Timings::clear);
-        closed
+    fn record(&mut self, sample: &Sample, succeeded: bool) {
+        self.counters.record(&sample.outcome);
+        for_each_span(sample, succeeded, |which, span| self.timings.get_mut(which).record(span));
     }
 }
 
@@ -125,69 +85,89 @@ enum Which {
     Lag,
 }
 
-/// One worker's intervals of one operation while it records.
+impl Which {
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Response => Some(Self::Service),
+            Self::Service => Some(Self::Lag),
+            Self::Lag => None,
+        }
+    }
+}
+
+impl<T> PerClock<T> {
+    const fn get_mut(&mut self, which: Which) -> &mut T {
+        match which {
+            Which::Response => &mut self.response,
+            Which::Service => &mut self.service,
+            Which::Lag => &mut self.lag,
+        }
+    }
+}
+
+/// Response and service of the succeeded, lag of all that were sent.
+fn for_each_span(sample: &Sample, succeeded: bool, mut take: impl FnMut(Which, Nanos)) {
+    if succeeded {
+        take(Which::Response, sample.response());
+        sample.service().into_iter().for_each(|span| take(Which::Service, span));
+    }
+    sample.lag().into_iter().for_each(|span| take(Which::Lag, span));
+}
+
+/// One worker's parts of one operation while it records.
 #[derive(Debug)]
 pub(super) struct Intervals {
-    cut: Cut,
-    /// Finished intervals, in order: 0 up to the first open one.
+    parts: Parts,
+    /// Parts that are over, in order: 0 up to the first that is open.
     closed: Vec<Interval>,
-    /// A ring: interval i is in slot i mod its length.
+    /// A ring: part i is in slot i mod its length.
     open: Vec<Open>,
+    /// What of the last closed one is still in the ring, to be packed next.
+    to_pack: Option<Which>,
     late: Vec<(usize, Which, Nanos)>,
     scratch: PackScratch,
 }
 
 impl Intervals {
     /// With all open histograms allocated.
-    pub(super) fn new(cut: Cut, longest: Nanos) -> Self {
+    pub(super) fn new(parts: Parts, longest: Nanos) -> Self {
         Self {
-            cut,
-            closed: Vec::with_capacity(cut.count),
-            open: (0..cut.open(longest)).map(|_| Open::new()).collect(),
+            closed: Vec::with_capacity(parts.count()),
+            open: (0..parts.open(longest)).map(|_| Open::new()).collect(),
+            parts,
+            to_pack: None,
             late: Vec::with_capacity(LATE),
             scratch: PackScratch::default(),
         }
     }
 
-    /// Bytes occupied from the start on; packed intervals come on top, see [`packed_bytes`](Self::packed_bytes).
-    pub(super) fn memory_bytes(cut: Cut, longest: Nanos) -> usize {
+    /// Bytes occupied by the end of the run, at most. Packed histograms by a generous rule: 6 KiB each (42,000 samples over
+    /// two octaves take 4 KiB).
+    pub(super) fn memory_bytes(parts: &Parts, longest: Nanos) -> usize {
         // Serializing takes up to 9 bytes per bucket, twice: once to write and once to copy.
         let scratch = 3 * 9 * Timings::<u32>::memory_bytes() / 4;
-        cut.open(longest) * 3 * Timings::<u32>::memory_bytes()
-            + cut.count * size_of::<Interval>()
+        parts.open(longest) * 3 * Timings::<u32>::memory_bytes()
+            + parts.count() * (size_of::<Interval>() + 3 * 6 * 1024)
             + LATE * size_of::<(usize, Which, Nanos)>()
             + scratch
     }
 
-    /// Bytes that the packed histograms come to, by a generous rule: 6 KiB each (facts: 6,000 samples take 2 KiB).
-    pub(super) const fn packed_bytes(cut: Cut) -> usize {
-        cut.count * 3 * 6 * 1024
-    }
-
     /// Takes in a sample that is due `since_start` after the window's start.
     pub(super) fn record(&mut self, since_start: Nanos, sample: &Sample, succeeded: bool) {
-        let index = self.index(since_start);
-        let (response, service, lag) = (sample.response(), sample.service(), sample.lag());
-        if let Some(open) = self.open(index) {
-            open.counters.record(&sample.outcome);
-            if succeeded {
-                open.timings.response.record(response);
-                service.into_iter().for_each(|span| open.timings.service.record(span));
+        let index = self.parts.index(since_start);
+        match self.open(index) {
+            Some(open) => open.record(sample, succeeded),
+            None => {
+                self.closed[index].counters.record(&sample.outcome);
+                for_each_span(sample, succeeded, |which, span| self.keep_late(index, which, span));
             }
-            lag.into_iter().for_each(|span| open.timings.lag.record(span));
-        } else {
-            self.closed[index].counters.record(&sample.outcome);
-            if succeeded {
-                self.keep_late(index, Which::Response, response);
-                service.into_iter().for_each(|span| self.keep_late(index, Which::Service, span));
-            }
-            lag.into_iter().for_each(|span| self.keep_late(index, Which::Lag, span));
         }
+        self.pack_one();
     }
 
     /// Notes how many are in flight, now that a request due `since_start` after the window's start is.
     pub(super) fn in_flight(&mut self, since_start: Nanos, now_in_flight: u32) {
-        let index = self.index(since_start);
+        let index = self.parts.index(since_start);
         let most = match self.open(index) {
             Some(open) => &mut open.in_flight_max,
             None => &mut self.closed[index].in_flight_max,
@@ -195,33 +175,59 @@ impl Intervals {
         *most = (*most).max(now_in_flight);
     }
 
-    /// All intervals of the window, in order.
+    /// All parts of the window, in order.
     pub(super) fn finish(mut self) -> Vec<Interval> {
         self.merge_late();
-        while self.closed.len() < self.cut.count {
+        while self.closed.len() < self.parts.count() {
             self.close_oldest();
         }
+        self.pack_rest();
         self.closed
     }
 
-    fn index(&self, since_start: Nanos) -> usize {
-        let index = since_start.get() / self.cut.length.get();
-        usize::try_from(index).unwrap_or(usize::MAX).min(self.cut.count - 1)
-    }
-
-    /// The open histograms of an interval; `None` where it is closed already.
+    /// The open histograms of a part; `None` where it is closed already.
     fn open(&mut self, index: usize) -> Option<&mut Open> {
-        while index >= self.closed.len() + self.open.len() {
+        while index >= self.closed.len() + self.most_open() {
             self.close_oldest();
         }
         let slot = index % self.open.len();
         (index >= self.closed.len()).then(|| &mut self.open[slot])
     }
 
+    /// All slots of the ring but the one that is being packed; where there is a slot for every part, all.
+    fn most_open(&self) -> usize {
+        if self.open.len() < self.parts.count() { self.open.len() - 1 } else { self.open.len() }
+    }
+
     fn close_oldest(&mut self) {
+        self.pack_rest();
         let slot = self.closed.len() % self.open.len();
-        let closed = self.open[slot].close(&mut self.scratch);
-        self.closed.push(closed);
+        let open = &mut self.open[slot];
+        self.closed.push(Interval {
+            counters: std::mem::take(&mut open.counters),
+            in_flight_max: std::mem::take(&mut open.in_flight_max),
+            timings: PerClock::default(),
+        });
+        self.to_pack = Some(Which::Response);
+    }
+
+    /// Packs one histogram of the part that was closed last, and empties it for the next part.
+    fn pack_one(&mut self) {
+        if let Some(which) = self.to_pack
+            && let Some(last) = self.closed.len().checked_sub(1)
+        {
+            let slot = last % self.open.len();
+            let timings = self.open[slot].timings.get_mut(which);
+            *self.closed[last].timings.get_mut(which) = timings.pack(&mut self.scratch);
+            timings.clear();
+            self.to_pack = which.next();
+        }
+    }
+
+    fn pack_rest(&mut self) {
+        while self.to_pack.is_some() {
+            self.pack_one();
+        }
     }
 
     fn keep_late(&mut self, index: usize, which: Which, span: Nanos) {
@@ -233,15 +239,11 @@ impl Intervals {
 
     /// Unpacks each histogram that has late spans once, however many there are.
     fn merge_late(&mut self) {
+        self.pack_rest();
         self.late.sort_unstable();
         for group in self.late.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let (index, which, _) = group[0];
-            let timings = &mut self.closed[index].timings;
-            let packed = match which {
-                Which::Response => &mut timings.response,
-                Which::Service => &mut timings.service,
-                Which::Lag => &mut timings.lag,
-            };
+            let packed = self.closed[index].timings.get_mut(which);
             let mut unpacked = packed.unpack();
             group.iter().for_each(|&(_, _, span)| unpacked.record(span));
             *packed = unpacked.pack(&mut self.scratch);
@@ -253,28 +255,47 @@ impl Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{Cut, Outcome};
+    use crate::trace::TraceRef;
 
-    #[test]
-    fn a_window_is_cut_into_whole_seconds_and_at_most_600() {
-        let cut = |millis| {
-            let cut = Cut::of(Nanos::from_millis(millis));
-            (cut.length.as_secs_f64(), cut.count)
+    /// Due at that millisecond of the window, answered 2 ms later.
+    fn record(intervals: &mut Intervals, due: u64) {
+        let intended = Nanos::from_millis(due);
+        let sample = Sample {
+            operation: 0,
+            intended,
+            sent: Some(intended),
+            done: intended + Nanos::from_millis(2),
+            outcome: Outcome::Succeeded { hits: 1 },
+            trace: TraceRef { trace_id: 1, span_id: 1, sampled: false },
+            connection: 0,
+            hits_expected: 1,
         };
-        assert_eq!(cut(0), (1.0, 1));
-        assert_eq!(cut(30_000), (1.0, 30));
-        assert_eq!(cut(30_500), (1.0, 31));
-        assert_eq!(cut(600_000), (1.0, 600));
-        assert_eq!(cut(600_001), (2.0, 301));
-        assert_eq!(cut(3_600_000), (6.0, 600));
-        let year = Cut::of(Nanos::from_secs(365 * 86_400));
-        assert_eq!((year.count, year.length), (600, Nanos::from_secs(52_560)));
+        intervals.record(intended, &sample, true);
+    }
+
+    /// How many spans of the first interval are packed.
+    fn packed(intervals: &Intervals) -> [u64; 3] {
+        let PerClock { response, service, lag } = &intervals.closed[0].timings;
+        [response.count(), service.count(), lag.count()]
     }
 
     #[test]
-    fn only_as_many_are_open_as_can_still_receive() {
-        let cut = Cut::of(Nanos::from_secs(300));
-        assert_eq!(cut.open(Nanos::from_secs(3)), 5);
-        assert_eq!(cut.open(Nanos::from_secs(3_600)), 16);
-        assert_eq!(Cut::of(Nanos::from_secs(2)).open(Nanos::from_secs(10)), 2);
+    fn each_request_packs_one_histogram_and_a_late_one_in_between_is_not_lost() {
+        let parts = Parts::Even(Cut::of(Nanos::from_secs(30)));
+        let mut intervals = Intervals::new(parts, Nanos::from_secs(1));
+        [100, 1_100].into_iter().for_each(|due| record(&mut intervals, due));
+        assert!(intervals.closed.is_empty(), "of three open ones, two are in use");
+        record(&mut intervals, 2_100);
+        assert_eq!(packed(&intervals), [1, 0, 0]);
+        record(&mut intervals, 200);
+        assert_eq!(packed(&intervals), [1, 1, 0]);
+        record(&mut intervals, 2_200);
+        assert_eq!(packed(&intervals), [1, 1, 1]);
+        let all = intervals.finish();
+        assert_eq!(
+            all.iter().take(3).map(|interval| interval.timings.lag.count()).collect::<Vec<_>>(),
+            [2, 1, 2]
+        );
     }
 }

@@ -9,6 +9,7 @@
 //! [`Unknown`] ([`quantile`](fn@quantile)). Read [`Recorder`] first.
 
 mod counters;
+mod cut;
 mod evidence;
 mod exemplars;
 mod finding;
@@ -27,6 +28,7 @@ mod verdict;
 mod verdict_tests;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
+pub use cut::{Cut, MOST_INTERVALS};
 pub use evidence::{
     CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
     StreamEvidence, TooFewEvidence,
@@ -34,7 +36,7 @@ pub use evidence::{
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Severity};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
-pub use intervals::{Cut, Interval, MOST_INTERVALS, PerClock};
+pub use intervals::{Interval, PerClock};
 pub use moments::Moments;
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};

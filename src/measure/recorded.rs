@@ -1,9 +1,10 @@
 //! The whole record of a window, of one worker or, merged, of all.
 
 use super::counters::{Counters, Errors, Hits};
+use super::cut::Cut;
 use super::exemplars::{End, Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
-use super::intervals::{Cut, Interval, merge_all};
+use super::intervals::{Interval, merge_all};
 use super::sample::Sample;
 use crate::units::Nanos;
 
@@ -17,6 +18,8 @@ pub struct Recorded {
     pub window: Nanos,
     /// How it was cut into intervals.
     pub cut: Cut,
+    /// When its stages begin, see [`RecorderConfig::stages`](super::RecorderConfig::stages).
+    pub stages: Vec<Nanos>,
     /// By index of the operation in the workload.
     pub operations: Vec<OperationRecord>,
     /// By index of the connection.
@@ -56,6 +59,8 @@ pub struct OperationRecord {
     pub exemplars: Exemplars,
     /// The window's intervals, in order.
     pub intervals: Vec<Interval>,
+    /// The window's stages, in order; none where there are fewer than two.
+    pub stages: Vec<Interval>,
 }
 
 /// What went over one connection.
@@ -96,7 +101,7 @@ impl Recorded {
     /// Adds another worker's record of the same run.
     ///
     /// # Errors
-    /// Where window, operations or connections differ.
+    /// Where window, stages, operations or connections differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         if self.shape() != other.shape() {
             return Err(MergeError { ours: self.shape(), theirs: other.shape() });
@@ -123,11 +128,12 @@ impl Recorded {
 
     fn shape(&self) -> String {
         format!(
-            "{} operations on {} connections over {} from {}",
+            "{} operations on {} connections over {} from {} in stages from {:?}",
             self.operations.len(),
             self.connections.len(),
             self.window,
-            self.window_start
+            self.window_start,
+            self.stages.iter().map(Nanos::to_string).collect::<Vec<_>>(),
         )
     }
 }
@@ -158,5 +164,6 @@ impl OperationRecord {
         self.slowest.merge(&other.slowest);
         self.exemplars.merge(&other.exemplars);
         merge_all(&mut self.intervals, &other.intervals);
+        merge_all(&mut self.stages, &other.stages);
     }
 }

@@ -1,19 +1,20 @@
 //! One worker's record of what happened, in memory that is fixed when it is made.
 //!
-//! Recording touches a handful of histogram buckets: no lock, no clock, no allocation that grows. Once per interval and
-//! operation three histograms are packed (some 50 us). The type to read first is [`Recorder`]; what comes out is
+//! Recording touches a handful of histogram buckets: no lock, no clock, no allocation that grows. Once per interval (and
+//! stage) and operation three histograms are packed, each with another request (some 20 us). The type to read first is [`Recorder`]; what comes out is
 //! [`Recorded`].
 
 use super::counters::{Counters, Errors, Hits};
+use super::cut::{Cut, Parts};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
-use super::intervals::{Cut, Intervals};
+use super::intervals::Intervals;
 use super::recorded::{ConnectionRecord, OperationRecord, Recorded};
 use super::sample::{Outcome, Sample};
 use crate::units::Nanos;
 
 /// What a recorder must know beforehand. All workers of a run are given the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecorderConfig {
     /// How many operations the workload has.
     pub operations: usize,
@@ -23,6 +24,9 @@ pub struct RecorderConfig {
     pub window_start: Nanos,
     /// Length of the measured window.
     pub window: Nanos,
+    /// When the stages of the window begin, from its start: ascending, the first 0. With fewer than two the window is one
+    /// stage, and nothing is recorded per stage.
+    pub stages: Vec<Nanos>,
     /// How long after its intended start a request may be over: timeout and drain. Decides how long intervals stay open, not
     /// whether a sample is counted: later ones are.
     pub longest: Nanos,
@@ -38,17 +42,24 @@ impl RecorderConfig {
         Cut::of(self.window)
     }
 
+    /// The window's intervals, and its stages where it has more than one.
+    fn parts(&self) -> (Parts, Option<Parts>) {
+        let stages = (self.stages.len() > 1).then(|| Parts::At(self.stages.clone()));
+        (Parts::Even(self.cut()), stages)
+    }
+
     /// Bytes that one worker's recorder occupies by the end of the run, at most: as if it used every connection. All but the
     /// packed intervals (18 KiB each, an estimate) is allocated before the first sample or with a connection's first.
     pub fn memory_bytes(&self) -> usize {
-        let cut = self.cut();
+        let (intervals, stages) = self.parts();
+        let of_parts = |parts: &Parts| Intervals::memory_bytes(parts, self.longest);
         let per_operation = 6 * Timings::<u64>::memory_bytes()
             + size_of::<OperationRecord>()
             + Errors::memory_bytes()
             + Slowest::memory_bytes(self.slowest)
             + Exemplars::memory_bytes()
-            + Intervals::memory_bytes(cut, self.longest)
-            + Intervals::packed_bytes(cut);
+            + of_parts(&intervals)
+            + stages.as_ref().map_or(0, of_parts);
         self.operations * per_operation + usize::from(self.connections) * ConnectionRecord::memory_bytes()
     }
 }
@@ -65,21 +76,42 @@ enum Place {
 #[derive(Debug)]
 pub struct Recorder {
     config: RecorderConfig,
-    operations: Vec<(OperationRecord, Intervals)>,
+    operations: Vec<OperationRecorder>,
     connections: Vec<ConnectionRecord>,
     stray: u64,
+}
+
+/// What a recorder has of one operation.
+#[derive(Debug)]
+struct OperationRecorder {
+    record: OperationRecord,
+    intervals: Intervals,
+    stages: Option<Intervals>,
+}
+
+impl OperationRecorder {
+    fn new(config: &RecorderConfig) -> Self {
+        let (intervals, stages) = config.parts();
+        Self {
+            record: OperationRecord::new(config.slowest, config.seed),
+            intervals: Intervals::new(intervals, config.longest),
+            stages: stages.map(|stages| Intervals::new(stages, config.longest)),
+        }
+    }
+
+    fn finish(self) -> OperationRecord {
+        let stages = self.stages.map(Intervals::finish).unwrap_or_default();
+        OperationRecord { intervals: self.intervals.finish(), stages, ..self.record }
+    }
 }
 
 impl Recorder {
     /// Allocates everything, see [`RecorderConfig::memory_bytes`].
     pub fn new(config: RecorderConfig) -> Self {
-        let operation = |_| {
-            (OperationRecord::new(config.slowest, config.seed), Intervals::new(config.cut(), config.longest))
-        };
         Self {
-            config,
-            operations: (0..config.operations).map(operation).collect(),
+            operations: (0..config.operations).map(|_| OperationRecorder::new(&config)).collect(),
             connections: vec![ConnectionRecord::default(); usize::from(config.connections)],
+            config,
             stray: 0,
         }
     }
@@ -87,7 +119,8 @@ impl Recorder {
     /// Takes one finished request in. Samples of the warm-up, and of after the window, are only counted.
     pub fn record(&mut self, sample: &Sample) {
         let place = self.place(sample.intended);
-        let Some((record, intervals)) = self.operations.get_mut(sample.operation) else {
+        let Some(OperationRecorder { record, intervals, stages }) = self.operations.get_mut(sample.operation)
+        else {
             self.stray += 1;
             return;
         };
@@ -98,6 +131,9 @@ impl Recorder {
         };
         let succeeded = matches!(sample.outcome, Outcome::Succeeded { .. });
         intervals.record(since_start, sample, succeeded);
+        if let Some(stages) = stages {
+            stages.record(since_start, sample, succeeded);
+        }
         record.record(sample);
         // A request that was never sent was on no connection.
         if sample.sent.is_some()
@@ -110,28 +146,28 @@ impl Recorder {
     /// Notes that a request became due and this worker has now so many due and not done.
     pub fn in_flight(&mut self, operation: usize, intended: Nanos, now_in_flight: u32) {
         if let Place::Window(since_start) = self.place(intended)
-            && let Some((_, intervals)) = self.operations.get_mut(operation)
+            && let Some(operation) = self.operations.get_mut(operation)
         {
-            intervals.in_flight(since_start, now_in_flight);
+            operation.intervals.in_flight(since_start, now_in_flight);
+            if let Some(stages) = &mut operation.stages {
+                stages.in_flight(since_start, now_in_flight);
+            }
         }
     }
 
     /// The counters of the window so far, of one operation: for progress.
     pub fn counters(&self, operation: usize) -> Counters {
-        self.operations.get(operation).map_or_else(Counters::default, |(record, _)| record.counters)
+        self.operations.get(operation).map_or_else(Counters::default, |operation| operation.record.counters)
     }
 
     /// Ends recording.
     pub fn finish(self) -> Recorded {
-        let operations = self.operations.into_iter().map(|(mut record, intervals)| {
-            record.intervals = intervals.finish();
-            record
-        });
         Recorded {
             window_start: self.config.window_start,
             window: self.config.window,
             cut: self.config.cut(),
-            operations: operations.collect(),
+            stages: self.config.stages,
+            operations: self.operations.into_iter().map(OperationRecorder::finish).collect(),
             connections: self.connections,
             stray: self.stray,
         }
@@ -163,6 +199,7 @@ impl OperationRecord {
             slowest: Slowest::new(slowest),
             exemplars: Exemplars::new(seed),
             intervals: Vec::new(),
+            stages: Vec::new(),
         }
     }
 

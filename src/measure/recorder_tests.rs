@@ -12,6 +12,7 @@ fn config() -> RecorderConfig {
         connections: 2,
         window_start: Nanos::from_secs(5),
         window: Nanos::from_secs(40),
+        stages: [0, 1_000, 2_500, 4_000, 4_500, 30_000].map(Nanos::from_millis).to_vec(),
         longest: Nanos::from_secs(1),
         slowest: 3,
         seed: 1,
@@ -95,6 +96,36 @@ fn a_sample_belongs_to_the_interval_of_its_intended_start_however_late_it_comes(
     assert_eq!(intervals[39].counters.succeeded, 1);
 }
 
+/// Stages begin at 0, 1, 2.5, 4, 4.5 and 30 s after the window's start at 5 s.
+#[test]
+fn a_sample_belongs_to_the_stage_of_its_intended_start() {
+    let ok = || Outcome::Succeeded { hits: 1 };
+    let recorded = record(&[
+        sample(0, 4_999, 2, ok()),
+        sample(0, 5_999, 5_000, ok()),
+        sample(0, 6_000, 2, ok()),
+        sample(0, 9_499, 2, failed()),
+        sample(0, 9_500, 0, Outcome::NotSent),
+        sample(0, 44_999, 2, ok()),
+        // All the others are long packed.
+        sample(0, 5_000, 39_000, ok()),
+    ]);
+    let told: Vec<_> =
+        recorded.operations[0].stages.iter().map(|s| (s.counters.succeeded, s.counters.offered())).collect();
+    assert_eq!(told, [(2, 2), (1, 1), (0, 0), (0, 1), (0, 1), (1, 1)]);
+    let slowest = recorded.operations[0].stages[0].timings.response.unpack().moments().max();
+    assert_eq!(slowest, Some(Nanos::from_millis(39_000)));
+}
+
+#[test]
+fn a_window_of_one_stage_is_not_recorded_twice() {
+    for stages in [vec![], vec![Nanos::ZERO]] {
+        let mut recorder = Recorder::new(RecorderConfig { stages, ..config() });
+        recorder.record(&sample(0, 6_000, 2, Outcome::TimedOut));
+        assert!(recorder.finish().operations[0].stages.is_empty());
+    }
+}
+
 #[test]
 fn samples_of_an_unknown_operation_are_told_and_not_lost_in_silence() {
     assert_eq!(record(&[sample(9, 6_000, 1, Outcome::TimedOut)]).stray, 1);
@@ -131,8 +162,21 @@ fn assert_same(a: &OperationRecord, b: &OperationRecord) {
     assert!(a.response == b.response && a.service == b.service && a.lag == b.lag);
     assert!(a.failure_response == b.failure_response && a.failure_service == b.failure_service);
     assert!(a.timeouts == b.timeouts && a.errors == b.errors);
-    assert_eq!((a.hits, &a.intervals), (b.hits, &b.intervals));
+    assert_eq!((a.hits, &a.intervals, &a.stages), (b.hits, &b.intervals, &b.stages));
     assert!(a.slowest.all().eq(b.slowest.all()) && a.slowest.sampled().eq(b.slowest.sampled()));
+}
+
+#[track_caller]
+fn sum_to_the_run(parts: &[Interval], run: &OperationRecord) {
+    let mut counters = Counters::default();
+    let mut sums = [Timings::new(), Timings::new(), Timings::new()];
+    for part in parts {
+        counters.merge(&part.counters);
+        let PerClock { response, service, lag } = &part.timings;
+        sums.iter_mut().zip([response, service, lag]).for_each(|(sum, packed)| sum.merge_packed(packed));
+    }
+    assert_eq!(counters, run.counters);
+    assert!(sums == [run.response.clone(), run.service.clone(), run.lag.clone()]);
 }
 
 proptest! {
@@ -151,15 +195,16 @@ proptest! {
     #[test]
     fn intervals_sum_to_the_run_exactly(samples in samples()) {
         for operation in &record(&samples).operations {
-            let mut counters = Counters::default();
-            let mut sums = [Timings::new(), Timings::new(), Timings::new()];
-            for interval in &operation.intervals {
-                counters.merge(&interval.counters);
-                let PerClock { response, service, lag } = &interval.timings;
-                sums.iter_mut().zip([response, service, lag]).for_each(|(sum, packed)| sum.merge_packed(packed));
-            }
-            prop_assert_eq!(counters, operation.counters);
-            prop_assert!(sums == [operation.response.clone(), operation.service.clone(), operation.lag.clone()]);
+            assert_eq!(operation.intervals.len(), 40);
+            sum_to_the_run(&operation.intervals, operation);
+        }
+    }
+
+    #[test]
+    fn stages_sum_to_the_run_exactly(samples in samples()) {
+        for operation in &record(&samples).operations {
+            assert_eq!(operation.stages.len(), 6);
+            sum_to_the_run(&operation.stages, operation);
         }
     }
 }

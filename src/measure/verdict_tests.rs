@@ -186,6 +186,7 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
         connections: 1,
         window_start: Nanos::ZERO,
         window: Nanos::from_secs(10),
+        stages: vec![],
         longest: Nanos::from_secs(1),
         slowest: 1,
         seed: 0,

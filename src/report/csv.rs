@@ -1,11 +1,13 @@
-//! The report as CSV: one row per operation for the whole run, then one per interval and operation.
+//! The report as CSV: one row per operation for the whole run, then per stage (where there are any), then per interval.
+//!
+//! Rows of `scope` `run`, and those of `stage`, and those of `interval`, each tell the whole run: sum one kind only.
 //!
 //! An unknown number is an empty cell, and `unknown` of the same clock says why: `p99_us=too_few p999_us=too_few`. Texts
 //! come from the workload's names alone ([a-z0-9_]), so no cell can be taken for a formula.
 
 use std::io::{self, Write};
 
-use super::model::{Dist, IntervalOperation, Operation, RunReport};
+use super::model::{Dist, IntervalOperation, Operation, RunReport, StageOperation};
 
 /// Writes it, with a header.
 ///
@@ -17,10 +19,17 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     for (name, operation) in &report.operations {
         writer.write_record(run_row(report.run.measured_s, name, operation))?;
     }
+    let kind = |name: &str| report.operations.get(name).map_or("", |operation| operation.kind.as_str());
+    for stage in &report.stages {
+        for (name, StageOperation { numbers, .. }) in &stage.operations {
+            let part = ("stage", stage.start_s, stage.length_s);
+            writer.write_record(part_row(part, name, kind(name), numbers))?;
+        }
+    }
     for interval in &report.intervals {
-        for (name, operation) in &interval.operations {
-            let kind = report.operations.get(name).map_or("", |operation| operation.kind.as_str());
-            writer.write_record(interval_row(interval.start_s, interval.length_s, name, kind, operation))?;
+        for (name, numbers) in &interval.operations {
+            let part = ("interval", interval.start_s, interval.length_s);
+            writer.write_record(part_row(part, name, kind(name), numbers))?;
         }
     }
     writer.flush()
@@ -66,21 +75,16 @@ fn run_row(measured_s: f64, name: &str, operation: &Operation) -> Vec<String> {
     row
 }
 
-fn interval_row(
-    start_s: f64,
-    length_s: f64,
+/// A row of an interval or a stage: its scope, start and length.
+fn part_row(
+    (scope, start_s, length_s): (&str, f64, f64),
     name: &str,
     kind: &str,
     operation: &IntervalOperation,
 ) -> Vec<String> {
     let IntervalOperation { offered, succeeded, failed, timed_out, not_sent, in_flight_max, .. } = operation;
-    let mut row = vec![
-        "interval".to_owned(),
-        start_s.to_string(),
-        length_s.to_string(),
-        name.to_owned(),
-        kind.to_owned(),
-    ];
+    let mut row =
+        vec![scope.to_owned(), start_s.to_string(), length_s.to_string(), name.to_owned(), kind.to_owned()];
     row.extend([offered, succeeded, failed, timed_out, not_sent].map(u64::to_string));
     let per_second = (length_s > 0.0).then(|| *succeeded as f64 / length_s);
     row.extend([in_flight_max.to_string(), number(per_second)]);
@@ -128,6 +132,9 @@ mod tests {
                 ["offered", "succeeded", "failed", "timed_out", "not_sent", "response_count", "lag_count"]
             {
                 assert_eq!(sum(&rows, "run", column), sum(&rows, "interval", column), "{name} {column}");
+                if !report.stages.is_empty() {
+                    assert_eq!(sum(&rows, "run", column), sum(&rows, "stage", column), "{name} {column}");
+                }
             }
         }
     }

@@ -1,17 +1,13 @@
 //! From the record of a run to the numbers of its report.
 
-use std::collections::BTreeMap;
-
 use super::model::{
-    Connection, Dist, Ending, ErrorClass, Failures, Hits, Interval, IntervalOperation, NoLink, Operation,
-    Request, RunReport,
+    Connection, Dist, Ending, ErrorClass, Failures, Hits, NoLink, Operation, Request, RunReport,
 };
-use crate::measure::{
-    Counters, End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile,
-};
+use super::parts;
+use crate::measure::{End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile};
 use crate::trace::TraceRef;
 use crate::units::Nanos;
-use crate::workload::{self, OperationKind, Slow};
+use crate::workload::{self, OperationKind, Slow, Stream};
 
 /// What a report's numbers are made of.
 pub struct Source<'a> {
@@ -19,6 +15,8 @@ pub struct Source<'a> {
     pub recorded: &'a Recorded,
     /// The workload's operations, in the order of the record.
     pub operations: &'a [workload::Operation],
+    /// The workload's streams.
+    pub streams: &'a [Stream],
     /// Wall time of the run's anchor (start of the warm-up), nanoseconds since 1970.
     pub anchor_unix_ns: u64,
     /// Length of the window, or what there was of it when the run was stopped; rates divide by it.
@@ -34,12 +32,13 @@ pub struct Source<'a> {
 }
 
 impl RunReport {
-    /// Fills in operations, intervals, requests and connections.
+    /// Fills in operations, intervals, stages, requests and connections.
     pub fn fill(&mut self, source: &Source<'_>) {
         let named = || source.operations.iter().zip(&source.recorded.operations);
         self.operations =
             named().map(|(info, record)| (info.name.clone(), operation(info, record, source))).collect();
-        self.intervals = intervals(source);
+        self.intervals = parts::intervals(source);
+        self.stages = parts::stages(source);
         self.connections = connections(source);
         let collect = |choose: &dyn Fn(&OperationRecord) -> Vec<Exemplar>| {
             let mut requests: Vec<Request> = named()
@@ -112,41 +111,6 @@ fn error_classes(errors: &Errors) -> Vec<ErrorClass> {
         classes.push(ErrorClass { grpc: None, milvus: None, count: errors.other(), message });
     }
     classes
-}
-
-fn intervals(source: &Source<'_>) -> Vec<Interval> {
-    let Recorded { cut, window, operations, .. } = source.recorded;
-    let part = |index: usize| {
-        let start = Nanos::new(cut.length.get() * index as u64);
-        let end = (start + cut.length).min(*window).min(source.measured.max(start));
-        let by_name = |(info, record): (&workload::Operation, &OperationRecord)| {
-            record.intervals.get(index).map(|interval| {
-                let Counters { succeeded, failed, timed_out, not_sent } = interval.counters;
-                let offered = interval.counters.offered();
-                let dist = |packed: &crate::measure::Packed, offered| Dist::of(&packed.unpack(), offered);
-                let numbers = IntervalOperation {
-                    offered,
-                    succeeded,
-                    failed,
-                    timed_out,
-                    not_sent,
-                    in_flight_max: interval.in_flight_max,
-                    response: dist(&interval.timings.response, offered),
-                    service: dist(&interval.timings.service, offered),
-                    lag: dist(&interval.timings.lag, interval.timings.lag.count()),
-                };
-                (info.name.clone(), numbers)
-            })
-        };
-        let operations: BTreeMap<_, _> =
-            source.operations.iter().zip(operations).filter_map(by_name).collect();
-        Interval { start_s: start.as_secs_f64(), length_s: (end - start).as_secs_f64(), operations }
-    };
-    // A run that was stopped has no intervals after its end.
-    let told = |interval: &Interval| {
-        interval.length_s > 0.0 || interval.operations.values().any(|operation| operation.offered > 0)
-    };
-    (0..cut.count).map(part).filter(told).collect()
 }
 
 fn connections(source: &Source<'_>) -> Vec<Connection> {

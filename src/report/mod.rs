@@ -16,6 +16,7 @@ pub mod from_run;
 pub mod hlog;
 pub mod json;
 pub mod model;
+mod parts;
 #[cfg(test)]
 mod report_tests;
 #[cfg(test)]

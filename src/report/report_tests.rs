@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::model::{Ending, NoLink};
 use super::{samples, schema};
+use crate::measure::Timings;
 
 fn validator() -> jsonschema::Validator {
     jsonschema::validator_for(&schema()).unwrap()
@@ -60,6 +61,38 @@ fn a_run_that_was_stopped_tells_no_intervals_after_its_end_and_divides_by_what_t
     assert_eq!(lengths, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]);
     assert_eq!(report.operations["search"].offered_per_s, Some(10.0));
     assert_eq!(report.intervals[0].operations["search"].in_flight_max, 3);
+}
+
+#[test]
+fn a_stage_has_its_rates_and_divides_by_what_there_was_of_it() {
+    let report = samples::staged();
+    let told: Vec<_> = report.stages.iter().map(|stage| (stage.start_s, stage.length_s)).collect();
+    assert_eq!(told, [(0.0, 8.0), (8.0, 8.0), (16.0, 2.0)], "stopped after 18 s");
+    let rate = |stage: usize, operation: &str| {
+        report.stages[stage].operations[operation].rate.map(|rate| (rate.from, rate.to))
+    };
+    assert_eq!((rate(0, "search"), rate(1, "search")), (Some((20.0, 20.0)), Some((20.0, 80.0))));
+    assert_eq!((rate(2, "search"), rate(2, "insert")), (Some((80.0, 40.0)), None), "half way down");
+    let search = &report.stages[1].operations["search"];
+    assert_eq!((search.offered_per_s, search.succeeded_per_s), (Some(50.0), Some(49.5)));
+    let numbers = &search.numbers;
+    assert_eq!((numbers.offered, numbers.not_sent, numbers.in_flight_max), (400, 4, 3));
+    assert_eq!((numbers.response.count, numbers.response.max_us), (396, Some(20_000.0)));
+}
+
+/// In the written form, from the texts of the histograms alone.
+#[test]
+fn stages_and_intervals_sum_to_the_run_in_the_report_too() {
+    let report = samples::staged();
+    for (name, run) in &report.operations {
+        let stages = report.stages.iter().map(|stage| &stage.operations[name].numbers.response);
+        let intervals = report.intervals.iter().map(|interval| &interval.operations[name].response);
+        for parts in [stages.collect::<Vec<_>>(), intervals.collect()] {
+            let mut sum = Timings::new();
+            parts.into_iter().for_each(|part| sum.merge(&part.timings().unwrap()));
+            assert!(sum == run.response.timings().unwrap(), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::model::*;
 use crate::measure::{Outcome, Recorded, Recorder, RecorderConfig, Sample};
 use crate::trace::TraceRef;
 use crate::units::Nanos;
-use crate::workload::{self, OperationKind, Slow};
+use crate::workload::{self, Arrival, LoadModel, OperationKind, Rates, Slow, Stage, Stream};
 
 const ANCHOR_UNIX_US: u64 = 1_700_000_000_000_000;
 const WINDOW: Nanos = Nanos::from_secs(20);
@@ -39,9 +39,28 @@ fn operations() -> Vec<workload::Operation> {
     ]
 }
 
+/// Searches at 20/s for 8 s, then up to 80/s in 8 s, then down to 0 in 4 s; inserts in a closed loop.
+fn streams() -> Vec<Stream> {
+    let stage = |from, to, seconds| Stage::new(from, to, Nanos::from_secs(seconds)).unwrap();
+    let stages = vec![stage(20.0, 20.0, 8), stage(20.0, 80.0, 8), stage(80.0, 0.0, 4)];
+    let rates = Rates::Staged { warmup: Nanos::from_secs(5), stages };
+    let stream = |name: &str, model, operation| Stream {
+        name: name.to_owned(),
+        model,
+        shares: vec![(operation, 2.0)],
+    };
+    let open = LoadModel::Open { rate: rates, arrival: Arrival::Constant };
+    vec![stream("load", open, 0), stream("insert", LoadModel::Closed { concurrency: 1 }, 1)]
+}
+
 /// Search `index` of `count`, spread over the window.
 fn search(index: u64, count: u64, response: Nanos, outcome: Outcome) -> Sample {
-    let intended = Nanos::from_secs(5) + Nanos::new(WINDOW.get() / count * index);
+    search_at(index, Nanos::new(WINDOW.get() / count * index), response, outcome)
+}
+
+/// Search `index`, due so long after the window's start.
+fn search_at(index: u64, due: Nanos, response: Nanos, outcome: Outcome) -> Sample {
+    let intended = Nanos::from_secs(5) + due;
     let sent = (outcome != Outcome::NotSent).then_some(intended + Nanos::new(100_000));
     let trace = TraceRef {
         trace_id: 0xabc0_0000 + u128::from(index),
@@ -61,17 +80,22 @@ fn search(index: u64, count: u64, response: Nanos, outcome: Outcome) -> Sample {
 }
 
 fn recorded(samples: impl IntoIterator<Item = Sample>) -> Recorded {
+    recorded_in(vec![], samples)
+}
+
+fn recorded_in(stages: Vec<Nanos>, samples: impl IntoIterator<Item = Sample>) -> Recorded {
     let mut recorder = Recorder::new(RecorderConfig {
         operations: 2,
         connections: 1,
         window_start: Nanos::from_secs(5),
         window: WINDOW,
+        stages,
         longest: Nanos::from_secs(3),
         slowest: 50,
         seed: 42,
     });
     for sample in samples {
-        recorder.in_flight(0, sample.intended, 3);
+        recorder.in_flight(sample.operation, sample.intended, 3);
         recorder.record(&sample);
     }
     recorder.finish()
@@ -83,6 +107,7 @@ fn filled(state: State, recorded: &Recorded, measured: Nanos) -> RunReport {
     report.fill(&Source {
         recorded,
         operations: &operations(),
+        streams: &streams(),
         anchor_unix_ns: ANCHOR_UNIX_US * 1_000,
         measured,
         slow: Slow::Quantile(0.99),
@@ -180,13 +205,39 @@ pub(crate) fn interrupted() -> RunReport {
     filled(State::Interrupted, &recorded(samples), Nanos::from_millis(7_500))
 }
 
+/// By the stages of [`streams`], stopped after 18 of 20 s: 160 searches of 10 ms; 400 of 20 ms, every 100th not sent; 60 in 2 s,
+/// of 10 ms. Inserts every 200 ms.
+pub(crate) fn staged() -> RunReport {
+    let at = |start: u64, gap: u64, count: u64| {
+        (0..count).map(move |i| Nanos::new(start * 1_000_000_000 + i * gap))
+    };
+    let ok = |hits| Outcome::Succeeded { hits };
+    let unsent = |i: u64| if i.is_multiple_of(100) { Outcome::NotSent } else { ok(10) };
+    let ms = Nanos::from_millis;
+    let mut samples: Vec<Sample> =
+        at(0, 50_000_000, 160).zip(0..).map(|(due, i)| search_at(i, due, ms(10), ok(10))).collect();
+    samples
+        .extend(at(8, 20_000_000, 400).zip(160..).map(|(due, i)| search_at(i, due, ms(20), unsent(i - 160))));
+    samples.extend(at(16, 33_000_000, 60).zip(560..).map(|(due, i)| search_at(i, due, ms(10), ok(10))));
+    let insert = |(due, i)| Sample { operation: 1, hits_expected: 100, ..search_at(i, due, ms(5), ok(100)) };
+    samples.extend(at(0, 200_000_000, 90).zip(1_000..).map(insert));
+    let recorded = recorded_in([0, 8, 16].map(Nanos::from_secs).to_vec(), samples);
+    let mut report = filled(State::Interrupted, &recorded, Nanos::from_secs(18));
+    let stages = serde_json::json!([
+        { "rate": 20, "duration": "8s" }, { "ramp_to": 80, "duration": "8s" }, { "ramp_to": 0, "duration": "4s" }
+    ]);
+    report.settings = vec![Setting { key: "load.stages".into(), value: stages, from: "file 12:1".into() }];
+    report
+}
+
 /// All of them, by name.
-pub(crate) fn all() -> [(&'static str, RunReport); 5] {
+pub(crate) fn all() -> [(&'static str, RunReport); 6] {
     [
         ("full", full()),
         ("empty", empty()),
         ("all_failed", all_failed()),
         ("unknown", unknown()),
         ("interrupted", interrupted()),
+        ("staged", staged()),
     ]
 }

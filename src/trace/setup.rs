@@ -28,6 +28,34 @@ pub struct SetupSpan {
     pub error: Option<String>,
 }
 
+/// Bytes of a text in a set-up span; what is longer, such as a server's message, is cut.
+const MOST_TEXT: usize = 512;
+/// Attributes of a set-up span; what is more is left out.
+const MOST_ATTRIBUTES: usize = 8;
+
+impl SetupSpan {
+    /// One of these, its texts included, takes no more bytes than this once it is [bounded](Self::bounded).
+    pub(super) const MOST_BYTES: usize = size_of::<Self>()
+        + MOST_ATTRIBUTES * size_of::<(&'static str, String)>()
+        + (MOST_ATTRIBUTES + 2) * MOST_TEXT;
+
+    /// The same, cut to what a span may take.
+    pub(super) fn bounded(mut self) -> Self {
+        self.attributes.truncate(MOST_ATTRIBUTES);
+        self.attributes.iter_mut().for_each(|(_, value)| cut(value));
+        self.attributes.shrink_to_fit();
+        cut(&mut self.name);
+        self.error.iter_mut().for_each(cut);
+        self
+    }
+}
+
+fn cut(text: &mut String) {
+    let end = (0..=MOST_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
+    text.shrink_to_fit();
+}
+
 impl SpanTemplates {
     /// A set-up span as OpenTelemetry has it.
     pub fn setup_span(&self, span: SetupSpan) -> SpanData {
@@ -72,5 +100,26 @@ mod tests {
         assert_eq!((root.span_kind, step.span_kind), (SpanKind::Internal, SpanKind::Client));
         assert_eq!((root.status, step.status), (Status::Unset, Status::error("rate limited")));
         assert_eq!(root.attributes, [KeyValue::new("milvus_load.run_id", "run-7")]);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters_and_keeps_no_room() {
+        let long = "é".repeat(100_000);
+        let span = SetupSpan {
+            trace: TraceRef { trace_id: 9, span_id: 1, sampled: true },
+            parent: None,
+            is_call: false,
+            name: format!("x{long}"),
+            start: 10,
+            end: 90,
+            attributes: vec![("key", long.clone()); 100],
+            error: Some(long),
+        };
+        let span = span.bounded();
+        assert_eq!((span.name.len(), span.error.as_ref().map(String::len)), (511, Some(512)));
+        let texts = span.attributes.iter().map(|(_, value)| value).chain([&span.name]).chain(&span.error);
+        let heap = span.attributes.capacity() * size_of::<(&str, String)>()
+            + texts.map(String::capacity).sum::<usize>();
+        assert!(size_of::<SetupSpan>() + heap <= SetupSpan::MOST_BYTES, "{heap}");
     }
 }

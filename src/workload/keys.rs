@@ -202,13 +202,13 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "load.rate",
         Kind::Rate,
-        Words("none: say rate or concurrency"),
+        Words("none: say rate, stages or concurrency"),
         "Open loop: requests per second, whatever the server does",
     ),
     key(
         "load.concurrency",
         count(1, 100_000),
-        Words("none: say rate or concurrency"),
+        Words("none: say rate, stages or concurrency"),
         "Closed loop: so many requests at once, the next when the last is done",
     ),
     key(
@@ -243,7 +243,12 @@ pub(super) const KEYS: &[Key] = &[
         Toml("\"10s\""),
         "How long to wait for what is in flight at the end",
     ),
-    later("load.stages", "Stages in place of rate and duration"),
+    key(
+        "load.stages",
+        Kind::Stages,
+        Words("none: one rate for the whole duration"),
+        "Open loop, in place of rate and duration: stages of a rate, or of a ramp from where the stage before ends; at most 64",
+    ),
     // [[operations]]
     key("operations", Kind::Tables, Required, "What to do, at least one"),
     key(
@@ -279,6 +284,12 @@ pub(super) const KEYS: &[Key] = &[
         Words("none: takes part in [load]"),
         "Closed loop of its own: so many requests at once",
     ),
+    key(
+        "operations[].stages",
+        Kind::Stages,
+        Words("none: takes part in [load]"),
+        "Open loop of its own, by stages that last as long together as the window",
+    ),
     search("operations[].top_k", count(1, 16_384), Toml("10"), "Hits wanted per query vector"),
     search("operations[].nq", count(1, 16_384), Toml("1"), "Query vectors per request"),
     search("operations[].params", Kind::Params, Words("none"), "Search parameters, sent as JSON"),
@@ -305,7 +316,6 @@ pub(super) const KEYS: &[Key] = &[
     },
     later("operations[].partitions", "Partitions to work in"),
     later("operations[].recall", "Measure recall on the very requests whose latency is reported"),
-    later("operations[].stages", "Stages of its own"),
     // [trace]
     key("trace.enabled", Kind::Bool, Toml("true"), "Off: no spans and no header"),
     key(

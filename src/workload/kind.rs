@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::raw::{At, Node, Raw};
+use super::stages::{self, Stage};
 use super::suggest::{either, nearest};
 use super::{MilvusUri, Slow, quantile, uri};
 use crate::units::{Fraction, Rate, parse_duration};
@@ -46,6 +47,8 @@ pub(super) enum Kind {
     Positive,
     /// Requests per second.
     Rate,
+    /// Requests per second, or none at all.
+    RateOrZero,
     /// 0 to 1.
     Fraction,
     /// A number with its unit.
@@ -66,6 +69,8 @@ pub(super) enum Kind {
     Texts,
     /// A list of URLs.
     Urls,
+    /// A list of stages.
+    Stages,
     /// A free table whose values are sent as JSON.
     Params,
     /// A free table of texts.
@@ -88,6 +93,8 @@ pub(super) enum Value {
     Uri(MilvusUri, String),
     Slow(Slow, String),
     Texts(Vec<String>),
+    /// With the list as it was said.
+    Stages(Vec<Stage>, Json),
     Json(Json),
 }
 
@@ -102,7 +109,7 @@ impl Value {
             Self::Integer(n) => (*n).into(),
             Self::Number(n) => (*n).into(),
             Self::Texts(texts) => texts.clone().into(),
-            Self::Json(json) => json.clone(),
+            Self::Stages(_, json) | Self::Json(json) => json.clone(),
         }
     }
 }
@@ -114,11 +121,13 @@ pub(super) struct Wrong {
     pub fix: String,
     /// Where, if it is only a part of the value.
     pub at: Option<At>,
+    /// Which part, as it is added to the key: `[1].duration`.
+    pub within: String,
 }
 
 impl Wrong {
-    fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { message: message.into(), fix: fix.into(), at: None }
+    pub fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { message: message.into(), fix: fix.into(), at: None, within: String::new() }
     }
 }
 
@@ -141,6 +150,7 @@ impl Kind {
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Positive => "a number above 0".to_owned(),
             Self::Rate => "requests per second: a number above 0, at most 10000000".to_owned(),
+            Self::RateOrZero => "requests per second: a number from 0 to 10000000".to_owned(),
             Self::Fraction => "a number from 0 to 1".to_owned(),
             Self::Duration { zero: true } => "a duration with its unit, such as \"5s\" or \"0s\"".to_owned(),
             Self::Duration { zero: false } => "a duration above 0 with its unit, such as \"30s\"".to_owned(),
@@ -156,6 +166,7 @@ impl Kind {
             Self::Slow => "a percentile such as \"p99\" or a duration such as \"50ms\"".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
             Self::Urls => "a list of URLs".to_owned(),
+            Self::Stages => format!("a list of stages such as {}", stages::EXAMPLE),
             Self::Params => "a table of parameters".to_owned(),
             Self::TextMap => "a table of texts".to_owned(),
             Self::Thresholds => "a table such as { \"search.response.p99\" = \"< 50ms\" }".to_owned(),
@@ -171,7 +182,8 @@ impl Kind {
                 true
             }
             Self::TextMap | Self::Thresholds => true,
-            Self::Bool | Self::Integer { .. } | Self::Positive | Self::Rate | Self::Fraction => false,
+            Self::Bool | Self::Integer { .. } | Self::Positive | Self::Fraction => false,
+            Self::Rate | Self::RateOrZero | Self::Stages => false,
             Self::Texts | Self::Urls | Self::Params | Self::Tables => false,
         }
     }
@@ -208,11 +220,13 @@ impl Kind {
             Self::Integer { min, max } => self.integer(node, *min, *max),
             Self::Positive => self.number(node, |n| n > 0.0),
             Self::Rate => self.number(node, |n| Rate::per_second(n).is_ok()),
+            Self::RateOrZero => self.number(node, |n| n == 0.0 || Rate::per_second(n).is_ok()),
             Self::Fraction => self.number(node, |n| Fraction::new(n).is_ok()),
             Self::Duration { zero } => self.duration(node, *zero),
             Self::Choice { built, later } => self.choice(node, built, later),
             Self::Slow => self.slow(node),
             Self::Texts | Self::Urls => self.texts(node),
+            Self::Stages => stages::read(node),
             Self::Params => json(node).map(Value::Json),
             Self::TextMap | Self::Thresholds => match &node.raw {
                 Raw::Text(text) => Ok(Value::Text(text.clone())),

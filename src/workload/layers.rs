@@ -257,8 +257,8 @@ fn map_entry(section: &mut Section, key: &'static Key, field: &Field, problems: 
 fn read(key: &Key, shown: &str, field: &Field, before: Option<&Entry>, problems: &mut Problems<'_>) -> Entry {
     let value: Option<Value> = match key.kind.read(&field.node) {
         Ok(value) => Some(value),
-        Err(Wrong { message, fix, at }) => {
-            problems.add(shown, at.as_ref().unwrap_or(&field.node.at), message, fix);
+        Err(Wrong { message, fix, at, within }) => {
+            problems.add(format!("{shown}{within}"), at.as_ref().unwrap_or(&field.node.at), message, fix);
             None
         }
     };

@@ -22,6 +22,7 @@ mod quantile;
 mod raw;
 mod schema;
 mod section;
+mod stages;
 mod suggest;
 mod template;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};
 pub use quantile::QuantileError;
 pub use schema::schema;
+pub use stages::{MOST_STAGES, Rates, Stage};
 pub use template::{TemplateKind, template};
 pub use threshold::ThresholdError;
 pub use uri::UriError;

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::units::{Fraction, Rate};
+use super::Rates;
+use crate::units::{Fraction, Nanos};
 
 /// A whole workload: the file with overrides, environment and defaults laid over and under it.
 #[derive(Clone, Debug)]
@@ -43,6 +44,14 @@ pub struct Setting {
     pub value: serde_json::Value,
     /// Where it came from.
     pub from: Origin,
+}
+
+impl Setting {
+    /// The value as `--set` and the file take it.
+    pub fn as_toml(&self) -> String {
+        // A setting was read from TOML, or is the table's default: whatever it is, TOML can say it.
+        toml::Value::try_from(&self.value).map_or_else(|_| self.value.to_string(), |value| value.to_string())
+    }
 }
 
 /// Where a setting came from. Precedence: flag and `--set`, then environment, then file, then default.
@@ -276,10 +285,26 @@ pub struct Load {
     pub workers: Option<u32>,
     /// Discarded lead-in.
     pub warmup: Duration,
-    /// The measured window.
+    /// The measured window; with stages, all of theirs.
     pub duration: Duration,
     /// How long to wait for what is in flight at the end.
     pub drain: Duration,
+}
+
+impl Load {
+    /// When each stage of the window begins, from its start: wherever a stage of any stream does. The first is 0; no other
+    /// means that no rate changes.
+    pub fn stage_starts(&self) -> Vec<Nanos> {
+        let mut starts = vec![Nanos::ZERO];
+        for stream in &self.streams {
+            if let LoadModel::Open { rate, .. } = &stream.model {
+                starts.extend(rate.starts());
+            }
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
 }
 
 /// One arrival process with the operations that share it.
@@ -294,12 +319,12 @@ pub struct Stream {
 }
 
 /// When requests start.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LoadModel {
     /// At their own times, whatever the server does.
     Open {
-        /// Requests per second.
-        rate: Rate,
+        /// Requests per second, over the run.
+        rate: Rates,
         /// How gaps are drawn.
         arrival: Arrival,
     },

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{self, Fallback, KEYS, Key};
 use super::kind::Kind;
+use super::stages::MOST_STAGES;
 
 /// The schema of a workload file, JSON Schema draft 2020-12. Whatever the loader takes, it takes.
 pub fn schema() -> Value {
@@ -14,14 +15,16 @@ pub fn schema() -> Value {
     root["$id"] = json!("milvus-load/workload/1");
     root["title"] = json!("A workload of milvus-load");
     root["required"] = json!(["operations"]);
-    exclude(&mut root, "load", &["rate", "concurrency"]);
-    exclude(&mut root, "trace", &["jaeger_ui", "link"]);
+    let load =
+        [["rate", "concurrency"], ["rate", "stages"], ["concurrency", "stages"], ["duration", "stages"]];
+    root["properties"]["load"]["allOf"] = exclude(&load);
+    root["properties"]["trace"]["allOf"] = exclude(&[["jaeger_ui", "link"]]);
     root
 }
 
-/// Two keys of a table that cannot both be said.
-fn exclude(root: &mut Value, table: &str, both: &[&str]) {
-    root["properties"][table]["not"] = json!({ "required": both });
+/// Pairs of keys of a table that cannot both be said.
+fn exclude(pairs: &[[&str; 2]]) -> Value {
+    pairs.iter().map(|both| json!({ "not": { "required": both } })).collect()
 }
 
 /// The table with this path; of an operation, with the keys of its kind.
@@ -81,10 +84,13 @@ fn operations() -> Vec<Value> {
         .map(|kind| {
             let mut schema = table("operations[]", Some(kind));
             schema["properties"]["kind"] = json!({ "const": kind });
-            schema["allOf"] = json!([
-                { "not": { "required": ["rate", "concurrency"] } },
-                { "not": { "required": ["weight", "rate"] } },
-                { "not": { "required": ["weight", "concurrency"] } },
+            schema["allOf"] = exclude(&[
+                ["rate", "concurrency"],
+                ["rate", "stages"],
+                ["concurrency", "stages"],
+                ["weight", "rate"],
+                ["weight", "concurrency"],
+                ["weight", "stages"],
             ]);
             schema
         })
@@ -107,6 +113,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Positive => json!({ "type": "number", "exclusiveMinimum": 0 }),
         Kind::Rate => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 10_000_000 }),
+        Kind::RateOrZero => json!({ "type": "number", "minimum": 0, "maximum": 10_000_000 }),
         Kind::Fraction => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Duration { .. } => json!({ "type": "string", "pattern": DURATION }),
         Kind::Choice { built, .. } => choice(built),
@@ -115,6 +122,7 @@ fn of_kind(kind: &Kind) -> Value {
         }
         Kind::Texts => json!({ "type": "array", "items": of_kind(&Kind::Text { empty: false }) }),
         Kind::Urls => json!({ "type": "array", "items": of_kind(&Kind::Url) }),
+        Kind::Stages => stages(),
         Kind::Params => json!({ "type": "object" }),
         Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Thresholds => {
@@ -122,6 +130,18 @@ fn of_kind(kind: &Kind) -> Value {
         }
         Kind::Tables => json!({ "type": "array" }),
     }
+}
+
+fn stages() -> Value {
+    let rate = of_kind(&Kind::RateOrZero);
+    let stage = json!({
+        "type": "object",
+        "properties": { "rate": rate, "ramp_to": rate, "duration": of_kind(&Kind::Duration { zero: false }) },
+        "required": ["duration"],
+        "anyOf": [{ "required": ["rate"] }, { "required": ["ramp_to"] }],
+        "additionalProperties": false,
+    });
+    json!({ "type": "array", "minItems": 1, "maxItems": MOST_STAGES, "items": stage })
 }
 
 /// The words in lower case for completion, and in whatever case for validation.

@@ -8,7 +8,7 @@ use super::kind::Value;
 use super::overrides::rank;
 use super::problem::Problems;
 use super::raw::At;
-use super::{Origin, keys};
+use super::{Origin, Stage, keys};
 
 /// One key that somebody said something about.
 #[derive(Clone, Debug)]
@@ -134,6 +134,13 @@ impl Section {
     pub fn texts(&self, path: &str) -> Option<Vec<String>> {
         match self.value(path)? {
             Value::Texts(texts) => Some(texts.clone()),
+            _ => None,
+        }
+    }
+
+    pub fn stages(&self, path: &str) -> Option<&[Stage]> {
+        match self.value(path)? {
+            Value::Stages(stages, _) => Some(stages),
             _ => None,
         }
     }

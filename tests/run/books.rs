@@ -1,4 +1,4 @@
-//! The books of a report: it has the published shape, all that was offered is accounted for, and intervals and
+//! The books of a report: it has the published shape, all that was offered is accounted for, and intervals, stages and
 //! histograms say the same as the totals. Nothing here is computed by the code under test.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,10 @@ pub fn check(report: &Value) {
                 assert!((rate * window - number as f64).abs() < 1e-6 * (1.0 + number as f64), "{name}");
             }
         }
-        intervals(report, name, operation);
+        parts(report, "intervals", name, operation);
+        if report["stages"].as_array().is_some_and(|stages| !stages.is_empty()) {
+            parts(report, "stages", name, operation);
+        }
     }
     slowest(report);
 }
@@ -60,11 +63,11 @@ fn balanced(operation: &Value, what: &str) {
 
 /// The window's parts make the whole, in counts and, bucket by bucket, in histograms.
 #[track_caller]
-fn intervals(report: &Value, name: &str, whole: &Value) {
+fn parts(report: &Value, kind: &str, name: &str, whole: &Value) {
     let mut sums = BTreeMap::new();
     let mut merged: BTreeMap<&str, Histogram<u64>> = BTreeMap::new();
-    for interval in report["intervals"].as_array().unwrap() {
-        let Some(part) = interval["operations"].get(name) else { continue };
+    for part in report[kind].as_array().unwrap() {
+        let Some(part) = part["operations"].get(name) else { continue };
         balanced(part, name);
         for field in ENDINGS.iter().chain(&["offered"]) {
             *sums.entry(*field).or_insert(0) += count(part, field);
@@ -74,14 +77,14 @@ fn intervals(report: &Value, name: &str, whole: &Value) {
         }
     }
     for (field, sum) in sums {
-        assert_eq!(sum, count(whole, field), "{name}: {field} of all intervals");
+        assert_eq!(sum, count(whole, field), "{name}: {field} of all {kind}");
     }
     let succeeded = count(whole, "succeeded");
     for clock in ["response", "service", "lag"] {
         let dist = &whole[clock];
         let histogram = histogram(dist);
         assert_eq!(histogram.len() + count(dist, "saturated"), count(dist, "count"), "{name}: {clock}");
-        assert_eq!(merged.remove(clock).unwrap_or_else(empty), histogram, "{name}: {clock} of all intervals");
+        assert_eq!(merged.remove(clock).unwrap_or_else(empty), histogram, "{name}: {clock} of all {kind}");
         if clock == "lag" {
             assert!(count(dist, "count") >= succeeded, "{name}: what succeeded was sent");
         } else {

@@ -85,3 +85,21 @@ fn mixed_streams_keep_each_its_own_rate() {
     // One second of warm-up has 5 inserts more.
     assert_eq!(rows("milvus_load_mixed"), 20_000 + 20 * 100);
 }
+
+#[test]
+fn a_ramp_is_reported_stage_by_stage() {
+    let sandbox = Sandbox::new();
+    let short = "load.stages=[{ rate = 20, duration = \"1s\" }, { ramp_to = 60, duration = \"2s\" }]";
+    let options = ["--set", short, "--set", "load.warmup=1s", "--set", "load.arrival=constant"];
+    let run = sandbox.run(&[&[workload("ramp").as_str()], &options[..]].concat());
+    let report = run.report(0);
+    assert!(run.stdout.contains("2 stages") && run.stdout.contains("20 to 60/s"), "{}", run.stdout);
+    assert_eq!(report["run"]["measured_s"], 3.0);
+    let stages = report["stages"].as_array().unwrap();
+    let told: Vec<_> = stages.iter().map(|stage| &stage["operations"]["search"]).collect();
+    // 20/s for a second, then 40/s on average for two.
+    assert_eq!((&told[0]["offered"], &told[1]["offered"]), (&20.into(), &80.into()));
+    assert_eq!((&told[0]["succeeded"], &told[1]["succeeded"]), (&20.into(), &80.into()));
+    assert_eq!(told[1]["rate"], serde_json::json!({ "from": 20.0, "to": 60.0 }));
+    assert_eq!(report["operations"]["search"]["warmup"], 20);
+}

@@ -9,6 +9,7 @@ mod connections;
 mod phases;
 mod scribe;
 mod slots;
+mod stages;
 mod stall;
 mod support;
 mod tls;

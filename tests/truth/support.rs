@@ -41,7 +41,7 @@ pub fn start(script: Script) -> TruthServer {
 }
 
 pub fn open(rate: f64, arrival: Arrival) -> LoadModel {
-    LoadModel::Open { rate: Rate::per_second(rate).unwrap(), arrival }
+    LoadModel::Open { rate: Rate::per_second(rate).unwrap().into(), arrival }
 }
 
 pub fn constant(rate: f64) -> LoadModel {
@@ -114,6 +114,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
             connections: 1,
             window_start: Nanos::ZERO,
             window: Nanos::from_secs(1),
+            stages: vec![],
             longest: Nanos::from_secs(20),
             slowest: ALL,
             seed: 7,

@@ -22,7 +22,9 @@ pub use context::{
     Verdict,
 };
 pub use dist::{Dist, UnknownReason};
-pub use operations::{ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation};
+pub use operations::{
+    ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation, Stage, StageOperation, StageRate,
+};
 pub use request::{Ending, NoLink, Request};
 
 /// The schema's name, first field of every report.
@@ -72,6 +74,9 @@ pub struct RunReport {
     pub spans: Option<Spans>,
     /// The window in at most 600 parts of one length; their histograms sum to the run's exactly.
     pub intervals: Vec<Interval>,
+    /// The window's stages, where rates change; their histograms sum to the run's exactly. Empty: one rate all the time.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
     /// What the run cost.
     pub resources: Resources,
     /// The workload's thresholds, in file order.
@@ -101,6 +106,7 @@ impl RunReport {
             typical: Vec::new(),
             spans: None,
             intervals: Vec::new(),
+            stages: Vec::new(),
             resources: Resources::default(),
             thresholds: Vec::new(),
         }

@@ -1,4 +1,4 @@
-//! What happened to each operation, over the window and per interval.
+//! What happened to each operation, over the window, per interval and per stage.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,41 @@ pub struct Interval {
     pub operations: BTreeMap<String, IntervalOperation>,
 }
 
-/// One operation in one interval.
+/// A stage of the window, by intended start: a part in which no stream's rate leaves its line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    /// Start, in seconds from the window's.
+    pub start_s: f64,
+    /// Length in seconds, or of what there was of it when the run was stopped.
+    pub length_s: f64,
+    /// What happened, by operation name.
+    pub operations: BTreeMap<String, StageOperation>,
+}
+
+/// A rate over a stage: on the line from the one to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageRate {
+    /// Requests per second at the stage's start.
+    pub from: f64,
+    /// Requests per second at the stage's end.
+    pub to: f64,
+}
+
+/// One operation in one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageOperation {
+    /// What was to be offered: its share, by weight, of its stream's rate; null in a closed loop.
+    pub rate: Option<StageRate>,
+    /// Offered per second of the stage; null where it has no length.
+    pub offered_per_s: Option<f64>,
+    /// Succeeded per second of the stage; null where it has no length.
+    pub succeeded_per_s: Option<f64>,
+    /// Counts and times, as of an interval.
+    #[serde(flatten)]
+    pub numbers: IntervalOperation,
+}
+
+/// One operation in one interval, or in one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IntervalOperation {
     /// Requests that were due.

@@ -1,6 +1,6 @@
 //! The report as a summary in a terminal, at most 100 columns wide (links and paths may be longer).
 //!
-//! From the top: what ran, whether to trust it, the numbers per operation, errors, the slowest requests, findings with
+//! From the top: what ran, whether to trust it, the numbers per operation and per stage, errors, the slowest requests, findings with
 //! their remedies, thresholds; last the paths and the next command.
 
 mod fetched;
@@ -8,6 +8,7 @@ mod sections;
 pub mod slow;
 #[cfg(test)]
 mod slow_tests;
+mod stages;
 mod table;
 
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ pub fn render(report: &RunReport, style: Style, footer: &Footer, out: &mut dyn W
     sections::verdict_line(report, style, out)?;
     sections::counts(report, style, out)?;
     sections::times(report, style, out)?;
+    stages::table_of(report, style, out)?;
     sections::errors(report, style, out)?;
     sections::slowest(report, style, SLOWEST, out)?;
     sections::thresholds(report, style, out)?;
@@ -124,6 +126,21 @@ mod tests {
         assert!(text(&samples::empty()).contains("nothing was offered"));
         let interrupted = text(&samples::interrupted());
         assert!(interrupted.contains("interrupted") && interrupted.contains("7.50 s"), "{interrupted}");
+    }
+
+    #[test]
+    fn stages_are_told_with_their_rates_and_only_where_there_are_any() {
+        let text = text(&samples::staged());
+        assert!(line(&text, "load").contains("3 stages"), "{text}");
+        assert_eq!(line(&text, "0 to 8 s insert"), "0 to 8 s insert closed 40 0 5.0 5.00 ms too few too few");
+        assert_eq!(line(&text, "search 20/s"), "search 20/s 160 0 20.0 10.0 ms 10.0 ms too few");
+        assert_eq!(
+            line(&text, "search 20 to 80/s"),
+            "search 20 to 80/s 400 4 50.0 20.0 ms 20.0 ms unanswered"
+        );
+        // Stopped half way through the last one.
+        assert_eq!(line(&text, "search 80 to 40/s"), "search 80 to 40/s 60 0 30.0 10.0 ms too few too few");
+        assert!(!super::tests::text(&samples::full()).contains("stage"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::super::model::{
     Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, State, UnknownReason,
 };
+use super::stages::short;
 use super::table::{Cell, Style, Tone, clean, grouped, table, wrap};
 use super::{Footer, WIDTH};
 use crate::units::Nanos;
@@ -45,6 +46,7 @@ fn load(report: &RunReport) -> String {
     let said =
         ["load.rate", "load.arrival", "load.concurrency", "load.connections"].into_iter().filter_map(setting);
     let mut parts = vec![report.run.load_model.name().to_owned()];
+    parts.extend((!report.stages.is_empty()).then(|| format!("{} stages", report.stages.len())));
     parts.extend(said);
     parts.push(format!("{} measured", span(report.run.measured_s * 1e6)));
     parts.join(", ")
@@ -118,6 +120,14 @@ pub(super) fn times(report: &RunReport, style: Style, out: &mut dyn Write) -> io
     Ok(())
 }
 
+pub(super) fn time(dist: &Dist, name: &str, value: Option<f64>) -> Cell {
+    match (value, dist.unknown.get(name)) {
+        (Some(micros), _) => span(micros).into(),
+        (None, Some(reason)) => unknown(*reason),
+        (None, None) => Cell("unknown".into(), Tone::Dim),
+    }
+}
+
 fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<Cell> {
     let numbers = [
         ("p50_us", dist.p50_us),
@@ -126,12 +136,8 @@ fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<Cell> {
         ("p999_us", dist.p999_us),
         ("max_us", dist.max_us),
     ];
-    let cell = |(name, value): (&str, Option<f64>)| match (value, dist.unknown.get(name)) {
-        (Some(micros), _) => span(micros).into(),
-        (None, Some(reason)) => unknown(*reason),
-        (None, None) => Cell("unknown".into(), Tone::Dim),
-    };
-    [name, clock.into()].into_iter().chain(numbers.map(cell)).collect()
+    let times = numbers.map(|(name, value)| time(dist, name, value));
+    [name, clock.into()].into_iter().chain(times).collect()
 }
 
 fn unknown(reason: UnknownReason) -> Cell {
@@ -285,13 +291,10 @@ pub(super) fn span(micros: f64) -> String {
     Nanos::new((micros * 1e3).round() as u64).to_string()
 }
 
-fn rate(per_second: Option<f64>) -> Cell {
+pub(super) fn rate(per_second: Option<f64>) -> Cell {
     per_second.map_or(Cell("unknown".into(), Tone::Dim), |rate| format!("{rate:.1}").into())
 }
 
 pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    // Three digits after the point at most, and none that say nothing.
-    let text = format!("{percent:.3}");
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}%", short(share * 100.0))
 }

@@ -4,15 +4,19 @@
 //! on it, so that handing over a span wakes nobody: one atomic addition and one copy.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::settings::BatchLimits;
 use crate::trace::setup::SetupSpan;
 use crate::trace::span::ClientSpan;
+
+/// Spans of set-up that are taken: far more than there ever are, so that the bytes of the queue have a bound.
+const MOST_SETUP: usize = 256;
 
 /// What has become of the spans so far. Always `recorded = exported + dropped + failed + queued`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +46,16 @@ impl Queued {
             Self::Client(span) => span.trace.trace_id,
             Self::Setup(span) => span.trace.trace_id,
         }
+    }
+}
+
+impl BatchLimits {
+    /// Bytes that the spans waiting for export take, at most: a slot of the queue and one of the batch hold a span whole but
+    /// for the texts of set-up's. The queue's part is taken from the start on.
+    pub const fn most_bytes(&self) -> usize {
+        // The standard library's channel keeps a stamp beside each slot.
+        let slot = size_of::<Queued>() + size_of::<usize>();
+        self.queue * slot + self.batch * size_of::<Queued>() + MOST_SETUP * SetupSpan::MOST_BYTES
     }
 }
 
@@ -84,6 +98,8 @@ impl LostTraces {
 pub(super) struct Shared {
     recorded: AtomicU64,
     dropped: AtomicU64,
+    /// Spans of set-up offered.
+    setup: AtomicUsize,
     pub(super) exported: AtomicU64,
     pub(super) failed: AtomicU64,
     /// When the exporter has to be done; set once, by whoever ends it.
@@ -160,20 +176,29 @@ impl SpanSink {
         self.push(Queued::Client(span));
     }
 
-    /// Hands a span of set-up over, likewise.
+    /// Hands a span of set-up over, likewise; its texts are cut where they are long.
     pub fn offer_setup(&self, span: SetupSpan) {
-        self.push(Queued::Setup(Box::new(span)));
+        if self.shared.setup.fetch_add(1, Ordering::Relaxed) < MOST_SETUP {
+            self.push(Queued::Setup(Box::new(span.bounded())));
+        } else {
+            self.shared.recorded.fetch_add(1, Ordering::Release);
+            self.count_dropped(span.trace.trace_id);
+        }
     }
 
     fn push(&self, span: Queued) {
         self.shared.recorded.fetch_add(1, Ordering::Release);
         let trace_id = span.trace_id();
         if self.queue.try_send(span).is_err() {
-            self.shared.dropped.fetch_add(1, Ordering::Release);
-            // Only the end of the run ever takes this lock from elsewhere; even then no request waits for it.
-            if let Ok(mut lost) = self.lost.try_lock() {
-                lost.add(trace_id);
-            }
+            self.count_dropped(trace_id);
+        }
+    }
+
+    fn count_dropped(&self, trace_id: u128) {
+        self.shared.dropped.fetch_add(1, Ordering::Release);
+        // Only the end of the run ever takes this lock from elsewhere; even then no request waits for it.
+        if let Ok(mut lost) = self.lost.try_lock() {
+            lost.add(trace_id);
         }
     }
 }
@@ -239,9 +264,36 @@ mod tests {
         assert_eq!((ids.len(), more), (LostTraces::MOST, true));
     }
 
+    /// A client span owns nothing beyond its slot, so that slots are all there is; `Copy` types cannot own.
     #[test]
-    fn a_queued_span_is_small() {
-        // BatchLimits promises some 150 bytes per place in the queue.
-        assert!(size_of::<Queued>() <= 160, "{} bytes", size_of::<Queued>());
+    fn the_bytes_of_waiting_spans_have_a_bound() {
+        const fn owns_nothing<T: Copy>() {}
+        owns_nothing::<ClientSpan>();
+        let most = BatchLimits::default().most_bytes();
+        assert!((8_000_000..16_000_000).contains(&most), "{most} bytes for 65,536 spans");
+        let limits = BatchLimits { queue: BatchLimits::MOST_QUEUED, ..BatchLimits::default() };
+        assert!(limits.most_bytes() <= 50_000_000, "{}", limits.most_bytes());
+    }
+
+    #[test]
+    fn more_spans_of_set_up_than_there_ever_are_are_dropped_and_counted() {
+        let (sink, receiver, shared) = SpanSink::new(1_000);
+        let setup = SetupSpan {
+            trace: TraceRef { trace_id: 5, span_id: 1, sampled: true },
+            parent: None,
+            is_call: false,
+            name: "flush".into(),
+            start: 1,
+            end: 2,
+            attributes: vec![],
+            error: None,
+        };
+        (0..MOST_SETUP + 3).for_each(|_| sink.offer_setup(setup.clone()));
+        let queued = MOST_SETUP as u64;
+        assert_eq!(
+            shared.counts(),
+            SpanCounts { recorded: queued + 3, dropped: 3, queued, ..Default::default() }
+        );
+        assert_eq!(receiver.try_iter().count(), MOST_SETUP);
     }
 }

@@ -95,7 +95,7 @@ pub struct TlsFiles {
 /// How many spans wait, and how many go at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Spans that may wait, 1 to [`BatchLimits::MOST_QUEUED`]; one more is dropped. Each takes some 150 bytes.
+    /// Spans that may wait, 1 to [`BatchLimits::MOST_QUEUED`]; one more is dropped. In bytes: [`BatchLimits::most_bytes`].
     pub queue: usize,
     /// Spans in one export, 1 to [`BatchLimits::MOST_IN_BATCH`].
     pub batch: usize,
@@ -108,7 +108,7 @@ pub struct BatchLimits {
 }
 
 impl BatchLimits {
-    /// The queue is allocated at the start, so it has a bound: some 40 MB.
+    /// The queue is allocated at the start, so it has a bound: some 50 MB.
     pub const MOST_QUEUED: usize = 262_144;
     /// Jaeger's collector refuses messages of more than 4 MiB whole; this many of our spans stay well below.
     pub const MOST_IN_BATCH: usize = 2_048;

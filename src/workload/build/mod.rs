@@ -52,19 +52,16 @@ pub(super) fn workload(
 
 /// Keys that exclude each other, in every table that has such.
 fn exclude(layers: &mut Layers, problems: &mut Problems<'_>) {
-    let fix =
-        "keep rate for an open loop (requests start at their own times) or concurrency for a closed one";
-    layers.root.only_one_of(&["load.rate", "load.concurrency"], problems, fix);
+    let fix = "keep rate (or stages, where it changes) for an open loop, whose requests start at their own times, \
+               or concurrency for a closed one";
+    layers.root.only_one_of(&["load.rate", "load.concurrency", "load.stages"], problems, fix);
+    load::stages_or_duration(&mut layers.root, problems);
     let fix = "keep one: jaeger_ui is short for a link to Jaeger";
     layers.root.only_one_of(&["trace.jaeger_ui", "trace.link"], problems, fix);
     for operation in &mut layers.operations {
-        let fix =
-            "keep weight for a share of [load]'s requests, or rate or concurrency for a stream of its own";
-        operation.only_one_of(
-            &["operations[].weight", "operations[].rate", "operations[].concurrency"],
-            problems,
-            fix,
-        );
+        let fix = "keep weight for a share of [load]'s requests, or rate, stages or concurrency for a stream of its own";
+        let [rate, concurrency, stages] = load::OWN;
+        operation.only_one_of(&[load::WEIGHT, rate, concurrency, stages], problems, fix);
     }
 }
 
@@ -73,6 +70,7 @@ fn fill(layers: &mut Layers, name: &str) {
     for key in KEYS.iter().filter(|key| key.built) {
         match key.path.split_once("[].") {
             None if key.path == "trace.jaeger_ui" && layers.root.said("trace.link") => {}
+            None if key.path == "load.duration" && layers.root.said("load.stages") => {}
             None => layers.root.fill_default(key),
             Some((list, _)) => {
                 let sections =

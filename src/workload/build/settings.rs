@@ -9,8 +9,9 @@ use crate::workload::{Origin, Setting};
 const OPEN_ONLY: [&str; 2] = ["load.arrival", "load.max_in_flight"];
 
 pub(super) fn list(layers: &Layers) -> Vec<Setting> {
-    let open = layers.root.entry("load.rate").is_some()
-        || layers.operations.iter().any(|section| section.entry("operations[].rate").is_some());
+    let has = |section: &Section, keys: [&str; 2]| keys.into_iter().any(|key| section.entry(key).is_some());
+    let open = has(&layers.root, ["load.rate", "load.stages"])
+        || layers.operations.iter().any(|own| has(own, ["operations[].rate", "operations[].stages"]));
     let mut settings = Vec::new();
     let mut add = |section: &Section, keys: &mut dyn Iterator<Item = &str>| {
         for path in keys.filter(|path| open || !OPEN_ONLY.contains(path)) {

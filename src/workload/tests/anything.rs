@@ -16,6 +16,7 @@ fn lines() -> impl Strategy<Value = String> {
         Just("{}".to_owned()),
         Just("[{ kind = \"search\", name = \"a\" }, { kind = \"insert\" }]".to_owned()),
         Just("{ a = [1, { b = \"é\" }] }".to_owned()),
+        Just("[{ rate = 2, duration = \"1s\" }, { ramp_to = 0, duration = \"2s\" }]".to_owned()),
         Just("1979-05-27".to_owned()),
         "[a-z0-9<>{}% .:/@']{0,12}".prop_map(|text| format!("{text:?}")),
     ];

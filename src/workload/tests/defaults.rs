@@ -101,9 +101,12 @@ fn settings_are_complete_and_in_the_order_of_the_file() {
 /// Every setting in force, said again by `--set`, gives the same workload.
 #[test]
 fn what_is_listed_can_be_said() {
-    let text = format!("{LEAST}[[operations]]\nkind = \"insert\"\nconcurrency = 2\n");
+    let text = format!(
+        "{LEAST}[[operations]]\nkind = \"insert\"\nconcurrency = 2\n[[operations]]\nkind = \"insert\"\nname = \"staged\"\n\
+         stages = [{{ rate = 0, ramp_to = 3, duration = \"10s\" }}, {{ ramp_to = 1.5, duration = \"20s\" }}]\n"
+    );
     let first = loaded(&text, &[]);
-    let said: Vec<_> = first.settings.iter().map(|s| set(&format!("{}={}", s.key, s.value))).collect();
+    let said: Vec<_> = first.settings.iter().map(|s| set(&format!("{}={}", s.key, s.as_toml()))).collect();
     let again = loaded(&text, &said);
     assert!(again.settings.iter().all(|setting| setting.from == Origin::Set));
     let plain = |workload: &Workload| -> Vec<_> {

@@ -1,7 +1,8 @@
 //! Who wins, and how it is said.
 
 use super::*;
-use crate::workload::{Arrival, LoadModel, Origin};
+use crate::units::Nanos;
+use crate::workload::{Arrival, LoadModel, Origin, Rates, Stage};
 
 fn setting(workload: &Workload, key: &str) -> Option<(String, Origin)> {
     let found = workload.settings.iter().find(|setting| setting.key == key)?;
@@ -57,8 +58,46 @@ fn a_flag_replaces_the_load_model_of_the_file() {
     let file = "[load]\nconcurrency = 3\n[[operations]]\nkind = \"search\"\n";
     let open = loaded(file, &[Override::flag("--rate", "load.rate", "7.5")]);
     let rate = crate::units::Rate::per_second(7.5).expect("is a rate");
-    assert_eq!(open.load.streams[0].model, LoadModel::Open { rate, arrival: Arrival::Poisson });
+    assert_eq!(open.load.streams[0].model, LoadModel::Open { rate: rate.into(), arrival: Arrival::Poisson });
     assert_eq!(setting(&open, "load.concurrency"), None);
+}
+
+const STAGED: &str = "[load]\nstages = [{ rate = 5, duration = \"20s\" }, { ramp_to = 9, duration = \"40s\" }]\n\
+                      [[operations]]\nkind = \"search\"\n";
+
+#[test]
+fn stages_decide_rate_and_duration() {
+    let workload = loaded(STAGED, &[]);
+    assert_eq!(workload.load.duration.as_secs(), 60);
+    assert_eq!(setting(&workload, "load.duration"), None, "no default is in force beside them");
+    let stage = |from, to, seconds| Stage::new(from, to, Nanos::from_secs(seconds)).expect("can be");
+    let rate =
+        Rates::Staged { warmup: Nanos::from_secs(5), stages: vec![stage(5.0, 5.0, 20), stage(5.0, 9.0, 40)] };
+    assert_eq!(workload.load.streams[0].model, LoadModel::Open { rate, arrival: Arrival::Poisson });
+}
+
+#[test]
+fn a_flag_for_another_load_takes_the_stages_away_and_stages_by_set_the_rate_and_duration() {
+    let flat = loaded(STAGED, &[Override::flag("--rate", "load.rate", "7")]);
+    assert_eq!((flat.load.stage_starts().len(), flat.load.duration.as_secs()), (1, 30));
+    assert_eq!(setting(&flat, "load.stages"), None);
+    let closed = Override::flag("--concurrency", "load.concurrency", "3");
+    let closed = loaded(STAGED, &[closed, Override::flag("--duration", "load.duration", "10s")]);
+    assert_eq!(closed.load.streams[0].model, LoadModel::Closed { concurrency: 3 });
+    assert_eq!(closed.load.duration.as_secs(), 10);
+    let file = "[load]\nrate = 5\nduration = \"7s\"\n[[operations]]\nkind = \"search\"\n";
+    let staged = loaded(file, &[set("load.stages=[{ rate = 1, duration = \"3s\" }]")]);
+    assert_eq!((setting(&staged, "load.rate"), staged.load.duration.as_secs()), (None, 3));
+}
+
+#[test]
+fn stages_of_an_operation_are_a_stream_of_its_own_on_the_same_timeline() {
+    let own = "stages = [{ rate = 2, duration = \"30s\" }, { rate = 0, duration = \"30s\" }]";
+    let text = format!("{STAGED}[[operations]]\nkind = \"insert\"\n{own}\n");
+    let load = loaded(&text, &[]).load;
+    assert_eq!((load.streams[1].name.as_str(), &load.streams[1].shares), ("insert", &vec![(1, 1.0)]));
+    let seconds: Vec<u64> = load.stage_starts().iter().map(|start| start.get() / 1_000_000_000).collect();
+    assert_eq!(seconds, [0, 20, 30], "wherever a stage of any stream begins");
 }
 
 #[test]

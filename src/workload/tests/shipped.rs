@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::workload::{LoadModel, TemplateKind, load, schema, template};
+use crate::workload::{LoadModel, Rates, TemplateKind, load, schema, template};
 
 fn shipped() -> Vec<(String, String)> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
@@ -32,7 +32,7 @@ fn every_shipped_workload_loads_and_ends_within_a_minute() {
         collections.push(workload.collection.name);
         assert!(text.starts_with('#'), "{path} begins with a comment");
     }
-    assert!(collections.len() >= 4);
+    assert!(collections.len() >= 5);
 }
 
 #[test]
@@ -40,7 +40,9 @@ fn the_search_offers_enough_requests_for_its_p99() {
     let (path, _) =
         shipped().into_iter().find(|(path, _)| path.ends_with("/search.toml")).expect("is shipped");
     let workload = load(path.as_ref(), &[]).expect("loads");
-    let LoadModel::Open { rate, .. } = workload.load.streams[0].model else { panic!("an open loop") };
+    let LoadModel::Open { rate: Rates::Constant(rate), .. } = workload.load.streams[0].model else {
+        panic!("an open loop at one rate")
+    };
     let beyond = rate.get() * workload.load.duration.as_secs_f64() * 0.01;
     assert!(beyond >= 20.0, "10 are needed, and Poisson arrivals vary: {beyond}");
 }
@@ -64,7 +66,9 @@ fn the_schema_takes_what_the_loader_takes() {
     let validator = jsonschema::validator_for(&schema).expect("is a schema");
     let rich = "[target]\nuri = \"https://h/db\"\nmetrics = [\"http://h/m\"]\n[collection]\nvector.metric = \"L2\"\n\
                 scalars = [{ name = \"c\", type = \"VarChar\" }]\n[trace]\nslow = \"p99.9\"\nlink = \"http://j/{trace_id}\"\n\
-                [thresholds]\n\"errors\" = \"< 1%\"\n[load]\nconcurrency = 2\nwarmup = \"0s\"\n[[operations]]\nkind = \"insert\"\n";
+                [thresholds]\n\"errors\" = \"< 1%\"\n[load]\nconcurrency = 2\nwarmup = \"0s\"\nduration = \"2s\"\n\
+                [[operations]]\nkind = \"insert\"\n[[operations]]\nkind = \"search\"\n\
+                stages = [{ rate = 0, ramp_to = 2.5, duration = \"1s\" }, { rate = 0, duration = \"1s\" }]\n";
     let files = shipped().into_iter().map(|(_, text)| text).chain([rich.to_owned(), LEAST.to_owned()]);
     for text in files.chain(TemplateKind::ALL.map(template)) {
         loaded(&text, &[]);
@@ -86,7 +90,12 @@ fn the_schema_refuses_wrong_files() {
         ("/load/concurrency", json!(5)),
         ("/load/duration", json!(30)),
         ("/load/duration", json!("30")),
-        ("/load/stages", json!([])),
+        ("/load/stages", json!([{ "rate": 5, "duration": "1s" }])),
+        ("/operations/0/stages", json!([])),
+        ("/operations/0/stages", json!([{ "duration": "1s" }])),
+        ("/operations/0/stages", json!([{ "rate": 5 }])),
+        ("/operations/0/stages", json!([{ "rate": -5, "duration": "1s" }])),
+        ("/operations/0/stages", json!([{ "concurrency": 5, "duration": "1s" }])),
         ("/operations", json!([])),
         ("/operations", json!([{ "kind": "query" }])),
         ("/operations", json!([{ "kind": "insert", "top_k": 5 }])),
@@ -107,4 +116,16 @@ fn the_schema_refuses_wrong_files() {
         file.pointer_mut(parent).expect("is there")[name] = value;
         assert!(!validator.is_valid(&file), "taken: {file}");
     }
+}
+
+#[test]
+fn the_ramp_goes_from_50_to_300_per_second_and_back_within_40_s() {
+    let (path, _) = shipped().into_iter().find(|(path, _)| path.ends_with("/ramp.toml")).expect("is shipped");
+    let load = load(path.as_ref(), &[]).expect("loads").load;
+    assert_eq!(load.duration.as_secs(), 40);
+    let LoadModel::Open { rate: rates, .. } = &load.streams[0].model else { panic!("an open loop") };
+    let at = crate::units::Nanos::from_secs;
+    assert_eq!(load.stage_starts(), [at(0), at(10), at(20), at(30)]);
+    let over = [(0, 10), (10, 20), (20, 30), (30, 40)].map(|(start, end)| rates.over(at(start), at(end)));
+    assert_eq!(over, [(50.0, 50.0), (50.0, 300.0), (300.0, 300.0), (50.0, 50.0)]);
 }

@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
         11,
         "closed loop has no arrivals",
     ),
-    Row("+[load]\nduration = \"3s\"", "load.rate", 1, 1, "neither load.rate nor load.concurrency"),
+    Row("+[load]\nduration = \"3s\"", "load.rate", 1, 1, "none of load.rate, load.stages and"),
     Row("++[load]\nconnections = 2\nworkers = 3", "load.workers", 3, 11, "more workers than connections (2)"),
     Row(
         "++[target]\nuri = \"https://h\"\ncert_file = \"c\"",
@@ -82,6 +82,84 @@ const ROWS: &[Row] = &[
         3,
         1,
         "contradicts",
+    ),
+    // stages
+    Row("+[load]\nstages = 5", "load.stages", 2, 10, "expected a list of stages, found the number 5"),
+    Row("+[load]\nstages = []", "load.stages", 2, 10, "there is no stage in it"),
+    Row("+[load]\nstages = [\n  5\n]", "load.stages[0]", 3, 3, "write it in braces"),
+    Row(
+        "+[load]\nstages = [{ rate = 5, duration = \"1s\" }, { rat = 5, duration = \"1s\" }]",
+        "load.stages[1].rat",
+        2,
+        44,
+        "did you mean rate?",
+    ),
+    Row(
+        "+[load]\nstages = [{ concurrency = 5, duration = \"1s\" }]",
+        "load.stages[0].concurrency",
+        2,
+        13,
+        "the concurrency of a closed loop stays as it is",
+    ),
+    Row(
+        "+[load]\nstages = [{ rate = -5, duration = \"1s\" }]",
+        "load.stages[0].rate",
+        2,
+        20,
+        "from 0 to 10000000",
+    ),
+    Row("+[load]\nstages = [{ rate = 5, duration = 30 }]", "load.stages[0].duration", 2, 34, "write \"30s\""),
+    Row("+[load]\nstages = [{ rate = 5, duration = \"0s\" }]", "load.stages[0].duration", 2, 34, "above 0"),
+    Row("+[load]\nstages = [{ rate = 5 }]", "load.stages[0]", 2, 11, "add duration = \"30s\""),
+    Row("+[load]\nstages = [{ duration = \"1s\" }]", "load.stages[0]", 2, 11, "neither rate nor ramp_to"),
+    Row(
+        "+[load]\nstages = [{ ramp_to = 5, duration = \"1s\" }]",
+        "load.stages[0]",
+        2,
+        11,
+        "add the rate that it starts from",
+    ),
+    Row(
+        "+[load]\nstages = [{ rate = 0, duration = \"1s\" }, { rate = 0, duration = \"1s\" }]",
+        "load.stages",
+        2,
+        10,
+        "no stage has a rate above 0",
+    ),
+    Row(
+        "+[load]\nrate = 5\nstages = [{ rate = 5, duration = \"1s\" }]",
+        "load.stages",
+        3,
+        1,
+        "contradicts load.rate",
+    ),
+    Row(
+        "+[load]\nconcurrency = 5\nstages = [{ rate = 5, duration = \"1s\" }]",
+        "load.stages",
+        3,
+        1,
+        "contradicts load.concurrency",
+    ),
+    Row(
+        "+[load]\nstages = [{ rate = 5, duration = \"1s\" }]\nduration = \"1s\"",
+        "load.duration",
+        3,
+        1,
+        "remove duration: the window is as long as its stages",
+    ),
+    Row(
+        "[[operations]]\nkind = \"search\"\nstages = [{ rate = 5, duration = \"20s\" }]",
+        "operations.search.stages",
+        3,
+        10,
+        "the stages last 20.0 s together, and the window 30.0 s",
+    ),
+    Row(
+        "[[operations]]\nkind = \"search\"\nweight = 2\nstages = [{ rate = 5, duration = \"30s\" }]",
+        "operations.search.stages",
+        4,
+        1,
+        "contradicts operations.search.weight",
     ),
     // operations
     Row("[load]\nrate = 1", "operations", 1, 1, "nothing to do"),
@@ -210,7 +288,6 @@ const ROWS: &[Row] = &[
     Row("++[thresholds]\n\"errors\" = \"5%\"", "thresholds.errors", 2, 12, "does not begin with"),
     Row("++[thresholds]\nsearch.response.p99 = \"< 5ms\"", "thresholds.search", 2, 1, "dots in it in quotes"),
     // known and not built
-    Row("++[load]\nstages = []", "load.stages", 2, 1, "not built yet"),
     Row("+[load]\nrate = 1\n[trace]\nkeep = \"slow\"", "trace.keep", 4, 8, "not built yet"),
     Row("++[trace]\ncollector_listen = \"127.0.0.1:0\"", "trace.collector_listen", 2, 1, "not built yet"),
     Row("++[data]\npath = \"sift.hdf5\"", "data.path", 2, 1, "not built yet"),
@@ -308,6 +385,33 @@ fn two_models_in_the_flags_are_a_contradiction() {
         Override::flag("--concurrency", "load.concurrency", "5"),
     ];
     assert!(problems(LEAST, &flags)[0].to_string().contains("contradicts load.rate, said at --rate"));
+}
+
+#[test]
+fn a_duration_by_flag_does_not_stretch_stages() {
+    let text = "[load]\nstages = [{ rate = 5, duration = \"1s\" }]\n[[operations]]\nkind = \"search\"\n";
+    let shown = problems(text, &[Override::flag("--duration", "load.duration", "10s")])[0].to_string();
+    assert!(shown.starts_with("--duration: load.duration: the window is as long as its stages"), "{shown}");
+}
+
+/// 64 of each stream's own are fine, 65 are not, and two streams share the 64 parts of one window.
+#[test]
+fn more_stages_than_are_told_apart_are_refused() {
+    let stages = |count: usize, millis: usize| {
+        let one = format!("{{ rate = 1, duration = \"{millis}ms\" }}");
+        format!("stages = [{}]\n", vec![one; count].join(", "))
+    };
+    let load = |count| format!("[load]\n{}[[operations]]\nkind = \"search\"\n", stages(count, 900));
+    loaded(&load(64), &[]);
+    let shown = problems(&load(65), &[])[0].to_string();
+    assert!(shown.contains("65 stages are more than the 64"), "{shown}");
+    // 40 of 900 ms and 60 of 600 ms: 36 s; they begin together every 1.8 s.
+    let both = format!("{}[[operations]]\nkind = \"insert\"\n{}", load(40), stages(60, 600));
+    let shown = problems(&both, &[])[0].to_string();
+    assert!(
+        shown.contains("operations.insert.stages: the stages of all streams cut the window into 80 parts"),
+        "{shown}"
+    );
 }
 
 #[test]
