@@ -94,6 +94,7 @@ impl Bench {
                 window: self.shape.turn.into(),
                 longest: Nanos::from_secs(20),
                 slowest: 50,
+                stages: vec![],
                 seed: 7,
             },
             drain: Nanos::from_secs(10),
@@ -119,5 +120,5 @@ fn execute(plan: Plan, spans: Option<SpanSink>) -> Result<Finished, Failure> {
 
 /// Constant arrivals.
 pub fn open(rate: f64) -> Result<LoadModel, Failure> {
-    Ok(LoadModel::Open { rate: Rate::per_second(rate)?, arrival: Arrival::Constant })
+    Ok(LoadModel::Open { rate: Rate::per_second(rate)?.into(), arrival: Arrival::Constant })
 }

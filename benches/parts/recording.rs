@@ -18,6 +18,7 @@ pub fn bench(criterion: &mut Criterion) {
         window: Nanos::from_secs(10),
         longest: Nanos::from_secs(2),
         slowest: 50,
+        stages: vec![],
         seed: 42,
     };
     group.bench_function("record, intervals closed", |bencher| {
@@ -25,7 +26,7 @@ pub fn bench(criterion: &mut Criterion) {
             (0..REQUESTS).for_each(|index| recorder.record(&sample(index)));
             recorder
         };
-        bencher.iter_batched(|| Recorder::new(config), all, BatchSize::PerIteration);
+        bencher.iter_batched(|| Recorder::new(config.clone()), all, BatchSize::PerIteration);
     });
     group.finish();
 }
