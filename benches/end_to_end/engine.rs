@@ -31,11 +31,13 @@ pub struct Bench {
     pub frames: Arc<[Frame]>,
     pub uri: String,
     pub shape: Shape,
+    /// See `Plan::spin`.
+    pub spin: Duration,
 }
 
 impl Bench {
     pub fn new(server: &TruthServer, shape: Shape) -> Self {
-        Self { frames: support::searches(1_000), uri: server.uri(), shape }
+        Self { frames: support::searches(1_000), uri: server.uri(), shape, spin: Duration::ZERO }
     }
 
     /// One turn on one worker.
@@ -86,6 +88,7 @@ impl Bench {
             dialer: support::dialer(&self.uri)?,
             connections: self.shape.connections,
             workers: 1,
+            spin: self.spin,
             max_in_flight: 100_000,
             recorder: RecorderConfig {
                 operations: 1,

@@ -31,7 +31,8 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let here = workload.target.uri.is_none();
     let workers = planning::workers(workload, here);
-    writeln!(out, "generator   {workers} worker thread(s), {} connection(s)", load.connections)?;
+    let spins = if planning::spin(workload, workers, here).is_zero() { "" } else { ", busy-waiting 40 us" };
+    writeln!(out, "generator   {workers} worker thread(s){spins}, {} connection(s)", load.connections)?;
     for stream in &load.streams {
         print_stream(workload, stream, out)?;
     }

@@ -111,9 +111,16 @@ async fn observe(
 
     let extra_rows = prepared.extra_rows;
     let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
-    let workers = planning::workers(workload, target.is_on_this_machine());
-    let plan =
-        Arc::new(planning::plan(workload, prepared, (&dialer, &headers), tracing.tracing.clone(), workers)?);
+    let here = target.is_on_this_machine();
+    let workers = planning::workers(workload, here);
+    let spin = planning::spin(workload, workers, here);
+    let plan = Arc::new(planning::plan(
+        workload,
+        prepared,
+        (&dialer, &headers),
+        tracing.tracing.clone(),
+        (workers, spin),
+    )?);
     let server_before = scrape::first(&target.metrics);
     let sink = tracing.exporter.as_ref().map(Exporter::sink);
     let before = ProcessSnapshot::take();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use crate::engine::prepare::Prepared;
 use crate::engine::{InsertSource, Plan, PlannedOperation, Requests, Tracing};
@@ -10,7 +11,7 @@ use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::Route;
 use crate::milvus::{CallHeaders, Dialer, SearchFrames};
 use crate::units::Nanos;
-use crate::workload::{LoadModel, Operation, OperationKind, Search, Workload};
+use crate::workload::{LoadModel, Operation, OperationKind, Search, Spin, Workload};
 
 /// Frames made beforehand take this much memory at most; larger queries give fewer distinct requests.
 const FRAMES_BYTES: usize = 256 << 20;
@@ -37,6 +38,24 @@ fn most_under_way(workload: &Workload) -> usize {
         LoadModel::Closed { concurrency } => concurrency,
     });
     widths.max().unwrap_or(1) as usize
+}
+
+/// How long before a request is due a worker begins to busy-wait: enough for the wake-up of an idle core.
+const SPIN: Duration = Duration::from_micros(40);
+
+/// How long workers busy-wait; none where that would take a core from anybody who could use it: each worker must have
+/// one of its own, another must stay free for the rest of this process, and as many for a server on the same machine.
+pub fn spin(workload: &Workload, workers: usize, server_here: bool) -> Duration {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if spins(workload.load.spin, cores, workers, server_here) { SPIN } else { Duration::ZERO }
+}
+
+fn spins(asked: Spin, cores: usize, workers: usize, server_here: bool) -> bool {
+    match asked {
+        Spin::On => true,
+        Spin::Off => false,
+        Spin::Auto => cores >= (workers + 1) * if server_here { 2 } else { 1 },
+    }
 }
 
 /// How the recorder of each worker is laid out.
@@ -78,7 +97,7 @@ pub fn plan(
     prepared: Prepared,
     (dialer, headers): (&Dialer, &CallHeaders),
     tracing: Tracing,
-    workers: usize,
+    (workers, spin): (usize, Duration),
 ) -> anyhow::Result<Plan> {
     let load = &workload.load;
     let layout = Arc::new(prepared.layout);
@@ -114,6 +133,7 @@ pub fn plan(
         dialer: dialer.clone(),
         connections: connections(workload),
         workers,
+        spin,
         max_in_flight: load.max_in_flight,
         recorder: recorder(workload),
         drain: Nanos::from(load.drain),
@@ -158,6 +178,23 @@ mod tests {
     }
 
     const SEARCH: &str = "[[operations]]\nkind = \"search\"\n";
+
+    #[test]
+    fn workers_spin_on_cores_that_nobody_else_needs() {
+        // Cores, workers, whether the server is here.
+        for (cores, workers, here, on) in [
+            (2, 1, true, false),
+            (3, 1, true, false),
+            (4, 1, true, true),
+            (5, 2, true, false),
+            (6, 2, true, true),
+            (1, 1, false, false),
+            (2, 1, false, true),
+        ] {
+            assert_eq!(spins(Spin::Auto, cores, workers, here), on, "{cores} cores, {workers} workers");
+            assert!(spins(Spin::On, cores, workers, here) && !spins(Spin::Off, cores, workers, here));
+        }
+    }
 
     #[test]
     fn there_are_as_many_workers_as_asked_but_none_with_nothing_to_do() {

@@ -26,6 +26,8 @@ pub struct Plan {
     pub connections: u16,
     /// Worker threads.
     pub workers: usize,
+    /// How long before a request is due its worker busy-waits; zero: it sleeps until then.
+    pub spin: Duration,
     /// Per open stream.
     pub max_in_flight: u32,
     /// How each worker records, and the times of the window.

@@ -180,8 +180,12 @@ async fn open_loop(
                 break;
             }
             burst = 0;
-            let moment = desk.clock.instant(due.at).min(Instant::now() + STOP_POLL);
-            alarm.sleep_until(moment).await?;
+            let (moment, look) = (desk.clock.instant(due.at), Instant::now() + STOP_POLL);
+            if moment > look {
+                alarm.sleep_until(look).await?;
+            } else {
+                alarm.spin_until(moment, plan.spin).await?;
+            }
         }
         if burst == BURST {
             burst = 0;

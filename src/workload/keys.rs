@@ -231,6 +231,12 @@ pub(super) const KEYS: &[Key] = &[
         "Worker threads",
     ),
     key(
+        "load.spin",
+        choice(&["auto", "on", "off"]),
+        Toml("\"auto\""),
+        "Open loop: whether a worker busy-waits the last 40 us before a request is due; auto: where cores are to spare",
+    ),
+    key(
         "load.warmup",
         Kind::Duration { zero: true },
         Toml("\"5s\""),

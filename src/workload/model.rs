@@ -283,12 +283,25 @@ pub struct Load {
     pub connections: u32,
     /// Worker threads; `None`: what the machine can spare, at most `connections`.
     pub workers: Option<u32>,
+    /// Whether workers busy-wait for the last moments before a request is due.
+    pub spin: Spin,
     /// Discarded lead-in.
     pub warmup: Duration,
     /// The measured window; with stages, all of theirs.
     pub duration: Duration,
     /// How long to wait for what is in flight at the end.
     pub drain: Duration,
+}
+
+/// `load.spin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spin {
+    /// Where the machine has cores to spare.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 impl Load {

@@ -108,6 +108,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
         dialer,
         connections: 1,
         workers: 1,
+        spin: Duration::ZERO,
         max_in_flight: 10_000,
         recorder: RecorderConfig {
             operations: 1,

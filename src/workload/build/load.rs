@@ -9,7 +9,7 @@ use crate::workload::overrides::rank;
 use crate::workload::problem::Problems;
 use crate::workload::section::Section;
 use crate::workload::stages::total;
-use crate::workload::{Arrival, Load, LoadModel, MOST_STAGES, Rates, Stream};
+use crate::workload::{Arrival, Load, LoadModel, MOST_STAGES, Rates, Spin, Stream};
 
 /// The stream that operations without a rate or concurrency of their own share; no operation may be called so.
 pub(super) const SHARED: &str = "load";
@@ -41,6 +41,11 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
         max_in_flight: root.integer("load.max_in_flight")?,
         connections,
         workers,
+        spin: match root.text("load.spin")?.as_str() {
+            "on" => Spin::On,
+            "off" => Spin::Off,
+            _ => Spin::Auto,
+        },
         warmup: root.duration("load.warmup")?,
         duration: duration?,
         drain: root.duration("load.drain")?,
