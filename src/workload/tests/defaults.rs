@@ -70,6 +70,7 @@ fn settings_are_complete_and_in_the_order_of_the_file() {
         "load.arrival = \"poisson\" (default)",
         "load.max_in_flight = 256 (default)",
         "load.connections = 4 (default)",
+        "load.spin = \"auto\" (default)",
         "load.warmup = \"5s\" (default)",
         "load.duration = \"30s\" (default)",
         "load.drain = \"10s\" (default)",
