@@ -13,6 +13,7 @@ mod request;
 mod run;
 mod schedule;
 mod stop;
+mod watch;
 mod worker;
 
 pub use feed::InsertSource;
