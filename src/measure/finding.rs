@@ -73,12 +73,14 @@ pub enum Finding {
         /// The longest such while.
         longest: Nanos,
     },
-    /// A worker thread used nearly all of a core's time.
+    /// A worker thread had work to do nearly all the time.
     GeneratorSaturated {
         /// Its number.
         worker: usize,
-        /// The share of the window that it was on a core, 0 to 1.
-        share: f64,
+        /// The share of the window in which it had work to do, 0 to 1.
+        busy: f64,
+        /// The share in which it was on a core; in the rest of `busy` it waited for one.
+        on_core: f64,
         /// How requests are started.
         load: Load,
     },

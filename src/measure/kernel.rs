@@ -75,7 +75,17 @@ pub struct WorkerTime {
 impl WorkerTime {
     /// The share of that time that it was on a core; `None`: the kernel does not tell, or no time passed.
     pub fn cpu_share(&self) -> Option<f64> {
-        (self.over > Nanos::ZERO).then_some(self.cpu?.ran.get() as f64 / self.over.get() as f64)
+        self.share(self.cpu?.ran)
+    }
+
+    /// The share of that time that it had work to do, on a core or waiting for one; `None`: as above.
+    pub fn busy_share(&self) -> Option<f64> {
+        let cpu = self.cpu?;
+        self.share(cpu.ran + cpu.waited)
+    }
+
+    fn share(&self, part: Nanos) -> Option<f64> {
+        (self.over > Nanos::ZERO).then_some(part.get() as f64 / self.over.get() as f64)
     }
 }
 

@@ -8,7 +8,8 @@ use crate::units::Nanos;
 
 /// A worker that could not look at its clock for longer than this was stopped, not late.
 pub const STOPPED: Nanos = Nanos::from_secs(1);
-/// The share of a core's time that a worker may use: beyond it, a little more work makes a long queue.
+/// The share of the window in which a worker may have work to do, on a core or waiting for one: beyond it, a little more work
+/// makes a long queue.
 pub const SATURATED: f64 = 0.90;
 /// No shorter time is judged by the kernel's numbers: they are read a little before and after its ends.
 pub const LEAST_WATCHED: Nanos = Nanos::from_millis(500);
@@ -17,6 +18,8 @@ pub const WAIT_SHARE: f64 = 0.10;
 /// ... or this long, before the generator is short of CPU. A thread is woken for most answers, and reads them so much later:
 /// it is the part of the service time that is the generator's own.
 pub const WAIT: Nanos = Nanos::new(100_000);
+/// Fewer turns tell no mean: a single long wait would decide it.
+pub const ENOUGH_TURNS: u64 = 200;
 /// Other programs may use this many cores on average...
 pub const OTHERS: f64 = 0.25;
 /// ... or this share of all cores, before the machine is called busy.
@@ -63,14 +66,17 @@ fn watched(evidence: &Evidence) -> impl Iterator<Item = (usize, &WorkerTime)> {
 }
 
 fn saturated(evidence: &Evidence) -> Option<Finding> {
-    let shares = watched(evidence).filter_map(|(number, worker)| Some((number, worker.cpu_share()?)));
-    let (worker, share) = shares.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let shares =
+        watched(evidence).filter_map(|(n, worker)| Some((n, worker.busy_share()?, worker.cpu_share()?)));
+    let (worker, busy, on_core) = shares.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let load = if evidence.open_streams.is_empty() { Load::Closed } else { Load::Open };
-    (share > SATURATED).then_some(Finding::GeneratorSaturated { worker, share, load })
+    (busy > SATURATED).then_some(Finding::GeneratorSaturated { worker, busy, on_core, load })
 }
 
 fn short_of_cpu(evidence: &Evidence) -> Option<Finding> {
-    let wait = watched(evidence).filter_map(|(_, worker)| worker.cpu?.mean_wait()).max()?;
+    let enough =
+        watched(evidence).filter_map(|(_, worker)| worker.cpu.filter(|cpu| cpu.turns >= ENOUGH_TURNS));
+    let wait = enough.filter_map(|cpu| cpu.mean_wait()).max()?;
     let served = evidence.operations.iter().filter_map(|o| Some((o, o.service_mean?)));
     let (operation, service) = served.min_by_key(|(_, service)| *service)?;
     (wait > WAIT && wait.get() as f64 > WAIT_SHARE * service.get() as f64).then(|| Finding::ShortOfCpu {

@@ -210,9 +210,12 @@ impl fmt::Display for Finding {
             Self::GeneratorStopped { longest } => {
                 write!(f, "the generator did not run for {longest} at a time")
             }
-            Self::GeneratorSaturated { worker, share, .. } => {
-                write!(f, "worker {worker} used {:.0} % of a core", share * 100.0)
-            }
+            Self::GeneratorSaturated { worker, busy, on_core, .. } => write!(
+                f,
+                "worker {worker} had work to do for {:.0} % of the time, and a core for {:.0} %",
+                busy * 100.0,
+                on_core * 100.0
+            ),
             Self::ShortOfCpu { operation, wait, service } => write!(
                 f,
                 "{operation}: the generator waits {wait} for a core before it reads an answer, the mean service is {service}"

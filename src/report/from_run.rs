@@ -99,6 +99,7 @@ pub fn generator(before: &ProcessSnapshot, after: &ProcessSnapshot, workers: Nan
 pub fn worker(time: &WorkerTime) -> WorkerUse {
     WorkerUse {
         cpu_share: time.cpu_share(),
+        busy_share: time.busy_share(),
         wait_us: time.cpu.and_then(|cpu| cpu.mean_wait()).map(Nanos::as_micros_f64),
     }
 }

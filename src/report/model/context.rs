@@ -312,6 +312,8 @@ pub struct Generator {
 pub struct WorkerUse {
     /// The share of the window that it was on a core, 0 to 1; null: not known.
     pub cpu_share: Option<f64>,
+    /// The share in which it had work to do, on a core or waiting for one; null: not known.
+    pub busy_share: Option<f64>,
     /// How long it waited for a core each time that it had something to do, on average, in microseconds; null: not known.
     pub wait_us: Option<f64>,
 }
