@@ -19,7 +19,7 @@ impl Finding {
                 "the process was stopped (SIGSTOP, a debugger, a paused container or machine) or got no core, so what was due meanwhile came late"
             }
             Self::GeneratorSaturated { load: Load::Open, .. } => {
-                "that thread has no time left: requests leave late and answers wait to be read, and both count as the server's"
+                "that thread has no time left: requests leave late, and answers wait to be read, which counts as service"
             }
             Self::GeneratorSaturated { load: Load::Closed, .. } => {
                 "that thread has no time left: the throughput is what the generator can do, not what the server can"
@@ -165,10 +165,10 @@ impl Finding {
                 "set collection.prepare = \"always\" to build it anew, or use a collection of its own"
             }
             Self::NotIndexed { reads: true, .. } => {
-                "flush it and wait until the index is built, or let collection.prepare = \"auto\" do so (collection.ready.timeout says for how long)"
+                "flush the collection and wait until its index is built; for one that milvus-load made, collection.prepare = \"auto\" does both"
             }
             Self::NotIndexed { reads: false, .. } => {
-                "nothing, unless building the index meanwhile should not be part of the picture"
+                "nothing; where the building of the index should be over first, flush the collection and wait for it"
             }
             Self::CollectionChanged { .. } => {
                 "make sure that nobody else writes, and wait until compaction is over"

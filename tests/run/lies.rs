@@ -74,5 +74,5 @@ fn a_search_over_rows_without_an_index_is_not_trusted() {
     sandbox.run(&["write.toml", "--set", "collection.allow_writes=true"]).ended_with(0);
     let run = sandbox.run(&["read.toml"]);
     assert_eq!(findings(run.report(4))[0], "not_indexed");
-    assert!(run.stdout.contains("flush it and wait until the index is built"), "{}", run.stdout);
+    assert!(run.stdout.contains("flush the collection"), "{}", run.stdout);
 }
