@@ -133,3 +133,15 @@ fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {
         failed: counts.failed,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_anothers() {
+        assert!(is_our_address([127, 0, 0, 1].into()));
+        // TEST-NET-1 of RFC 5737: nobody's.
+        assert!(!is_our_address([192, 0, 2, 1].into()));
+    }
+}

@@ -247,8 +247,7 @@ fn only_late(report: &Value) -> bool {
     let is_overloaded = load > 1.5 * cores || waiting > Some(30.0);
     let findings = report["verdict"]["findings"].as_array().unwrap();
     let mut errors = findings.iter().filter(|finding| finding["severity"] == "error");
-    load > 1.5 * cores
-        && errors.all(|error| error["code"] == "generator_late" || error["code"] == "short_of_cpu")
+    is_overloaded && errors.all(|error| error["code"] == "generator_late" || error["code"] == "short_of_cpu")
 }
 
 /// The codes of the verdict's findings.
