@@ -218,7 +218,7 @@ impl fmt::Display for Finding {
             ),
             Self::ShortOfCpu { operation, wait, service } => write!(
                 f,
-                "{operation}: the generator waits {wait} for a core before it reads an answer, the mean service is {service}"
+                "{operation}: the generator waited {wait} for a core on average, against a mean service of {service}"
             ),
             Self::BusyMachine { others, cores } => {
                 write!(f, "other programs used {others:.2} of this machine's {cores} cores")
