@@ -103,7 +103,8 @@
 //! - **An operation** (`query`, `delete`): [`workload::OperationKind`]; the compiler then leads through
 //!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `commands/planning.rs` (the plan).
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
-//!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs`, the gathering in `commands/evidence.rs`.
+//!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
+//!   `commands/evidence.rs`, its row in docs/findings.md.
 //! - **A number in the report**: its field in [`report::model`] with unit and meaning (and a default, so that older
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over

@@ -95,6 +95,29 @@ impl fmt::Display for Nanos {
     }
 }
 
+/// A difference of two spans: by how much one is longer than the other, or shorter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignedNanos {
+    /// By how much they differ.
+    pub length: Nanos,
+    /// Whether it is less than 0.
+    pub is_negative: bool,
+}
+
+impl SignedNanos {
+    /// `a - b`, exactly.
+    pub fn difference(a: Nanos, b: Nanos) -> Self {
+        Self { length: Nanos(a.0.abs_diff(b.0)), is_negative: a < b }
+    }
+}
+
+/// With its sign: `+1.20 s`, `-80.0 ms`.
+impl fmt::Display for SignedNanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.is_negative { '-' } else { '+' }, self.length)
+    }
+}
+
 /// Why a unit could not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UnitError {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use milvus_load::cli::Cli;
+use milvus_load::measure::{Bottleneck, Finding, Load};
+use milvus_load::units::{Nanos, SignedNanos};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -15,7 +17,9 @@ fn read(file: &str) -> String {
 
 /// The pages that people read.
 fn pages() -> Vec<PathBuf> {
-    ["README.md", "CHANGELOG.md", "reports/examples/README.md"].map(PathBuf::from).to_vec()
+    ["README.md", "CHANGELOG.md", "docs/findings.md", "reports/examples/README.md"]
+        .map(PathBuf::from)
+        .to_vec()
 }
 
 /// The fenced blocks of a language, without their fences.
@@ -157,4 +161,75 @@ fn the_rust_that_is_asked_for_is_the_one_that_cargo_asks_for() {
         manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("rust-version");
     let wanted = format!("Rust {}", wanted.trim_matches('"'));
     assert!(read("README.md").contains(&wanted), "README.md does not name {wanted}");
+}
+
+/// One of every kind of finding, in every weight and wording that it has.
+fn every_finding() -> Vec<Finding> {
+    let (name, time) = (|| "search".to_owned(), Nanos::from_millis(1));
+    let (operation, end) = (name(), |number: u64| (name(), number));
+    let not_sent = |bottleneck| Finding::NotSent { operation: name(), not_sent: 1, offered: 2, bottleneck };
+    let saturated = |load| Finding::GeneratorSaturated { worker: 0, busy: 0.95, on_core: 0.9, load };
+    let not_indexed = |reads| Finding::NotIndexed { unindexed: 1, rows: 2, reads };
+    let [response_p99, service_p99] = [time; 2];
+    vec![
+        Finding::NothingMeasured,
+        Finding::GeneratorStopped { longest: time },
+        saturated(Load::Open),
+        saturated(Load::Closed),
+        Finding::ShortOfCpu { operation: name(), wait: time, service: time },
+        Finding::GeneratorLate { operation: name(), response_p99, service_p99 },
+        Finding::Shortfall { stream: name(), planned: 2, offered: 1 },
+        not_sent(Bottleneck::Generator),
+        not_sent(Bottleneck::Server),
+        Finding::TooFewSamples { expression: name(), offered: 1, needed: 2 },
+        Finding::ClockStep { gained: SignedNanos::difference(time, Nanos::ZERO) },
+        Finding::ServerGone,
+        Finding::ServerChanged { before: name(), after: name() },
+        Finding::RowsMissing { expected: 2, found: 1 },
+        not_indexed(true),
+        not_indexed(false),
+        Finding::BusyMachine { others: 1.0, cores: 2 },
+        Finding::StolenTime { share: 0.1 },
+        Finding::Drift { operation: name(), first: time, last: time },
+        Finding::WaitedForStream { operation: name(), response_p99, service_p99 },
+        Finding::StreamLimit { waits: 1 },
+        Finding::ConnectionsLost { lost: 1, failures: 0 },
+        Finding::UnevenRequests { most: end(2), least: end(1) },
+        Finding::UnevenP99 { slowest: (name(), time), fastest: (name(), time) },
+        Finding::CollectionChanged { what: "rows", before: 1, after: 2 },
+        Finding::Failures { operation: name(), failed: 1, offered: 2, message: None },
+        Finding::Timeouts { operation: name(), timed_out: 1, offered: 2 },
+        Finding::FewHits { operation, expected: 2, returned: 1, empty: 0 },
+        Finding::BodiesLate { count: 1 },
+        Finding::CollectorMissing { endpoint: name() },
+        Finding::SpansLost { recorded: 2, dropped: 1, failed: 0 },
+        Finding::CollectionGrew { before: 1, after: 2, unindexed: None },
+        Finding::NoCollector { endpoint: name() },
+        Finding::SharedCores,
+        Finding::Interrupted { after: time },
+    ]
+}
+
+/// Code, severity, cause and remedy in the page are the tool's own; only the bounds are told in its own words.
+#[test]
+fn the_page_of_findings_says_what_the_tool_says() {
+    let page = read("docs/findings.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).map(|line| {
+        let cells: Vec<&str> = line.trim_end_matches(" |").split(" | ").collect();
+        let &[code, severity, bound, cause, remedy] = cells.as_slice() else { panic!("five cells: {line}") };
+        assert!(!bound.trim().is_empty(), "{line}");
+        [code.trim_end_matches('`'), severity, cause, remedy].map(str::to_owned)
+    });
+    let told: Vec<[String; 4]> = every_finding()
+        .iter()
+        .map(|finding| [finding.code(), finding.severity().name(), finding.cause(), finding.remedy()])
+        .map(|cells| cells.map(str::to_owned))
+        .collect();
+    assert_eq!(rows.collect::<Vec<_>>(), told);
+    // None is forgotten: the code spells every kind once.
+    let source = read("src/measure/finding.rs");
+    let codes = source.split("fn code(").nth(1).unwrap().lines().filter(|line| line.contains("=> \""));
+    let told: std::collections::BTreeSet<&str> = told.iter().map(|row| row[0].as_str()).collect();
+    let spelled: std::collections::BTreeSet<&str> = codes.filter_map(|line| line.split('"').nth(1)).collect();
+    assert_eq!(told, spelled);
 }

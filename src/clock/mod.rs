@@ -8,7 +8,7 @@ pub use slice::ask_for_short_slices;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::units::Nanos;
+use crate::units::{Nanos, SignedNanos};
 
 /// Converts between moments of the monotonic clock, nanoseconds since the start of the run, and wall time.
 ///
@@ -26,6 +26,17 @@ impl RunClock {
         let (anchor, wall) = (Instant::now() + ahead, SystemTime::now() + ahead);
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { anchor, anchor_unix: Nanos::from(since).get() }
+    }
+
+    /// By how much the system clock has gained on the monotonic one since the clock was made: near 0 but where it was set,
+    /// or where the machine slept, which the monotonic clock does not count.
+    pub fn gained(&self) -> SignedNanos {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.gained_at(Instant::now(), wall.into())
+    }
+
+    fn gained_at(&self, moment: Instant, wall: Nanos) -> SignedNanos {
+        SignedNanos::difference(wall, Nanos::new(self.unix_nanos(self.at(moment))))
     }
 
     /// The moment that counts as zero.
@@ -56,5 +67,20 @@ impl RunClock {
     /// Wall time at `since` after the start, in nanoseconds since 1970.
     pub const fn unix_nanos(&self, since: Nanos) -> u64 {
         self.anchor_unix.saturating_add(since.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_one_that_was_not() {
+        let clock = RunClock { anchor: Instant::now(), anchor_unix: 1_000_000_000_000 };
+        let later = clock.anchor + Duration::from_secs(10);
+        let gained = |wall| clock.gained_at(later, Nanos::new(wall)).to_string();
+        assert_eq!(gained(1_010_000_000_000), "+0 ns");
+        assert_eq!(gained(1_010_080_000_000), "+80.0 ms");
+        assert_eq!(gained(1_008_500_000_000), "-1.50 s");
     }
 }

@@ -1,7 +1,8 @@
 //! From what was seen of a run to its report.
 
 use crate::engine::prepare::StepRecord;
-use crate::measure::{CollectionState, ProcessMetrics, Verdict};
+use crate::measure::{CollectionState, Evidence, ProcessMetrics, Verdict};
+use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
 use crate::trace::TraceRef;
@@ -43,12 +44,32 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     let evidence = evidence::gather(settings, target, observed, measured, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
     report.verdict = from_run::verdict(&Verdict::of(&evidence));
+    report.transport = Some(transport(&observed.finished.pool));
+    report.resources = resources(observed, &evidence);
+    Ok(report)
+}
+
+fn transport(pool: &PoolStats) -> model::Transport {
+    model::Transport {
+        connections_lost: pool.connections_lost,
+        connect_failures: pool.connect_failures,
+        stream_waits: pool.slot_waits,
+        waited_us: pool.waited.as_micros_f64(),
+    }
+}
+
+fn resources(observed: &Observed, evidence: &Evidence) -> model::Resources {
+    let (before, after) = &observed.generator;
     let sent: u64 =
         observed.finished.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
-    report.resources.generator =
-        from_run::generator(&observed.generator.0, &observed.generator.1, observed.finished.cpu, sent);
-    report.resources.server = observed.server.as_ref().map(|(before, after)| server_use(before, after));
-    Ok(report)
+    model::Resources {
+        generator: model::Generator {
+            workers: evidence.workers.iter().map(from_run::worker).collect(),
+            ..from_run::generator(before, after, observed.finished.cpu, sent)
+        },
+        server: observed.server.as_ref().map(|(before, after)| server_use(before, after)),
+        others_cores: evidence.machine.and_then(|machine| machine.others()),
+    }
 }
 
 /// What there was of the window: all of it, or up to the stop.

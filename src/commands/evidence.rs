@@ -1,8 +1,11 @@
 //! Gathers what the verdict is drawn from.
 
-use crate::engine::Schedule;
+use std::net::{IpAddr, UdpSocket};
+
+use crate::engine::{Finished, Schedule};
 use crate::measure::{
-    CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence,
+    ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime, OperationEvidence,
+    ServerEvidence, SpanEvidence, StreamEvidence, by_connection, by_peer,
 };
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
@@ -24,11 +27,24 @@ pub fn gather(
     let workload = &settings.workload;
     let records = &observed.finished.recorded.operations;
     let named = workload.operations.iter().zip(records);
+    let Finished { recorded, pool, .. } = &observed.finished;
+    let complete = (measured.get() / recorded.cut.length.get()) as usize;
+    let peers: Vec<_> = observed.finished.peers.iter().map(|peer| peer.map(|p| p.to_string())).collect();
     Evidence {
-        operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record)).collect(),
+        operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
         waited_share: waited_share(observed),
+        // Of the two models that there are, neither changes its load.
+        constant_load: true,
+        workers: observed.finished.workers.clone(),
+        machine: observed.machine.map(|time| machine(time, target, observed)),
+        clock: Some(clock(observed)),
+        slot_waits: pool.slot_waits,
+        connections_lost: pool.connections_lost,
+        connect_failures: pool.connect_failures,
+        peers: by_peer(&recorded.connections, &peers),
+        connections: by_connection(&recorded.connections),
         bodies_late: observed.finished.late_bodies,
         spans: spans(settings, observed),
         server: ServerEvidence {
@@ -43,6 +59,7 @@ pub fn gather(
             start: observed.collection.0,
             end: observed.collection.1,
             writes: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. })),
+            reads: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Search(_))),
         }),
         interrupted_after: observed.finished.stopped.map(|_| measured),
     }
@@ -73,6 +90,32 @@ fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Ve
     workload.load.streams.iter().enumerate().filter_map(evidence).collect()
 }
 
+fn machine(time: MachineTime, target: &ChosenTarget, observed: &Observed) -> MachineEvidence {
+    let cpu_of_server = || {
+        let (before, after) = observed.server.as_ref()?;
+        let seconds = after.cpu_seconds? - before.cpu_seconds?;
+        // Of a server that was started anew in between nothing is known.
+        (seconds >= 0.0).then(|| Nanos::new((seconds * 1e9) as u64))
+    };
+    let is_here = target.is_on_this_machine()
+        || observed.finished.peers.iter().flatten().any(|peer| is_our_address(peer.ip()));
+    MachineEvidence {
+        time,
+        ours: observed.generator.1.cpu - observed.generator.0.cpu,
+        server: if is_here { cpu_of_server() } else { Some(Nanos::ZERO) },
+    }
+}
+
+/// Only an address of this machine can be bound to.
+fn is_our_address(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+fn clock(observed: &Observed) -> ClockEvidence {
+    let last = observed.finished.recorded.window_start + observed.finished.recorded.window;
+    ClockEvidence { gained: observed.clock_gained, over: observed.finished.stopped.unwrap_or(last) }
+}
+
 fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {
     let trace = &settings.workload.trace;
     let (asked, present) = match &observed.collector {
@@ -90,4 +133,16 @@ fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {
         dropped: counts.dropped,
         failed: counts.failed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_anothers() {
+        assert!(is_our_address([127, 0, 0, 1].into()));
+        // TEST-NET-1 of RFC 5737: nobody's.
+        assert!(!is_our_address([192, 0, 2, 1].into()));
+    }
 }

@@ -7,10 +7,10 @@ use anyhow::{Context as _, anyhow};
 
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
 use crate::engine::{Execution, Finished, Stop};
-use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
+use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
 use crate::trace::exporter::{ExportReport, Exporter};
-use crate::units::Nanos;
+use crate::units::{Nanos, SignedNanos};
 use crate::workload::Workload;
 
 use super::run_progress::RunProgress;
@@ -59,6 +59,10 @@ pub struct Observed {
     pub export: Option<ExportReport>,
     /// This process before and after.
     pub generator: (ProcessSnapshot, ProcessSnapshot),
+    /// What this machine did in between, where it tells.
+    pub machine: Option<MachineTime>,
+    /// By how much the system clock gained on the monotonic one since the run's start.
+    pub clock_gained: SignedNanos,
     /// The server's process before and after, where it tells.
     pub server: Option<(ProcessMetrics, ProcessMetrics)>,
 }
@@ -123,7 +127,7 @@ async fn observe(
     )?);
     let server_before = scrape::first(&target.metrics);
     let sink = tracing.exporter.as_ref().map(Exporter::sink);
-    let before = ProcessSnapshot::take();
+    let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
     let execution = Execution::start(Arc::clone(&plan), sink, stop.clone()).await?;
     while !execution.is_finished() {
         progress.running(
@@ -135,7 +139,8 @@ async fn observe(
         tokio::time::sleep(TICK).await;
     }
     let finished = execution.finish()?;
-    let after = ProcessSnapshot::take();
+    let (after, machine_after) = (ProcessSnapshot::take(), MachineTime::now());
+    let clock_gained = finished.clock.gained();
     let server_after = scrape::first(&target.metrics);
     let over = tokio::time::Instant::now();
     progress.ending();
@@ -156,6 +161,8 @@ async fn observe(
         collector,
         export,
         generator: (before, after),
+        machine: machine_before.zip(machine_after).map(|(before, after)| after.since(&before)),
+        clock_gained,
         server: server_before.zip(server_after),
     })
 }

@@ -14,6 +14,7 @@ mod request;
 mod run;
 mod schedule;
 mod stop;
+mod watch;
 mod worker;
 
 pub use course::Course;

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::stop::{Ending, Stop};
 use super::worker::{self, Haul, Order};
 use crate::clock::RunClock;
-use crate::measure::{MergeError, Recorded};
+use crate::measure::{MergeError, Recorded, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -63,6 +63,8 @@ pub struct Finished {
     pub late_bodies: u64,
     /// CPU time of the worker threads.
     pub cpu: Nanos,
+    /// How each worker thread fared within the window.
+    pub workers: Vec<WorkerTime>,
 }
 
 impl Execution {
@@ -156,6 +158,7 @@ impl Finished {
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
             late_bodies: haul.late_bodies,
             cpu: haul.cpu,
+            workers: vec![haul.time],
         }
     }
 
@@ -165,6 +168,7 @@ impl Finished {
         self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
         self.late_bodies += haul.late_bodies;
         self.cpu = self.cpu + haul.cpu;
+        self.workers.push(haul.time);
         Ok(())
     }
 }

@@ -16,8 +16,9 @@ use super::plan::{Plan, Requests};
 use super::request::{Desk, Task};
 use super::schedule::{Choice, Schedule};
 use super::stop::{Ending, Stop};
+use super::watch::Watch;
 use crate::clock::{Alarm, RunClock, ask_for_short_slices};
-use crate::measure::{Recorded, Recorder, RecorderConfig};
+use crate::measure::{Recorded, Recorder, RecorderConfig, WorkerTime, cpu_of_this_thread};
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -54,6 +55,8 @@ pub(super) struct Haul {
     pub late_bodies: u64,
     /// CPU time of this thread while it sent, read by itself: the kernel forgets a thread that has ended.
     pub cpu: Nanos,
+    /// How it fared within the window.
+    pub time: WorkerTime,
 }
 
 /// Runs a worker to its end, on the calling thread.
@@ -92,9 +95,11 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         live,
         last_write,
     });
-    let cpu_before = thread_cpu();
+    let cpu_before = cpu_of_this_thread();
+    let watch = Watch::start(clock, desk.plan.recorder.window_start, desk.plan.end());
     send_all(&desk, index).await?;
     drain(&desk).await;
+    let time = watch.end();
     // Taken out, so that a request that ends from here on finds nothing to write to.
     let recorder = desk.recorder.take();
     Ok(recorder.map(|recorder| Haul {
@@ -102,19 +107,9 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         pool: desk.pool.stats(),
         peers: desk.pool.peers(),
         late_bodies: desk.late_bodies.get(),
-        cpu: thread_cpu() - cpu_before,
+        cpu: cpu_of_this_thread() - cpu_before,
+        time,
     }))
-}
-
-#[cfg(unix)]
-fn thread_cpu() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Nanos::from_secs(time.tv_sec as u64) + Nanos::new(time.tv_nsec as u64)
-}
-
-#[cfg(not(unix))]
-fn thread_cpu() -> Nanos {
-    Nanos::ZERO
 }
 
 fn open_feeds(plan: &Plan, worker: usize) -> std::io::Result<Vec<Option<InsertFeed>>> {

@@ -3,9 +3,12 @@
 //! A field that is `None` was not looked at, and nothing is concluded from it.
 
 use super::counters::{Counters, Hits};
+use super::ends::EndEvidence;
+use super::kernel::{MachineTime, WorkerTime};
 use super::quantile::{Quantile, quantile};
 use super::recorded::OperationRecord;
-use crate::units::Nanos;
+use super::trend::Trend;
+use crate::units::{Nanos, SignedNanos};
 
 /// Everything that a verdict considers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +22,25 @@ pub struct Evidence {
     /// Of all the time that requests were due and not sent, the share in which they waited for what the server has to
     /// give: a free stream, or a connection. `None`: not looked at.
     pub waited_share: Option<f64>,
+    /// Whether each stream offers the same load throughout, so that its times can be compared from one end of the window to
+    /// the other.
+    pub constant_load: bool,
+    /// How the worker threads fared, by number.
+    pub workers: Vec<WorkerTime>,
+    /// The machine that the generator runs on, from the start of the warm-up to the end of the drain.
+    pub machine: Option<MachineEvidence>,
+    /// The clocks, over the same time.
+    pub clock: Option<ClockEvidence>,
+    /// Requests that waited because every connection was at the server's stream limit, the warm-up included.
+    pub slot_waits: u64,
+    /// Connections that were up and ended before the run did, the warm-up included.
+    pub connections_lost: u64,
+    /// Attempts to connect that failed after that.
+    pub connect_failures: u64,
+    /// By address of the server.
+    pub peers: Vec<EndEvidence>,
+    /// By connection.
+    pub connections: Vec<EndEvidence>,
     /// How many insert bodies were not ready when they were due.
     pub bodies_late: u64,
     /// Spans, where tracing is on.
@@ -46,13 +68,17 @@ pub struct OperationEvidence {
     pub response_p99: Option<Nanos>,
     /// p99 of done - sent, where known.
     pub service_p99: Option<Nanos>,
+    /// Mean of done - sent; `None`: none succeeded.
+    pub service_mean: Option<Nanos>,
+    /// How the median response changed in the course of the window, where there are enough samples and intervals.
+    pub trend: Option<Trend>,
     /// Of all the time that sent requests were in flight, the share before they were sent; `None`: none was sent.
     pub lag_share: Option<f64>,
 }
 
 impl OperationEvidence {
-    /// From the record of the run.
-    pub fn of(name: &str, record: &OperationRecord) -> Self {
+    /// From the record of the run, of whose intervals the first `complete` were measured from end to end.
+    pub fn of(name: &str, record: &OperationRecord, complete: usize) -> Self {
         let offered = record.counters.offered();
         let p99 = |timings| quantile(timings, offered, Quantile::P99).ok();
         // Of every sent request: response = lag + service.
@@ -67,6 +93,8 @@ impl OperationEvidence {
             first_error: record.errors.kinds().first().map(|kind| kind.message.to_string()),
             response_p99: p99(&record.response),
             service_p99: p99(&record.service),
+            service_mean: record.service.moments().mean().map(|nanos| Nanos::new(nanos as u64)),
+            trend: Trend::of(&record.intervals, complete),
             lag_share: (in_flight > 0).then(|| lag as f64 / in_flight as f64),
         }
     }
@@ -81,6 +109,35 @@ pub struct StreamEvidence {
     pub planned: u64,
     /// Requests offered, whatever became of them.
     pub offered: u64,
+}
+
+/// Who used this machine's cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MachineEvidence {
+    /// All that was used.
+    pub time: MachineTime,
+    /// By this process.
+    pub ours: Nanos,
+    /// By the server; zero where it is on another machine, `None` where nobody knows.
+    pub server: Option<Nanos>,
+}
+
+impl MachineEvidence {
+    /// How many cores were used by neither this process nor the server, on average; `None` where that is not known.
+    pub fn others(&self) -> Option<f64> {
+        let others = self.time.busy - self.ours - self.server?;
+        let share = others.get() as f64 / self.time.all.get() as f64;
+        (self.time.all > Nanos::ZERO).then_some(share * f64::from(self.time.cores))
+    }
+}
+
+/// The system clock against the monotonic one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockEvidence {
+    /// By how much the system clock gained.
+    pub gained: SignedNanos,
+    /// In how much time.
+    pub over: Nanos,
 }
 
 /// A percentile asked for by name that cannot be told.
@@ -135,6 +192,8 @@ pub struct CollectionEvidence {
     pub end: Option<CollectionState>,
     /// Whether the workload writes.
     pub writes: bool,
+    /// Whether the workload reads.
+    pub reads: bool,
 }
 
 /// Rows and segments at one moment.

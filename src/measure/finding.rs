@@ -1,10 +1,9 @@
 //! All that a run can be found fault with, each with its numbers, its cause and its remedy.
 //!
-//! Wording lives here, deciding in [`verdict`](super::verdict). Every match is exhaustive: a finding without a remedy does not compile.
+//! What they are and what they weigh is here, their words in `wording`, deciding in [`verdict`](super::verdict). Every match
+//! is exhaustive: a finding without a remedy does not compile.
 
-use std::fmt;
-
-use crate::units::Nanos;
+use crate::units::{Nanos, SignedNanos};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +36,15 @@ pub enum Bottleneck {
     Generator,
 }
 
+/// How requests are started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// At their own times, some of them at least.
+    Open,
+    /// All of them when another is done.
+    Closed,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
@@ -59,6 +67,83 @@ pub enum Finding {
         response_p99: Nanos,
         /// p99 from the send.
         service_p99: Nanos,
+    },
+    /// The worker threads did not run for a while: stopped, suspended, or without a core.
+    GeneratorStopped {
+        /// The longest such while.
+        longest: Nanos,
+    },
+    /// A worker thread had work to do nearly all the time.
+    GeneratorSaturated {
+        /// Its number.
+        worker: usize,
+        /// The share of the window in which it had work to do, 0 to 1.
+        busy: f64,
+        /// The share in which it was on a core; in the rest of `busy` it waited for one.
+        on_core: f64,
+        /// How requests are started.
+        load: Load,
+    },
+    /// A worker thread waited so long for a core whenever it had something to do that it shows in the service times.
+    ShortOfCpu {
+        /// The operation that suffers most.
+        operation: String,
+        /// The mean wait of the worker that waited most.
+        wait: Nanos,
+        /// The operation's mean service time.
+        service: Nanos,
+    },
+    /// Other programs kept this machine's cores busy.
+    BusyMachine {
+        /// How many cores they used, on average.
+        others: f64,
+        /// Cores that the machine has.
+        cores: u32,
+    },
+    /// The hypervisor gave this machine's time to somebody else.
+    StolenTime {
+        /// The share that was taken, 0 to 1.
+        share: f64,
+    },
+    /// The system clock was set, or the machine was suspended.
+    ClockStep {
+        /// By how much the system clock gained on the monotonic one.
+        gained: SignedNanos,
+    },
+    /// Response times of the same load changed in the course of the window.
+    Drift {
+        /// The operation.
+        operation: String,
+        /// Median of the first third.
+        first: Nanos,
+        /// Median of the last third.
+        last: Nanos,
+    },
+    /// Requests waited for the server's limit of concurrent streams.
+    StreamLimit {
+        /// How many, the warm-up included.
+        waits: u64,
+    },
+    /// Connections ended while they were needed.
+    ConnectionsLost {
+        /// How many, the warm-up included.
+        lost: u64,
+        /// Attempts to replace them that failed.
+        failures: u64,
+    },
+    /// One address got far more requests than another.
+    UnevenRequests {
+        /// The busiest, and its requests per connection.
+        most: (String, u64),
+        /// The idlest, and its requests per connection.
+        least: (String, u64),
+    },
+    /// One address, or connection, is far slower than another.
+    UnevenP99 {
+        /// The slowest, and its p99.
+        slowest: (String, Nanos),
+        /// The fastest, and its p99.
+        fastest: (String, Nanos),
     },
     /// Requests waited so long for a free stream or a connection that it shows in the p99.
     WaitedForStream {
@@ -111,6 +196,8 @@ pub enum Finding {
         unindexed: u64,
         /// Rows in all.
         rows: u64,
+        /// Whether the workload reads, so that it matters.
+        reads: bool,
     },
     /// The collection changed though the workload only reads.
     CollectionChanged {
@@ -201,6 +288,17 @@ impl Finding {
             Self::NothingMeasured => "nothing_measured",
             Self::Shortfall { .. } => "shortfall",
             Self::GeneratorLate { .. } => "generator_late",
+            Self::GeneratorStopped { .. } => "generator_stopped",
+            Self::GeneratorSaturated { .. } => "generator_saturated",
+            Self::ShortOfCpu { .. } => "short_of_cpu",
+            Self::BusyMachine { .. } => "busy_machine",
+            Self::StolenTime { .. } => "stolen_time",
+            Self::ClockStep { .. } => "clock_step",
+            Self::Drift { .. } => "drift",
+            Self::StreamLimit { .. } => "stream_limit",
+            Self::ConnectionsLost { .. } => "connections_lost",
+            Self::UnevenRequests { .. } => "uneven_requests",
+            Self::UnevenP99 { .. } => "uneven_p99",
             Self::WaitedForStream { .. } => "waited_for_stream",
             Self::NotSent { .. } => "not_sent",
             Self::TooFewSamples { .. } => "too_few_samples",
@@ -228,14 +326,25 @@ impl Finding {
             Self::NothingMeasured
             | Self::Shortfall { .. }
             | Self::GeneratorLate { .. }
+            | Self::GeneratorStopped { .. }
+            | Self::GeneratorSaturated { .. }
+            | Self::ShortOfCpu { .. }
+            | Self::ClockStep { .. }
             | Self::NotSent { bottleneck: Bottleneck::Generator, .. }
             | Self::TooFewSamples { .. }
             | Self::ServerGone
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
-            | Self::NotIndexed { .. } => Severity::Error,
+            | Self::NotIndexed { reads: true, .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
+            | Self::BusyMachine { .. }
+            | Self::StolenTime { .. }
+            | Self::Drift { .. }
+            | Self::StreamLimit { .. }
+            | Self::ConnectionsLost { .. }
+            | Self::UnevenRequests { .. }
+            | Self::UnevenP99 { .. }
             | Self::CollectionChanged { .. }
             | Self::Failures { .. }
             | Self::Timeouts { .. }
@@ -243,202 +352,11 @@ impl Finding {
             | Self::BodiesLate { .. }
             | Self::CollectorMissing { .. }
             | Self::SpansLost { .. } => Severity::Warning,
-            Self::CollectionGrew { .. }
+            Self::NotIndexed { reads: false, .. }
+            | Self::CollectionGrew { .. }
             | Self::NoCollector { .. }
             | Self::SharedCores
             | Self::Interrupted { .. } => Severity::Note,
-        }
-    }
-
-    /// Why it probably is so, and what it does to the numbers.
-    pub const fn cause(&self) -> &'static str {
-        match self {
-            Self::NothingMeasured => "no request was due within the measured window",
-            Self::Shortfall { .. } => {
-                "the generator could not keep up with its own schedule, so the load was lighter than asked for"
-            }
-            Self::GeneratorLate { .. } => {
-                "requests left the generator late, so part of the p99 is its own and not the server's"
-            }
-            Self::WaitedForStream { .. } => {
-                "the server takes no more requests at once on these connections, or connections had to be made anew"
-            }
-            Self::NotSent { bottleneck: Bottleneck::Generator, .. } => {
-                "the in-flight bound was filled mostly by requests that waited in the generator to be sent"
-            }
-            Self::NotSent { bottleneck: Bottleneck::Server, .. } => {
-                "the server answered too slowly for this rate, so the in-flight bound was reached"
-            }
-            Self::TooFewSamples { .. } => {
-                "fewer than 10 of the requests lie beyond that percentile, so chance would decide it"
-            }
-            Self::ServerGone => {
-                "the server stopped, crashed, or cannot be reached any more: the numbers mix a server with its absence"
-            }
-            Self::ServerChanged { .. } => {
-                "the address led to another server, or it was upgraded during the run"
-            }
-            Self::RowsMissing { .. } => {
-                "somebody else changed the collection, or its set-up was not complete"
-            }
-            Self::NotIndexed { .. } => {
-                "the index was still being built, so searches scanned those rows one by one"
-            }
-            Self::CollectionChanged { .. } => {
-                "somebody else wrote to it, or the server was compacting or still building"
-            }
-            Self::CollectionGrew { .. } => {
-                "the workload's own writes: later requests met a larger collection than earlier ones"
-            }
-            Self::Failures { .. } => "the server or the connection refused them",
-            Self::Timeouts { .. } => {
-                "the server did not answer within target.timeout, or not before the drain's end"
-            }
-            Self::FewHits { .. } => {
-                "the filter or the partition holds too few rows, ef is below top_k, or rows were not visible"
-            }
-            Self::BodiesLate { .. } => {
-                "building them takes longer than the rate allows: these requests waited in the generator"
-            }
-            Self::CollectorMissing { .. } => {
-                "nothing accepts OTLP there: the client's spans are lost, the measurement is not affected"
-            }
-            Self::NoCollector { .. } => {
-                "nothing accepts OTLP at the default address, and no other one was named"
-            }
-            Self::SpansLost { .. } => {
-                "the collector is too slow, refuses them, or went away: some slow requests have no trace"
-            }
-            Self::SharedCores => "the embedded Milvus runs on this machine, beside the generator",
-            Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
-        }
-    }
-
-    /// What to do about it.
-    pub const fn remedy(&self) -> &'static str {
-        match self {
-            Self::NothingMeasured => {
-                "use a longer load.duration or a higher load.rate, and let the run get past its warm-up"
-            }
-            Self::Shortfall { .. } => {
-                "lower load.rate, raise load.workers and load.connections, or use a machine with idle cores"
-            }
-            Self::GeneratorLate { .. } => {
-                "raise load.connections or load.workers, lower the rate, or give the generator a machine of its own"
-            }
-            Self::WaitedForStream { .. } => {
-                "raise load.connections, or lower the rate; where connections were lost, look at the server's log"
-            }
-            Self::NotSent { bottleneck: Bottleneck::Generator, .. } => {
-                "raise load.connections and load.workers, or lower load.rate"
-            }
-            Self::NotSent { bottleneck: Bottleneck::Server, .. } => {
-                "lower load.rate to what the server can take, or raise load.max_in_flight to let more wait at the server"
-            }
-            Self::TooFewSamples { .. } => "raise load.duration or load.rate, or ask for a lower percentile",
-            Self::ServerGone => "look at the server's log, then run again",
-            Self::ServerChanged { .. } => "name one server that does not change during the run",
-            Self::RowsMissing { .. } => {
-                "set collection.prepare = \"always\" to build it anew, or use a collection of its own"
-            }
-            Self::NotIndexed { .. } => "raise collection.ready.timeout, or wait until the index is built",
-            Self::CollectionChanged { .. } => {
-                "make sure that nobody else writes, and wait until compaction is over"
-            }
-            Self::CollectionGrew { .. } => {
-                "to keep searches comparable, keep the writes few against collection.rows"
-            }
-            Self::Failures { .. } => "see the errors by class; for capacity errors lower the rate",
-            Self::Timeouts { .. } => "lower the rate, or raise target.timeout and load.drain",
-            Self::FewHits { .. } => {
-                "compare the filter with collection.rows, raise params.ef, or lower top_k"
-            }
-            Self::BodiesLate { .. } => "lower the insert rate or batch, or raise load.workers",
-            Self::CollectorMissing { .. } => {
-                "start the collector or correct trace.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)"
-            }
-            Self::NoCollector { .. } => {
-                "start Jaeger (docker compose up -d jaeger), or name a collector in trace.otlp_endpoint or OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::SpansLost { .. } => "lower trace.sample_fraction, or give the collector more room",
-            Self::SharedCores => "for numbers of a server of its own, name one with --uri",
-            Self::Interrupted { .. } => "let the run end by itself for the full window",
-        }
-    }
-}
-
-/// What was found, with its numbers.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingMeasured => f.write_str("nothing was measured"),
-            Self::Shortfall { stream, planned, offered } => {
-                write!(f, "stream {stream}: {offered} of {planned} scheduled requests were offered")
-            }
-            Self::GeneratorLate { operation, response_p99, service_p99 } => write!(
-                f,
-                "{operation}: the generator's lateness moves the p99 from {service_p99} to {response_p99}"
-            ),
-            Self::WaitedForStream { operation, response_p99, service_p99 } => write!(
-                f,
-                "{operation}: waiting for a free stream or a connection moves the p99 from {service_p99} to {response_p99}"
-            ),
-            Self::NotSent { operation, not_sent, offered, .. } => {
-                write!(
-                    f,
-                    "{operation}: {not_sent} of {offered} requests were not sent, the in-flight bound was reached"
-                )
-            }
-            Self::TooFewSamples { expression, offered, needed } => {
-                write!(f, "threshold {expression:?} needs {needed} requests, {offered} were offered")
-            }
-            Self::ServerGone => f.write_str("the server cannot be reached at the end of the run"),
-            Self::ServerChanged { before, after } => {
-                write!(f, "the server was version {before} at the start and {after} at the end")
-            }
-            Self::RowsMissing { expected, found } => {
-                write!(f, "the collection had {found} rows at the start, {expected} were expected")
-            }
-            Self::NotIndexed { unindexed, rows } => {
-                write!(f, "{unindexed} of {rows} rows were not indexed at the start")
-            }
-            Self::CollectionChanged { what, before, after } => {
-                write!(
-                    f,
-                    "the collection changed during a run that only reads: {before} {what} at the start, {after} at the end"
-                )
-            }
-            Self::CollectionGrew { before, after, unindexed } => {
-                write!(f, "the collection grew from {before} to {after} rows")?;
-                unindexed
-                    .filter(|&rows| rows > 0)
-                    .map_or(Ok(()), |rows| write!(f, ", {rows} of them not indexed"))
-            }
-            Self::Failures { operation, failed, offered, message } => {
-                write!(f, "{operation}: {failed} of {offered} requests failed")?;
-                message.as_ref().map_or(Ok(()), |message| write!(f, ", most often with {message:?}"))
-            }
-            Self::Timeouts { operation, timed_out, offered } => {
-                write!(f, "{operation}: {timed_out} of {offered} requests timed out")
-            }
-            Self::FewHits { operation, expected, returned, empty } => {
-                write!(
-                    f,
-                    "{operation}: {returned} of {expected} hits were returned, {empty} answers were empty"
-                )
-            }
-            Self::BodiesLate { count } => {
-                write!(f, "{count} insert bodies were not ready when they were due")
-            }
-            Self::CollectorMissing { endpoint } => {
-                write!(f, "no collector at {endpoint}, where one was asked for")
-            }
-            Self::NoCollector { endpoint } => write!(f, "no collector at {endpoint}: traces are not kept"),
-            Self::SpansLost { recorded, dropped, failed } => {
-                write!(f, "of {recorded} spans, {dropped} were dropped and {failed} not delivered")
-            }
-            Self::SharedCores => f.write_str("server and generator share this machine's cores"),
-            Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }
     }
 }

@@ -10,11 +10,13 @@
 
 mod counters;
 mod cut;
+mod ends;
 mod evidence;
 mod exemplars;
 mod finding;
 mod histogram;
 mod intervals;
+mod kernel;
 mod moments;
 mod quantile;
 mod recorded;
@@ -23,24 +25,32 @@ mod recorder;
 mod recorder_tests;
 mod resources;
 mod sample;
+mod surroundings;
+#[cfg(test)]
+mod surroundings_tests;
+mod trend;
 mod verdict;
 #[cfg(test)]
 mod verdict_tests;
+mod wording;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
 pub use cut::{Cut, MOST_INTERVALS};
+pub use ends::{EndEvidence, TailEvidence, by_connection, by_peer};
 pub use evidence::{
-    CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
-    StreamEvidence, TooFewEvidence,
+    ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence, OperationEvidence,
+    ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
-pub use finding::{Bottleneck, Finding, Severity};
+pub use finding::{Bottleneck, Finding, Load, Severity};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
+pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};
 pub use moments::Moments;
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};
 pub use resources::{Part, ProcessMetrics, ProcessSnapshot, parse_process_metrics};
 pub use sample::{Outcome, Phase, Sample};
+pub use trend::{ENOUGH_IN_SIXTH, Trend};
 pub use verdict::{LAG, LAG_SHARE, SHORTFALL, UNSENT_SHARE, Verdict};

@@ -1,12 +1,14 @@
 //! Whether a run's numbers can be trusted: a pure function of [`Evidence`].
 //!
 //! It judges the measurement, not the server. A rule is a function from evidence to findings; a new rule is a
-//! line in [`Verdict::of`], a variant of [`Finding`], and a test on both sides of its bound.
+//! line in [`Verdict::of`], a variant of [`Finding`], and a test on both sides of its bound. The rules about the generator,
+//! its machine and its connections are in `surroundings`, the others here.
 
 use super::evidence::{
     CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence,
 };
 use super::finding::{Bottleneck, Finding, Severity};
+use super::surroundings;
 use crate::units::Nanos;
 
 /// The largest share of its schedule that an open stream may fall short of.
@@ -17,6 +19,11 @@ pub const LAG_SHARE: f64 = 0.10;
 pub const LAG: Nanos = Nanos::from_millis(1);
 /// The share of their time in flight that requests may spend unsent before the generator is called the bottleneck.
 pub const UNSENT_SHARE: f64 = 0.5;
+
+/// The medians of the first and last third of the window may differ by this share of the smaller one...
+pub const DRIFT_SHARE: f64 = 0.10;
+/// ... or by this many times their spread (see [`Trend`](super::Trend)), before it is called a drift.
+pub const DRIFT_SPREADS: f64 = 3.0;
 
 /// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +38,7 @@ impl Verdict {
         let mut findings = Vec::new();
         findings.extend(nothing_measured(evidence));
         findings.extend(evidence.open_streams.iter().filter_map(shortfall));
+        findings.extend(surroundings::all(evidence));
         for operation in &evidence.operations {
             findings.extend(sent_late(operation, evidence.waited_share));
             findings.extend(not_sent(operation, evidence.waited_share));
@@ -43,6 +51,7 @@ impl Verdict {
             offered: few.offered,
             needed: few.needed,
         }));
+        findings.extend(evidence.operations.iter().filter_map(|o| drift(o, evidence.constant_load)));
         findings.extend(server(&evidence.server));
         findings.extend(evidence.collection.iter().flat_map(collection));
         findings.extend(
@@ -130,6 +139,17 @@ fn few_hits(operation: &OperationEvidence) -> Option<Finding> {
     })
 }
 
+fn drift(operation: &OperationEvidence, constant_load: bool) -> Option<Finding> {
+    let trend = operation.trend.filter(|_| constant_load)?;
+    let apart = trend.first.get().abs_diff(trend.last.get()) as f64;
+    let share = apart / trend.first.min(trend.last).get() as f64;
+    (share > DRIFT_SHARE && apart > DRIFT_SPREADS * trend.spread).then(|| Finding::Drift {
+        operation: operation.name.clone(),
+        first: trend.first,
+        last: trend.last,
+    })
+}
+
 fn server(server: &ServerEvidence) -> Option<Finding> {
     if server.reachable_at_end == Some(false) {
         return Some(Finding::ServerGone);
@@ -147,7 +167,7 @@ fn collection(evidence: &CollectionEvidence) -> Vec<Finding> {
         findings.push(Finding::RowsMissing { expected, found });
     }
     if let (Some(unindexed @ 1..), Some(rows)) = (start.unindexed(), start.rows) {
-        findings.push(Finding::NotIndexed { unindexed, rows });
+        findings.push(Finding::NotIndexed { unindexed, rows, reads: evidence.reads });
     }
     let Some(end) = &evidence.end else { return findings };
     if evidence.writes {

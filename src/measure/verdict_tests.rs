@@ -18,7 +18,7 @@ fn clean() -> Evidence {
 
 /// The codes found, errors marked with `!`, warnings with `?`.
 #[track_caller]
-fn found(change: impl FnOnce(&mut Evidence), expected: &[&str]) {
+pub(super) fn found(change: impl FnOnce(&mut Evidence), expected: &[&str]) {
     let mut evidence = clean();
     change(&mut evidence);
     let verdict = Verdict::of(&evidence);
@@ -131,14 +131,24 @@ fn the_collection_must_be_whole_and_indexed_at_the_start() {
     };
     let collection = |start, end, writes| {
         move |e: &mut Evidence| {
-            e.collection =
-                Some(CollectionEvidence { rows_expected: Some(100), start, end: Some(end), writes });
+            e.collection = Some(CollectionEvidence {
+                rows_expected: Some(100),
+                start,
+                end: Some(end),
+                writes,
+                reads: true,
+            });
         }
     };
     let whole = state(100, 100);
     found(collection(whole, whole, false), &[]);
     found(collection(state(99, 99), state(99, 99), false), &["!rows_missing"]);
     found(collection(state(100, 99), state(100, 99), false), &["!not_indexed"]);
+    let inserts_alone = |e: &mut Evidence| {
+        collection(state(100, 99), state(100, 99), true)(e);
+        e.collection.as_mut().unwrap().reads = false;
+    };
+    found(inserts_alone, &["not_indexed"]);
     found(collection(whole, state(101, 100), false), &["?collection_changed"]);
     found(collection(whole, CollectionState { sealed: Some(3), ..whole }, false), &["?collection_changed"]);
     found(collection(whole, state(150, 100), true), &["collection_grew"]);
@@ -205,10 +215,12 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
             hits_expected: 2,
         });
     }
-    let evidence = OperationEvidence::of("search", &recorder.finish().operations[0]);
+    let evidence = OperationEvidence::of("search", &recorder.finish().operations[0], 10);
     assert_eq!(evidence.lag_share, Some(0.25));
     assert_eq!(evidence.response_p99, Some(Nanos::from_millis(4)));
     assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
+    assert_eq!(evidence.service_mean, Some(Nanos::from_millis(3)));
+    assert_eq!(evidence.trend, None, "only two of its seconds have requests");
     let service = evidence.service_p99.unwrap();
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::model::{Finding, Generator, LoadKind, Setting, Severity, Verdict};
-use crate::measure::{self, ProcessSnapshot};
+use super::model::{Finding, Generator, LoadKind, Setting, Severity, Verdict, WorkerUse};
+use crate::measure::{self, ProcessSnapshot, WorkerTime};
 use crate::units::Nanos;
 use crate::workload::{self, LoadModel, Origin, Stream};
 
@@ -91,6 +91,16 @@ pub fn generator(before: &ProcessSnapshot, after: &ProcessSnapshot, workers: Nan
         cpu_us_per_request: (sent > 0 && cpu > Nanos::ZERO).then(|| cpu.as_micros_f64() / sent as f64),
         cpu_s: parts.into_iter().map(|(part, cpu)| (part.name().to_owned(), cpu.as_secs_f64())).collect(),
         rss_peak_bytes: after.rss_peak,
+        workers: Vec::new(),
+    }
+}
+
+/// What the kernel gave a worker thread.
+pub fn worker(time: &WorkerTime) -> WorkerUse {
+    WorkerUse {
+        cpu_share: time.cpu_share(),
+        busy_share: time.busy_share(),
+        wait_us: time.cpu.and_then(|cpu| cpu.mean_wait()).map(Nanos::as_micros_f64),
     }
 }
 

@@ -9,6 +9,7 @@ mod books;
 mod collections;
 mod exits;
 mod failures;
+mod lies;
 mod ownership;
 mod precedence;
 mod shipped;

@@ -6,6 +6,7 @@
 mod accounting;
 mod clocks;
 mod connections;
+mod lies;
 mod phases;
 mod scribe;
 mod slots;

@@ -157,4 +157,9 @@ fn waiting_for_the_servers_streams_is_not_held_against_the_generator() {
     let codes: Vec<_> = report.verdict.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert!(codes.contains(&"waited_for_stream") && !codes.contains(&"generator_late"), "{codes:?}");
     assert_eq!((report.operations["search"].succeeded, ended.code), (1_050, 0), "{}", ended.stderr);
+    // And that it is the limit on streams is said, with how many had to wait.
+    assert!(codes.contains(&"stream_limit"), "{codes:?}");
+    let transport = report.transport.unwrap();
+    assert!(transport.stream_waits > 100 && transport.waited_us > 1e6, "{transport:?}");
+    assert_eq!(transport.connections_lost, 0);
 }

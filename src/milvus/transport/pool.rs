@@ -86,6 +86,8 @@ pub struct Pool {
     connections: Vec<Rc<Connection>>,
     shared: Rc<Shared>,
     drivers: Vec<JoinHandle<()>>,
+    /// Where the search for the least loaded connection begins.
+    turn: Cell<usize>,
 }
 
 /// A stream slot on a connection; given back when dropped.
@@ -183,7 +185,7 @@ impl Pool {
             .iter()
             .map(|c| tokio::task::spawn_local(Rc::clone(c).drive(dialer.clone(), Rc::clone(&shared))))
             .collect();
-        Self { connections, shared, drivers }
+        Self { connections, shared, drivers, turn: Cell::new(0) }
     }
 
     /// Waits until every connection is up.
@@ -215,7 +217,11 @@ impl Pool {
     }
 
     fn take_slot(&self) -> Option<Slot> {
-        let free = self.links().filter(|(_, link)| link.free_slots() > 0);
+        // Of equally loaded ones in turn: the first would get most requests, and the others only those of busy moments.
+        let turn = self.turn.replace(self.turn.get().wrapping_add(1)) % self.connections.len().max(1);
+        let (late, early) = self.connections.split_at(turn);
+        let links = early.iter().chain(late).filter_map(|connection| Some((connection, connection.link()?)));
+        let free = links.filter(|(_, link)| link.free_slots() > 0);
         let (connection, link) = free.min_by_key(|(_, link)| link.in_flight.get())?;
         link.in_flight.set(link.in_flight.get() + 1);
         Some(Slot { connection: Rc::clone(connection), link, shared: Rc::clone(&self.shared) })

@@ -136,6 +136,19 @@ pub struct Connection {
     pub unknown: BTreeMap<String, UnknownReason>,
 }
 
+/// What befell the connections, all of them together, the warm-up included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transport {
+    /// Connections that were up and ended before the run did.
+    pub connections_lost: u64,
+    /// Attempts to connect that failed.
+    pub connect_failures: u64,
+    /// Requests that waited because every connection was at the server's limit of concurrent streams. Their wait is in lag.
+    pub stream_waits: u64,
+    /// How long requests waited for such a place or for a connection, added up, in microseconds.
+    pub waited_us: f64,
+}
+
 /// Which part of a divided run a report is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
@@ -275,6 +288,9 @@ pub struct Resources {
     pub generator: Generator,
     /// The server, where it tells; null: it does not.
     pub server: Option<ServerUse>,
+    /// How many of this machine's cores other programs used, on average; null: not known.
+    #[serde(default)]
+    pub others_cores: Option<f64>,
 }
 
 /// What the generator cost, within the window.
@@ -286,6 +302,20 @@ pub struct Generator {
     pub cpu_s: BTreeMap<String, f64>,
     /// The most memory that was resident at once; null: not known.
     pub rss_peak_bytes: Option<u64>,
+    /// The worker threads, within the window.
+    #[serde(default)]
+    pub workers: Vec<WorkerUse>,
+}
+
+/// What a worker thread got from the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerUse {
+    /// The share of the window that it was on a core, 0 to 1; null: not known.
+    pub cpu_share: Option<f64>,
+    /// The share in which it had work to do, on a core or waiting for one; null: not known.
+    pub busy_share: Option<f64>,
+    /// How long it waited for a core each time that it had something to do, on average, in microseconds; null: not known.
+    pub wait_us: Option<f64>,
 }
 
 /// What the server's process cost, within the window.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use context::{
     Collection, CollectionState, Connection, Finding, Generator, LoadKind, Machine, Resources, Run, Segments,
     Server, ServerTracing, ServerUse, Setting, SetupStep, Severity, Shard, Spans, State, Threshold, Trace,
-    Verdict,
+    Transport, Verdict, WorkerUse,
 };
 pub use dist::{Dist, UnknownReason};
 pub use operations::{
@@ -48,6 +48,9 @@ pub struct RunReport {
     pub machine: Machine,
     /// The connections that carried it.
     pub connections: Vec<Connection>,
+    /// What befell them; null: not counted.
+    #[serde(default)]
+    pub transport: Option<Transport>,
     /// Which part of a divided run this is; null: the whole.
     pub shard: Option<Shard>,
     /// The collection; null where it was never looked at.
@@ -94,6 +97,7 @@ impl RunReport {
             server: None,
             machine: Machine::default(),
             connections: Vec::new(),
+            transport: None,
             shard: None,
             collection: None,
             setup: Vec::new(),

@@ -1,0 +1,118 @@
+//! A worker's look at itself: what the kernel gave it while it measured, and whether it was stopped.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::RunClock;
+use crate::measure::{ThreadTime, WorkerTime};
+use crate::units::Nanos;
+
+/// How often a worker looks whether time has passed it by. Seldom, for each look is a wake-up.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Watches the thread that it is started on. Must be used inside a `LocalSet`.
+///
+/// A task that sleeps beside those that send: where it comes late, so did they.
+pub(super) struct Watch {
+    clock: RunClock,
+    seen: Rc<Seen>,
+    task: JoinHandle<()>,
+}
+
+/// A reading, and when it was taken.
+type Reading = (Nanos, Option<ThreadTime>);
+
+#[derive(Default)]
+struct Seen {
+    start: Cell<Option<Reading>>,
+    end: Cell<Option<Reading>>,
+    /// When the next look is due.
+    due: Cell<Option<Nanos>>,
+    latest: Cell<Nanos>,
+}
+
+impl Watch {
+    /// Watches from `start` to `end` of the run, and for stops until [`Watch::end`].
+    pub fn start(clock: RunClock, start: Nanos, end: Nanos) -> Self {
+        let seen = Rc::new(Seen::default());
+        let task = tokio::task::spawn_local(watch(clock, Rc::clone(&seen), start, end));
+        Self { clock, seen, task }
+    }
+
+    /// What was seen; nothing where the run ended before `start`.
+    pub fn end(self) -> WorkerTime {
+        self.task.abort();
+        let now = self.clock.now();
+        self.seen.arrive(now);
+        let Some((start, before)) = self.seen.start.get() else { return WorkerTime::default() };
+        let (end, after) = self.seen.end.get().unwrap_or_else(|| (now, ThreadTime::of_this_thread()));
+        WorkerTime {
+            over: end - start,
+            cpu: before.zip(after).map(|(before, after)| after.since(&before)),
+            stalled: self.seen.latest.get(),
+        }
+    }
+}
+
+impl Seen {
+    /// Notes by how much this look is late.
+    fn arrive(&self, now: Nanos) {
+        if let Some(due) = self.due.take() {
+            self.latest.set(self.latest.get().max(now - due));
+        }
+    }
+}
+
+async fn watch(clock: RunClock, seen: Rc<Seen>, start: Nanos, end: Nanos) {
+    let mut due = start;
+    loop {
+        seen.due.set(Some(due));
+        tokio::time::sleep_until(clock.instant(due).into()).await;
+        let now = clock.now();
+        seen.arrive(now);
+        if seen.start.get().is_none() {
+            seen.start.set(Some((now, ThreadTime::of_this_thread())));
+        } else if now >= end && seen.end.get().is_none() {
+            seen.end.set(Some((now, ThreadTime::of_this_thread())));
+        }
+        due = now + TICK.into();
+        if now < end {
+            due = due.min(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread that sleeps for 300 ms between looks, in place of one that is stopped.
+    #[test]
+    fn a_worker_that_did_not_run_comes_late_by_as_much() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let clock = RunClock::starting_in(Duration::ZERO);
+            let watch = Watch::start(clock, Nanos::from_millis(10), Nanos::from_millis(700));
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            std::thread::sleep(Duration::from_millis(300));
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            watch.end()
+        });
+        // Of the 300 ms at least 200 were beyond the next look, which was at most 100 ms away.
+        assert!(seen.stalled >= Nanos::from_millis(200), "{seen:?}");
+        assert!(seen.over >= Nanos::from_millis(600), "{seen:?}");
+    }
+
+    #[test]
+    fn a_run_that_ended_before_the_window_tells_nothing() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let clock = RunClock::starting_in(Duration::ZERO);
+            Watch::start(clock, Nanos::from_secs(100), Nanos::from_secs(200)).end()
+        });
+        assert_eq!(seen, WorkerTime::default());
+    }
+}

@@ -1,0 +1,147 @@
+//! What went to each end: by address, and by connection.
+
+use std::collections::BTreeMap;
+
+use super::histogram::Timings;
+use super::quantile::{Quantile, quantile};
+use super::recorded::ConnectionRecord;
+use crate::units::Nanos;
+
+/// One address, or one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndEvidence {
+    /// The address, or `connection 3`.
+    pub name: String,
+    /// How many connections went there.
+    pub connections: u32,
+    /// Requests of the window that were sent there.
+    pub requests: u64,
+    /// Their p99; `None`: too few for one.
+    pub p99: Option<TailEvidence>,
+}
+
+/// A p99 of response times, with what chance leaves open of it.
+///
+/// With n samples, n/100 lie beyond the true p99, give or take the square root of that: `low` and `high` are the values
+/// that n/100 plus and minus 3 of these lie beyond. That supposes independent requests and no distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TailEvidence {
+    /// The p99.
+    pub p99: Nanos,
+    /// Hardly above the true one.
+    pub low: Nanos,
+    /// Hardly below the true one.
+    pub high: Nanos,
+}
+
+impl TailEvidence {
+    fn of(timings: &Timings<u64>) -> Option<Self> {
+        let count = timings.count();
+        let p99 = quantile(timings, count, Quantile::P99).ok()?;
+        let beyond = count as f64 / 100.0;
+        let rank = |sigmas: f64| {
+            let left = (beyond + sigmas * beyond.sqrt()).clamp(0.0, count as f64 - 1.0);
+            count - left.round() as u64
+        };
+        let found = timings.at_ranks(&[rank(3.0), rank(-3.0)]);
+        Some(Self { p99, low: *found.first()?, high: *found.get(1)? })
+    }
+}
+
+/// By address, those that were ever connected to; `peers` by index of the connection.
+pub fn by_peer(connections: &[ConnectionRecord], peers: &[Option<String>]) -> Vec<EndEvidence> {
+    let mut all: BTreeMap<&str, (u32, u64, Timings<u64>)> = BTreeMap::new();
+    for (connection, peer) in connections.iter().zip(peers) {
+        let Some(peer) = peer else { continue };
+        let (connections, requests, timings) = all.entry(peer).or_default();
+        *connections += 1;
+        *requests += connection.requests;
+        connection.response.iter().for_each(|response| add(timings, response));
+    }
+    let end = |(name, (connections, requests, timings)): (&str, (u32, u64, Timings<u64>))| EndEvidence {
+        name: name.to_owned(),
+        connections,
+        requests,
+        p99: TailEvidence::of(&timings),
+    };
+    all.into_iter().map(end).collect()
+}
+
+/// Each connection by itself.
+pub fn by_connection(connections: &[ConnectionRecord]) -> Vec<EndEvidence> {
+    let end = |(index, connection): (usize, &ConnectionRecord)| {
+        let mut timings = Timings::new();
+        connection.response.iter().for_each(|response| add(&mut timings, response));
+        EndEvidence {
+            name: format!("connection {index}"),
+            connections: 1,
+            requests: connection.requests,
+            p99: TailEvidence::of(&timings),
+        }
+    };
+    connections.iter().enumerate().map(end).collect()
+}
+
+/// Histograms of narrow and of wide counters: bucket by bucket, which leaves the bounds of ranks as they are.
+fn add(to: &mut Timings<u64>, from: &Timings<u32>) {
+    to.merge_packed(&from.pack(&mut super::histogram::PackScratch::default()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Verdict;
+    use crate::measure::{Counters, Evidence, OperationEvidence};
+    use crate::random::{splitmix64, unit_interval};
+
+    fn connection(spans: impl IntoIterator<Item = u64>) -> ConnectionRecord {
+        let mut response = Timings::new();
+        spans.into_iter().for_each(|span| response.record(Nanos::new(span)));
+        ConnectionRecord { requests: response.count(), response: Some(response) }
+    }
+
+    #[test]
+    fn connections_to_one_address_are_one_end() {
+        let connections = [connection(1..=600), connection([5; 10]), connection(601..=1_000), connection([])];
+        let peers = ["a:1", "b:1", "a:1"].map(|peer| Some(peer.to_owned()));
+        let ends = by_peer(&connections, &[peers.to_vec(), vec![None]].concat());
+        assert_eq!(
+            ends.iter().map(|e| (e.name.as_str(), e.connections, e.requests)).collect::<Vec<_>>(),
+            [("a:1", 2, 1_000), ("b:1", 1, 10)]
+        );
+        // 10 of 1..=1000 lie beyond 990; 10 + 3 sqrt(10) = 19.5 and 10 - 9.5 = 0.5 round to 19 and 1.
+        let tail = TailEvidence { p99: Nanos::new(990), low: Nanos::new(981), high: Nanos::new(999) };
+        assert_eq!((ends[0].p99, ends[1].p99), (Some(tail), None));
+        assert_eq!(by_connection(&connections)[1].name, "connection 1");
+    }
+
+    /// Exponential times, whose tail is long, four connections that are all alike, and one that is three times slower.
+    #[test]
+    fn chance_alone_hardly_ever_makes_a_spread_and_a_slow_replica_does() {
+        let mut state = 1u64;
+        let mut times = |count: usize, mean: f64| -> Vec<u64> {
+            let roll = |_| {
+                state += 1;
+                (-unit_interval(splitmix64(state)).max(1e-12).ln() * mean) as u64
+            };
+            (0..count).map(roll).collect()
+        };
+        let mut is_found = |means: [f64; 4]| {
+            let all: Vec<_> = means.iter().map(|mean| connection(times(2_000, *mean))).collect();
+            let operation = OperationEvidence {
+                counters: Counters { succeeded: 8_000, ..Counters::default() },
+                ..OperationEvidence::default()
+            };
+            let evidence = Evidence {
+                operations: vec![operation],
+                connections: by_connection(&all),
+                ..Evidence::default()
+            };
+            !Verdict::of(&evidence).findings.is_empty()
+        };
+        let alike = (0..300).filter(|_| is_found([5e6; 4])).count();
+        assert!(alike <= 1, "{alike} of 300");
+        let slow = (0..50).filter(|_| is_found([5e6, 5e6, 5e6, 15e6])).count();
+        assert!(slow >= 48, "{slow} of 50");
+    }
+}
