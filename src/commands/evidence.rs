@@ -9,9 +9,10 @@ use crate::measure::{
 };
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
+use crate::workload::{LoadModel, OperationKind, Prepare, Rates, Stream, Workload};
 
 use super::measuring::Observed;
+use super::planning;
 use super::settings::Settings;
 use super::target::ChosenTarget;
 use super::tracing::Collector;
@@ -36,8 +37,15 @@ pub fn gather(
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
         waited_share: waited_share(observed),
         // Of the two models that there are, neither changes its load.
-        constant_load: true,
+        // A ramp of a single stage is no constant load either.
+        constant_load: workload
+            .load
+            .streams
+            .iter()
+            .all(|stream| !matches!(&stream.model, LoadModel::Open { rate: Rates::Staged { .. }, .. })),
         workers: observed.finished.workers.clone(),
+        spinning: !planning::spin(workload, observed.finished.workers.len(), target.is_on_this_machine())
+            .is_zero(),
         machine: observed.machine.map(|time| machine(time, target, observed)),
         clock: Some(clock(observed)),
         slot_waits: pool.slot_waits,

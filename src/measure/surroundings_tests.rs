@@ -30,6 +30,7 @@ fn a_worker_may_have_work_for_nine_tenths_of_the_time() {
     let used = |millis: u64| move |e: &mut Evidence| e.workers.push(worker(ms(millis), Nanos::ZERO, 1_000));
     found(used(9_000), &[]);
     found(used(9_001), &["!generator_saturated"]);
+    found(|e| (used(9_001)(e), e.spinning = true).0, &[]);
     // Waiting for a core is as bad as being on one.
     found(|e| e.workers.push(worker(ms(3_000), ms(6_000), 100)), &[]);
     found(|e| e.workers.push(worker(ms(3_000), ms(6_001), 100)), &["!generator_saturated"]);
