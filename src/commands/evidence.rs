@@ -2,8 +2,10 @@
 
 use crate::engine::Schedule;
 use crate::measure::{
-    CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence,
+    CalibrationEvidence, CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
+    StreamEvidence,
 };
+use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
@@ -44,6 +46,7 @@ pub fn gather(
             end: observed.collection.1,
             writes: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. })),
         }),
+        calibration: observed.calibration.as_ref().map(calibration),
         interrupted_after: observed.finished.stopped.map(|_| measured),
     }
 }
@@ -70,6 +73,12 @@ fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Ve
         }
     };
     workload.load.streams.iter().enumerate().filter_map(evidence).collect()
+}
+
+fn calibration(calibration: &Calibration) -> CalibrationEvidence {
+    let [passed, noisy, missed] =
+        [RowOutcome::Ok, RowOutcome::TooNoisy, RowOutcome::Miss].map(|outcome| calibration.count(outcome));
+    CalibrationEvidence { judged: passed + noisy + missed, missed, noisy }
 }
 
 fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {

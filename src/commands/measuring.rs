@@ -9,6 +9,7 @@ use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, St
 use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
+use crate::report::model::Calibration;
 use crate::trace::exporter::{ExportReport, Exporter};
 use crate::units::{Fraction, Nanos};
 use crate::workload::Workload;
@@ -59,6 +60,8 @@ pub struct Observed {
     pub export: Option<ExportReport>,
     /// This process before and after.
     pub generator: (ProcessSnapshot, ProcessSnapshot),
+    /// What a calibration before it said; set by whoever made one.
+    pub calibration: Option<Calibration>,
     /// The server's process before and after, where it tells.
     pub server: Option<(ProcessMetrics, ProcessMetrics)>,
 }
@@ -149,6 +152,7 @@ async fn observe(
         collector,
         export,
         generator: (before, after),
+        calibration: None,
         server: server_before.zip(server_after),
     })
 }

@@ -187,6 +187,15 @@ pub enum Finding {
     },
     /// The embedded server shares this machine's cores with the generator.
     SharedCores,
+    /// The calibration before the run did not prove the measurement.
+    CalibrationFailed {
+        /// Percentiles that were judged.
+        judged: usize,
+        /// Off by more than bound and noise explain; where there is none, the others are too noisy to say.
+        missed: usize,
+        /// Off by what only the machine's noise explains.
+        noisy: usize,
+    },
     /// The run was stopped before its end.
     Interrupted {
         /// How long was measured.
@@ -218,6 +227,7 @@ impl Finding {
             Self::NoCollector { .. } => "no_collector",
             Self::SpansLost { .. } => "spans_lost",
             Self::SharedCores => "shared_cores",
+            Self::CalibrationFailed { .. } => "calibration_failed",
             Self::Interrupted { .. } => "interrupted",
         }
     }
@@ -233,7 +243,8 @@ impl Finding {
             | Self::ServerGone
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
-            | Self::NotIndexed { .. } => Severity::Error,
+            | Self::NotIndexed { .. }
+            | Self::CalibrationFailed { missed: 1.., .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
             | Self::CollectionChanged { .. }
@@ -242,7 +253,8 @@ impl Finding {
             | Self::FewHits { .. }
             | Self::BodiesLate { .. }
             | Self::CollectorMissing { .. }
-            | Self::SpansLost { .. } => Severity::Warning,
+            | Self::SpansLost { .. }
+            | Self::CalibrationFailed { missed: 0, .. } => Severity::Warning,
             Self::CollectionGrew { .. }
             | Self::NoCollector { .. }
             | Self::SharedCores
@@ -310,6 +322,12 @@ impl Finding {
                 "the collector is too slow, refuses them, or went away: some slow requests have no trace"
             }
             Self::SharedCores => "the embedded Milvus runs on this machine, beside the generator",
+            Self::CalibrationFailed { missed: 0, .. } => {
+                "other work on this machine delays timers and sockets by more than the bound, so nothing is proved here"
+            }
+            Self::CalibrationFailed { .. } => {
+                "known delays were measured wrong just before the run, and this machine's own noise does not explain it"
+            }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
     }
@@ -362,6 +380,12 @@ impl Finding {
             }
             Self::SpansLost { .. } => "lower trace.sample_fraction, or give the collector more room",
             Self::SharedCores => "for numbers of a server of its own, name one with --uri",
+            Self::CalibrationFailed { missed: 0, .. } => {
+                "end other work on this machine, or use one with idle cores; `milvus-load calibrate` shows the table"
+            }
+            Self::CalibrationFailed { .. } => {
+                "run `milvus-load calibrate`; where an idle machine shows the same, please report it with its --json"
+            }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
     }
@@ -438,6 +462,15 @@ impl fmt::Display for Finding {
                 write!(f, "of {recorded} spans, {dropped} were dropped and {failed} not delivered")
             }
             Self::SharedCores => f.write_str("server and generator share this machine's cores"),
+            Self::CalibrationFailed { judged, missed: 0, noisy } => {
+                write!(f, "calibration: {noisy} of {judged} percentiles are off by this machine's own noise")
+            }
+            Self::CalibrationFailed { judged, missed, .. } => {
+                write!(
+                    f,
+                    "calibration: {missed} of {judged} percentiles are off by more than bound and noise explain"
+                )
+            }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }
     }

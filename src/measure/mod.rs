@@ -28,8 +28,8 @@ mod verdict_tests;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
 pub use evidence::{
-    CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
-    StreamEvidence, TooFewEvidence,
+    CalibrationEvidence, CollectionEvidence, CollectionState, Evidence, OperationEvidence, ServerEvidence,
+    SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Severity};

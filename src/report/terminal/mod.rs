@@ -3,6 +3,7 @@
 //! From the top: what ran, whether to trust it, the numbers per operation, errors, the slowest requests, findings with
 //! their remedies, thresholds; last the paths and the next command.
 
+pub mod calibration;
 mod fetched;
 mod sections;
 pub mod slow;
