@@ -77,25 +77,21 @@ pub fn rows(judging: Judging<'_>, measured: [Measured; 6]) -> Vec<CalibrationRow
     let mut truths = judging.truths.to_vec();
     truths.sort_unstable();
     let added = judging.noise.added(judging.truths, &PERCENTILES.map(|(_, per_mille)| per_mille));
-    let row =
-        |((percentile, per_mille), (measured, (at_, worst))): ((&str, usize), (Measured, (Nanos, Nanos)))| {
-            let truth = at(&truths, per_mille);
-            let base = judging.noise.base().filter(|_| judging.noise.tells(per_mille));
-            let floor = base.map(|base| Floor { at: at_, worst, base });
-            let judged = match percentile {
-                "max" => false,
-                "p99.9" => judging.p999,
-                _ => true,
-            };
-            let outcome = if judged {
-                judge(truth, measured, floor.unwrap_or_default())
-            } else {
-                RowOutcome::NotJudged
-            };
-            row(percentile, truth, measured, floor, outcome)
+    let base = judging.noise.base();
+    let row = |(index, (percentile, per_mille)): (usize, (&str, usize))| {
+        let (truth, measured) = (at(&truths, per_mille), measured[index]);
+        let told = base.filter(|_| judging.noise.tells(per_mille));
+        let floor = told.map(|base| Floor { at: added.floor[index], worst: added.worst[index], base });
+        let judged = match percentile {
+            "max" => false,
+            "p99.9" => judging.p999,
+            _ => true,
         };
-    let floors = added.floor.into_iter().zip(added.worst);
-    PERCENTILES.into_iter().zip(measured.into_iter().zip(floors)).map(row).collect()
+        let outcome =
+            if judged { judge(truth, measured, floor.unwrap_or_default()) } else { RowOutcome::NotJudged };
+        row(percentile, truth, measured, floor, outcome)
+    };
+    PERCENTILES.into_iter().enumerate().map(row).collect()
 }
 
 fn row(
@@ -118,6 +114,17 @@ fn row(
         worst_us: floor.map(|floor| floor.worst.as_micros_f64()),
         outcome,
     }
+}
+
+/// What two tries of one scenario say together: noise strikes at random, a lie always, so what was missed in only one of them
+/// is noise. The numbers are those of the later one.
+pub fn agreed(earlier: &[CalibrationRow], mut later: Vec<CalibrationRow>) -> Vec<CalibrationRow> {
+    for (earlier, later) in earlier.iter().zip(&mut later) {
+        if (earlier.outcome == RowOutcome::Miss) != (later.outcome == RowOutcome::Miss) {
+            later.outcome = RowOutcome::TooNoisy;
+        }
+    }
+    later
 }
 
 /// What all rows together say.
@@ -192,6 +199,28 @@ mod tests {
         assert_eq!(outcomes, [Pass, Pass, Miss, Pass, NotJudged, NotJudged]);
         assert_eq!((rows[2].off_us, rows[2].bound_us), (Some(200.0), 100.0));
         assert_eq!(proof(&rows), Proof::Wrong);
+    }
+
+    #[test]
+    fn what_was_missed_in_only_one_of_two_tries_is_noise() {
+        use RowOutcome::{Miss, NotJudged, Ok as Pass, TooNoisy};
+        for (earlier, later, expected) in [
+            (Pass, Pass, Pass),
+            (TooNoisy, Pass, Pass),
+            (Pass, TooNoisy, TooNoisy),
+            (Miss, Pass, TooNoisy),
+            (Pass, Miss, TooNoisy),
+            (Miss, Miss, Miss),
+            (NotJudged, NotJudged, NotJudged),
+        ] {
+            let row = |micros, outcome| row("p50", us(1), Ok(us(micros)), None, outcome);
+            let both = agreed(&[row(1, earlier)], vec![row(2, later)]);
+            assert_eq!(
+                (both[0].outcome, both[0].measured_us),
+                (expected, Some(2.0)),
+                "{earlier:?}, {later:?}"
+            );
+        }
     }
 
     #[test]

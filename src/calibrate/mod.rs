@@ -15,6 +15,6 @@ pub mod probe;
 mod scenario;
 
 pub use highest::{Highest, highest};
-pub use judge::{Floor, Judging, Measured, bound, judge, proof, rows};
+pub use judge::{Floor, Judging, Measured, agreed, bound, judge, proof, rows};
 pub use noise::{Added, Noises};
 pub use scenario::{DIM, Scenario, Set, WORKLOAD};

@@ -34,9 +34,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Says what comes next.
-    pub(super) fn say(&mut self, title: &str, sentence: &str) {
+    pub(super) fn say(&mut self, title: &str, what: &str) {
         title.clone_into(&mut self.title);
-        super::super::say(&format!("calibrate: {title}: {sentence}"));
+        super::super::say(&format!("calibrate: {title} ({what})"));
     }
 
     /// Carries a workload out. Neither the environment nor any file has a say in it.

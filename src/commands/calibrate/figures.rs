@@ -94,6 +94,7 @@ impl Null<'_, '_> {
             service_p50_us: service.p50_us,
             pacing,
             holds_per_s,
+            lowest_tried_per_s: RATES.0,
             holds_is_limit,
             worker_cpu_us_per_request,
         })

@@ -6,7 +6,7 @@ mod scenario;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,15 +27,16 @@ use drive::Driver;
 /// # Errors
 /// Where the system gives no socket, timer or thread, or the file cannot be written.
 pub fn run(args: &CalibrateArgs) -> Result<Exit, Failure> {
-    let file = args.out.as_deref().map(create).transpose()?;
+    args.out.as_deref().map_or(Ok(()), try_to_write)?;
     let stop = Stop::default();
     signals::listen(stop.clone())?;
     let set = if args.quick { Set::Quick } else { Set::Full(args.duration) };
     let mut driver = Driver::new(&stop);
     let mut calibration = scenarios(set, &mut driver)?;
     calibration.figures = Some(figures::all(set, &mut driver)?);
-    if let Some(mut file) = file {
-        json::render(&calibration, &mut file).context("cannot write the calibration")?;
+    if let Some(path) = &args.out {
+        let written = File::create(path).and_then(|mut file| json::render(&calibration, &mut file));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     let mut out = Output::stdout();
     if args.json {
@@ -63,7 +64,7 @@ fn scenarios(set: Set, driver: &mut Driver<'_>) -> Result<Calibration, Failure> 
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let scenarios = Scenario::all(set)
         .iter()
-        .map(|scenario| scenario::measure(scenario, scenario.script(scenario::SEED), driver))
+        .map(|scenario| scenario::measure(scenario, &scenario.script(scenario::SEED), driver))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Calibration {
         schema: CALIBRATION_SCHEMA.to_owned(),
@@ -76,9 +77,14 @@ fn scenarios(set: Set, driver: &mut Driver<'_>) -> Result<Calibration, Failure> 
     })
 }
 
-/// Before anything is measured, so that a bad path costs no three minutes.
-fn create(path: &Path) -> Result<File, Failure> {
-    let created =
-        File::create(path).with_context(|| format!("cannot write {}; name another --out", path.display()));
-    created.map_err(Failure::CouldNotRun)
+/// Before anything is measured, so that a bad path costs no three minutes. What is there stays as it is until there is
+/// something to put in its place.
+fn try_to_write(path: &Path) -> Result<(), Failure> {
+    let was_there = path.exists();
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.with_context(|| format!("cannot write {}; name another --out", path.display()))?;
+    if !was_there {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
 }

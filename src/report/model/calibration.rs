@@ -58,6 +58,9 @@ pub struct CalibrationScenario {
     pub planned: u64,
     /// Of them answered as asked.
     pub succeeded: u64,
+    /// How often it was measured: again where a percentile was missed, up to three times. The numbers are the last try's; a miss is
+    /// what was missed in all of them.
+    pub tries: u32,
     /// The median time beyond the delay of a bare round trip: two timers and loopback, with nothing of milvus-load. What
     /// every response takes beyond its true time.
     pub base_us: f64,
@@ -102,7 +105,7 @@ pub enum RowOutcome {
     Ok,
     /// Off by no more than bound and the noise at its worst: explained, but no pass.
     TooNoisy,
-    /// Not explained.
+    /// Not explained, in three tries.
     Miss,
     /// Shown only: the maximum, and p99.9 where too few samples decide it.
     NotJudged,
@@ -131,6 +134,8 @@ pub struct MachineFigures {
     /// The highest rate at which lag p99 stays within 1 ms and at most 1 % of the schedule is missing, server and generator on
     /// this machine; null: not even the lowest rate tried.
     pub holds_per_s: Option<f64>,
+    /// The lowest rate that was tried.
+    pub lowest_tried_per_s: f64,
     /// Whether a higher rate was never tried: then the true one may be higher.
     pub holds_is_limit: bool,
     /// CPU time of the worker threads per request, closed loop with 64 under way on 4 connections.

@@ -118,10 +118,27 @@ fn surroundings(calibration: &Calibration, style: Style, out: &mut dyn Write) ->
     writeln!(out)?;
     table(out, style, 2, &lines)?;
     explain(
-        "base: the median bare round trip, which every response takes beyond its true time; lag: how late the generator sent; \
+        &format!(
+            "{}base: the median bare round trip, which every response takes beyond its true time; lag: how late the generator sent; \
          server late: how late the server answered, by its own log: part of what is measured, not of truth or floor",
+            repeated(calibration)
+        ),
         style,
         out,
+    )
+}
+
+/// Which scenarios were measured more than once, as a sentence to go on from.
+fn repeated(calibration: &Calibration) -> String {
+    let repeated = calibration.scenarios.iter().filter(|scenario| scenario.tries > 1);
+    let names: Vec<String> =
+        repeated.map(|scenario| format!("{} {} times", clean(&scenario.name), scenario.tries)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "measured again because of misses: {}; what was missed in only some tries is too noisy; ",
+        names.join(", ")
     )
 }
 
@@ -150,7 +167,7 @@ fn machine(figures: &MachineFigures, style: Style, out: &mut dyn Write) -> io::R
     let held = match (figures.holds_per_s, figures.holds_is_limit) {
         (Some(rate), false) => format!("{}/s", grouped(rate as u64)),
         (Some(rate), true) => format!("{}/s or more", grouped(rate as u64)),
-        (None, _) => "not even the lowest rate tried".to_owned(),
+        (None, _) => format!("less than {}/s", grouped(figures.lowest_tried_per_s.round() as u64)),
     };
     let time = |micros: Option<f64>| known(micros).0;
     let facts = [
@@ -215,6 +232,7 @@ mod tests {
         has(&text, "constant 2 ms 1,000/s 14,999 of 15,000 140 us 60.0 us 800 us 30.0 us 1.20 ms");
         has(&text, "10,000/s 40.0 us 300 us 2.00 ms 25.0 us 200 us 1.00 ms 1.50");
         has(&text, "highest rate held 22,627/s");
+        assert!(text.contains("measured again because of misses: constant 3 times"), "{text}");
     }
 
     #[test]
