@@ -36,8 +36,9 @@ pub enum Command {
     Slow(SlowArgs),
     /// Prove the measurement on this machine, against a built-in server whose delays are known
     #[command(
-        after_help = "Compares measured percentiles with true ones, beside this machine's own noise, and tells what the machine\n\
-        can do: smallest service time, pacing, highest rate, CPU per request. Takes under 3 minutes, --quick under 30 s.\n\n\
+        after_help = "Compares measured percentiles with true ones, beside this machine's own noise, and tells what the\n\
+        machine can do: smallest service time, pacing, highest rate, CPU per request. Takes under 3 minutes,\n\
+        --quick under 30 s; longer where a scenario has to be repeated.\n\n\
         Exit codes: 0 proved; 4 wrong, or the machine is too noisy to say."
     )]
     Calibrate(CalibrateArgs),

@@ -11,7 +11,8 @@ pub enum Highest {
     Limit(f64),
 }
 
-/// Doubles from `lowest` until a rate does not hold or `limit` is passed, then halves the gap `steps` times (on a logarithmic scale).
+/// Doubles from `lowest` until a rate does not hold or `limit` is passed, then halves the gap `steps` times (on a
+/// logarithmic scale).
 ///
 /// # Errors
 /// Whatever `holds` returns.

@@ -72,7 +72,8 @@ pub fn judge(truth: Nanos, measured: Measured, floor: Floor) -> RowOutcome {
     }
 }
 
-/// Every percentile of a scenario; `measured` tells what the report says, in the order p50, p90, p95, p99, p99.9, max.
+/// Every percentile of a scenario; `measured` tells what the report says, in the order p50, p90, p95, p99, p99.9,
+/// max.
 pub fn rows(judging: Judging<'_>, measured: [Measured; 6]) -> Vec<CalibrationRow> {
     let mut truths = judging.truths.to_vec();
     truths.sort_unstable();
@@ -116,8 +117,8 @@ fn row(
     }
 }
 
-/// What two tries of one scenario say together: noise strikes at random, a lie always, so what was missed in only one of them
-/// is noise. The numbers are those of the later one.
+/// What two tries of one scenario say together: noise strikes at random, a lie always, so what was missed in only
+/// one of them is noise. The numbers are those of the later one.
 pub fn agreed(earlier: &[CalibrationRow], mut later: Vec<CalibrationRow>) -> Vec<CalibrationRow> {
     for (earlier, later) in earlier.iter().zip(&mut later) {
         if (earlier.outcome == RowOutcome::Miss) != (later.outcome == RowOutcome::Miss) {
@@ -175,6 +176,13 @@ mod tests {
         }
         let unanswered = judge(us(1), Err(UnknownReason::Unanswered), floor(9, 9, 9));
         assert_eq!(unanswered, Miss, "requests are missing");
+    }
+
+    /// What a closed loop of 8 workers told of the stalls whose p99 is 952 ms by arithmetic: 11 ms.
+    #[test]
+    fn hiding_a_stall_is_a_miss_however_noisy_the_machine() {
+        let noisy = floor(50_000, 200, 1_000_000);
+        assert_eq!(judge(us(952_000), Ok(us(11_000)), noisy), RowOutcome::Miss);
     }
 
     fn measured(values: [u64; 6]) -> [Measured; 6] {

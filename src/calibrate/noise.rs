@@ -1,7 +1,8 @@
-//! What this machine's noise does to the percentiles of known times: the times are replayed with noise drawn for each.
+//! What this machine's noise does to the percentiles of known times: the times are replayed with noise drawn for
+//! each.
 //!
-//! Noise is not simply added percentile by percentile: a machine that is 3 ms late once in a hundred moves the p99 of a
-//! constant time by 3 ms, and that of widely spread times hardly at all.
+//! Noise is not simply added percentile by percentile: a machine that is 3 ms late once in a hundred moves the p99
+//! of a constant time by 3 ms, and that of widely spread times hardly at all.
 
 use crate::random::splitmix64;
 use crate::units::Nanos;
@@ -10,8 +11,8 @@ use crate::units::Nanos;
 const REPLAYS: u64 = 100;
 /// Requests that get neighbouring noises, because noise comes in bursts.
 const BLOCK: usize = 100;
-/// How much more often than a bare round trip a request is hit, at most: open-loop requests are some four times as long on the CPU
-/// (generator and server together, 50 us each against 6 us for each of four bare wake-ups).
+/// How much more often than a bare round trip a request is hit, at most: open-loop requests are some four times as
+/// long on the CPU (generator and server together, 50 us each against 6 us for each of four bare wake-ups).
 const EXPOSURE: u64 = 4;
 
 /// The noise of one window: times of bare round trips beyond their delay, in the order in which they were due.
@@ -23,7 +24,8 @@ pub struct Noises<'a>(pub &'a [Nanos]);
 pub struct Added {
     /// By one replay with one noise for each request.
     pub floor: Vec<Nanos>,
-    /// By the worst of 100 replays with the largest of four noises for each request, or by the floor where that is more.
+    /// By the worst of 100 replays with the largest of four noises for each request, or by the floor where that is
+    /// more.
     pub worst: Vec<Nanos>,
 }
 
@@ -103,8 +105,9 @@ mod tests {
         assert_eq!(Noises(&[]).base(), None);
     }
 
-    /// 97 % of 1 ms and 3 % of 20 ms; a machine that is 3 ms late once in ten times. Its own p95 is 3 ms late, and so is
-    /// that of these times; their p99 lies among the 20 ms, two thirds of the way up, and only a tenth of those is hit.
+    /// 97 % of 1 ms and 3 % of 20 ms; a machine that is 3 ms late once in ten times. Its own p95 is 3 ms late, and
+    /// so is that of these times; their p99 lies among the 20 ms, two thirds of the way up, and only a tenth of
+    /// those is hit.
     #[test]
     fn noise_counts_at_a_percentile_only_as_far_as_it_moves_it() {
         let truths: Vec<_> = (0..10_000).map(|k| us(if k % 100 < 3 { 20_000 } else { 1_000 })).collect();

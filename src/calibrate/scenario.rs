@@ -39,8 +39,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// All of them. The shares of the two-point one lie between the percentiles that are judged: where a percentile falls on
-    /// the step between two values, chance decides which of them it is.
+    /// All of them. The shares of the two-point one lie between the percentiles that are judged: where a percentile
+    /// falls on the step between two values, chance decides which of them it is.
     pub fn all(set: Set) -> Vec<Self> {
         let two_point = Delay::TwoPoint {
             a: Nanos::from_millis(1),
@@ -57,7 +57,7 @@ impl Scenario {
             ("two-point", "1 ms, 3% of them 20 ms", two_point, false),
             ("exponential", "mean 5 ms", exponential, false),
             ("log-normal", "median 5 ms, sigma 0.5", log_normal, false),
-            ("stalls", "2 ms, stopped for 1 s in every 5 s", constant, true),
+            ("stalls", "2 ms, stops 1 s in 5 s", constant, true),
         ]
         .into_iter()
         .filter_map(|(name, delays, delay, stalls)| {
@@ -90,12 +90,12 @@ impl Scenario {
         self.due_before(self.warmup + self.window) - self.warming()
     }
 
-    /// What a perfect measurement would say: for every request of the window, the time from its due moment to the server's
-    /// answer by its law, had it arrived at once. `start` and `server` are the moments at which the run's clock and the
-    /// server's began.
+    /// What a perfect measurement would say: for every request of the window, the time from its due moment to the
+    /// server's answer by its law, had it arrived at once. `start` and `server` are the moments at which the run's
+    /// clock and the server's began.
     ///
-    /// The server draws in the order of arrival. Should two requests at the edge of the window change places, the draws of
-    /// the window differ by one.
+    /// The server draws in the order of arrival. Should two requests at the edge of the window change places, the
+    /// draws of the window differ by one.
     pub fn truths(&self, script: &Script, start: Instant, server: Instant) -> Vec<Nanos> {
         let (ahead, behind) =
             (start.saturating_duration_since(server), server.saturating_duration_since(start));
@@ -107,8 +107,8 @@ impl Scenario {
             .collect()
     }
 
-    /// Whether p99.9 is judged: stalls have it by arithmetic, the others from 100,000 samples on. Fewer than 10,000 say
-    /// nothing about it.
+    /// Whether p99.9 is judged: stalls have it by arithmetic, the others from 100,000 samples on. Fewer than 10,000
+    /// say nothing about it.
     pub fn judges_p999(&self) -> bool {
         self.planned() >= if self.stalls { 10_000 } else { 100_000 }
     }
@@ -197,7 +197,8 @@ mod tests {
         sorted[(per_1_000 * sorted.len()).div_ceil(1_000) - 1]
     }
 
-    /// Means and quantiles by formula; the bounds are 5 standard errors of a quantile, sqrt(q(1-q)/n)/density, at n = 15,000.
+    /// Means and quantiles by formula; the bounds are 5 standard errors of a quantile, sqrt(q(1-q)/n)/density, at n
+    /// = 15,000.
     #[test]
     fn the_truth_is_that_of_the_published_closed_forms() {
         let full = |name| truths(&scenario(name, Set::Full(None)), Duration::from_millis(123));
@@ -216,7 +217,8 @@ mod tests {
         }
     }
 
-    /// A fifth of the requests waits for the end of its stall, evenly spread over 1 s; one gap between requests is 5 ms.
+    /// A fifth of the requests waits for the end of its stall, evenly spread over 1 s; one gap between requests is
+    /// 5 ms.
     #[test]
     fn the_truth_of_the_stalls_is_that_of_the_table_wherever_they_begin() {
         for (ahead, set) in [(0, Set::Quick), (1_234, Set::Quick), (4_321, Set::Full(None))] {

@@ -215,7 +215,7 @@ pub(crate) fn calibration() -> Calibration {
         proof: Proof::Wrong,
         scenarios: vec![CalibrationScenario {
             name: "constant".to_owned(),
-            delays: "2 ms".to_owned(),
+            delays: "2 ms, stops 1 s in 5 s".to_owned(),
             rate_per_s: 1_000.0,
             window_s: 15.0,
             planned: 15_000,

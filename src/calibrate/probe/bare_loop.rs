@@ -9,8 +9,8 @@ use crate::units::{Nanos, Rate};
 
 /// Sleeps on this thread to `rate` deadlines a second for `duration` and tells how late it woke for each.
 ///
-/// Where it wakes so late that further deadlines have passed, each of them counts with its own lateness, as each request
-/// of an open loop would.
+/// Where it wakes so late that further deadlines have passed, each of them counts with its own lateness, as each
+/// request of an open loop would.
 ///
 /// # Errors
 /// Where the system gives no timer.

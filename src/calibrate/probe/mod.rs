@@ -1,8 +1,8 @@
 //! What the machine itself does to a moment: timers and sockets with as little around them as can be.
 //!
-//! Belongs here: loops of plain threads and system calls. Does not belong: any code of the engine, of its runtime or of
-//! its transport: what those add is what is to be found. Timerfds are Linux's; elsewhere there is no probe, and so no
-//! calibration.
+//! Belongs here: loops of plain threads and system calls. Does not belong: any code of the engine, of its runtime
+//! or of its transport: what those add is what is to be found. Timerfds are Linux's; elsewhere there is no probe,
+//! and so no calibration.
 
 #[cfg(target_os = "linux")]
 mod bare_loop;

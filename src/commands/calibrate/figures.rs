@@ -117,7 +117,8 @@ impl Null<'_, '_> {
         self.driver.drive(&self.uri, &format!("{WORKLOAD}{load}"))
     }
 
-    /// The generator's lag between two halves of a bare loop, because the machine may change from one second to the next.
+    /// The generator's lag between two halves of a bare loop, because the machine may change from one second to the
+    /// next.
     fn pacing(&self, rate: f64, window: Nanos) -> Result<Pacing, Failure> {
         let window = window.max(enough(rate));
         let half = || {

@@ -77,8 +77,8 @@ fn scenarios(set: Set, driver: &mut Driver<'_>) -> Result<Calibration, Failure> 
     })
 }
 
-/// Before anything is measured, so that a bad path costs no three minutes. What is there stays as it is until there is
-/// something to put in its place.
+/// Before anything is measured, so that a bad path costs no three minutes. What is there stays as it is until there
+/// is something to put in its place.
 fn try_to_write(path: &Path) -> Result<(), Failure> {
     let was_there = path.exists();
     let opened = OpenOptions::new().append(true).create(true).open(path);

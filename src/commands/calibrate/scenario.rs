@@ -1,4 +1,5 @@
-//! One scenario: a server plays it, the engine measures it, bare round trips tell of the machine, and all three are compared.
+//! One scenario: a server plays it, the engine measures it, bare round trips tell of the machine, and all three are
+//! compared.
 
 use crate::calibrate::probe::{Noise, RoundTrips};
 use crate::calibrate::{Judging, Measured, Noises, Scenario, agreed, rows};
@@ -12,9 +13,9 @@ use super::drive::{Driven, Driver, late};
 /// Decides the delays.
 pub(super) const SEED: u64 = 42;
 
-/// Bare round trips go on beside the load all the while, because noise comes and goes within seconds; at its rate, because
-/// a core that is called seldom wakes slowly, and a little over, so that they never fall into step with it. 1,000 a second
-/// cost some 3 % of a core.
+/// Bare round trips go on beside the load all the while, because noise comes and goes within seconds; at its rate,
+/// because a core that is called seldom wakes slowly, and a little over, so that they never fall into step with it.
+/// 1,000 a second cost some 3 % of a core.
 const PROBES_PER_REQUEST: f64 = 1.037;
 /// How often a scenario is measured at most.
 const TRIES: u32 = 3;
@@ -43,8 +44,8 @@ pub(super) fn measure(
     Ok(told)
 }
 
-/// Measures `scenario` on a server that plays `played`. The server is a thread of this process: so its clock is the run's
-/// own, and its CPU time is kept apart from the workers', which read theirs thread by thread.
+/// Measures `scenario` on a server that plays `played`. The server is a thread of this process: so its clock is the
+/// run's own, and its CPU time is kept apart from the workers', which read theirs thread by thread.
 ///
 /// # Errors
 /// Where the system gives no socket, timer or thread, or a signal came.

@@ -58,11 +58,11 @@ pub struct CalibrationScenario {
     pub planned: u64,
     /// Of them answered as asked.
     pub succeeded: u64,
-    /// How often it was measured: again where a percentile was missed, up to three times. The numbers are the last try's; a miss is
-    /// what was missed in all of them.
+    /// How often it was measured: again where a percentile was missed, up to three times. The numbers are the last
+    /// try's; a miss is what was missed in all of them.
     pub tries: u32,
-    /// The median time beyond the delay of a bare round trip: two timers and loopback, with nothing of milvus-load. What
-    /// every response takes beyond its true time.
+    /// The median time beyond the delay of a bare round trip: two timers and loopback, with nothing of milvus-load.
+    /// What every response takes beyond its true time.
     pub base_us: f64,
     /// How late the server itself was, by its own log. Part of what was measured, and not of the truth.
     pub server_late: LateTimes,
@@ -87,11 +87,11 @@ pub struct CalibrationRow {
     pub off_us: Option<f64>,
     /// What it may be off by: 1 % of the truth, at least 100 us.
     pub bound_us: f64,
-    /// What this machine's own noise, by bare round trips in the same window, adds to the truth at this percentile; null:
-    /// too few of them to tell.
+    /// What this machine's own noise, by bare round trips in the same window, adds to the truth at this percentile;
+    /// null: too few of them to tell.
     pub floor_us: Option<f64>,
-    /// What the noise adds at its worst: in the worst of 100 replays of the truth with four noises for each request, of which the
-    /// largest counts. Null as the floor is.
+    /// What the noise adds at its worst: in the worst of 100 replays of the truth with four noises for each
+    /// request, of which the largest counts. Null as the floor is.
     pub worst_us: Option<f64>,
     /// What that means.
     pub outcome: RowOutcome,
@@ -131,8 +131,8 @@ pub struct MachineFigures {
     pub service_p50_us: Option<f64>,
     /// How late requests leave, beside a bare timerfd loop.
     pub pacing: Vec<Pacing>,
-    /// The highest rate at which lag p99 stays within 1 ms and at most 1 % of the schedule is missing, server and generator on
-    /// this machine; null: not even the lowest rate tried.
+    /// The highest rate at which lag p99 stays within 1 ms and at most 1 % of the schedule is missing, server and
+    /// generator on this machine; null: not even the lowest rate tried.
     pub holds_per_s: Option<f64>,
     /// The lowest rate that was tried.
     pub lowest_tried_per_s: f64,

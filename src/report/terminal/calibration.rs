@@ -62,10 +62,10 @@ fn rows(calibration: &Calibration, style: Style, out: &mut dyn Write) -> io::Res
     writeln!(out)?;
     table(out, style, 2, &lines)?;
     explain(
-        "truth: of this run's own delays and stalls, composed with its schedule; bound: 1% of it, at least 100 us; floor: \
-         what bare round trips (two timers, loopback, nothing of milvus-load) add to the truth at that percentile at the \
-         same time; worst: the same in the worst of 100 replays; ok: off by no more than bound and floor, whose noise is within \
-         the bound; too noisy: off by no more than bound and worst",
+        "truth: of this run's own delays and stalls, composed with its schedule; bound: 1% of it, at least 100 us; \
+         floor: what bare round trips (two timers, loopback, nothing of milvus-load) add to the truth at that \
+         percentile at the same time; worst: the same in the worst of 100 replays; ok: off by no more than bound and \
+         floor, whose noise is within the bound; too noisy: off by no more than bound and worst",
         style,
         out,
     )
@@ -98,8 +98,7 @@ fn line(name: String, row: &CalibrationRow) -> Vec<Cell> {
 }
 
 fn surroundings(calibration: &Calibration, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let heading =
-        ["scenario", "delays", "rate", "requests", "base", "lag p50", "p99", "server late p50", "p99"];
+    let heading = ["scenario", "delays", "rate", "base", "lag p50", "p99", "late p50", "p99"];
     let mut lines = vec![heading.map(Cell::from).to_vec()];
     for scenario in &calibration.scenarios {
         let CalibrationScenario { name, delays, lag, server_late, .. } = scenario;
@@ -107,7 +106,6 @@ fn surroundings(calibration: &Calibration, style: Style, out: &mut dyn Write) ->
             Cell(clean(name), Tone::Strong),
             clean(delays).into(),
             format!("{}/s", grouped(scenario.rate_per_s.round() as u64)).into(),
-            answered(scenario),
             span(scenario.base_us).into(),
             known(lag.p50_us),
             known(lag.p99_us),
@@ -117,15 +115,11 @@ fn surroundings(calibration: &Calibration, style: Style, out: &mut dyn Write) ->
     }
     writeln!(out)?;
     table(out, style, 2, &lines)?;
-    explain(
-        &format!(
-            "{}base: the median bare round trip, which every response takes beyond its true time; lag: how late the generator sent; \
-         server late: how late the server answered, by its own log: part of what is measured, not of truth or floor",
-            repeated(calibration)
-        ),
-        style,
-        out,
-    )
+    unanswered(calibration, style, out)?;
+    let columns = "base: the median bare round trip, which every response takes beyond its true time; lag: how \
+                   late the generator sent; late: how late the server answered, by its own log: part of what is \
+                   measured, not of truth or floor";
+    explain(&format!("{}{columns}", repeated(calibration)), style, out)
 }
 
 /// Which scenarios were measured more than once, as a sentence to go on from.
@@ -142,13 +136,15 @@ fn repeated(calibration: &Calibration) -> String {
     )
 }
 
-/// How many were answered; of how many, where some were not.
-fn answered(scenario: &CalibrationScenario) -> Cell {
-    let CalibrationScenario { planned, succeeded, .. } = *scenario;
-    if planned == succeeded {
-        return grouped(planned).into();
+/// Scenarios of which some requests were not answered: every percentile has them as infinitely slow.
+fn unanswered(calibration: &Calibration, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for scenario in calibration.scenarios.iter().filter(|scenario| scenario.succeeded < scenario.planned) {
+        let CalibrationScenario { name, planned, succeeded, .. } = scenario;
+        let line =
+            format!("{}: {} of {} requests answered", clean(name), grouped(*succeeded), grouped(*planned));
+        writeln!(out, "  {}", style.paint(Tone::Bad, &line))?;
     }
-    Cell(format!("{} of {}", grouped(succeeded), grouped(planned)), Tone::Bad)
+    Ok(())
 }
 
 fn machine(figures: &MachineFigures, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -229,7 +225,8 @@ mod tests {
         has(&text, "p90 2.00 ms 3.00 ms +1.00 ms 100 us 1.50 ms 2.25 ms too noisy");
         has(&text, "p99 500 ms 400 ms -100 ms 5.00 ms 2.00 ms 3.00 ms MISS");
         has(&text, "p99.9 1.00 s too few - 10.0 ms - - not judged");
-        has(&text, "constant 2 ms 1,000/s 14,999 of 15,000 140 us 60.0 us 800 us 30.0 us 1.20 ms");
+        has(&text, "constant 2 ms, stops 1 s in 5 s 1,000/s 140 us 60.0 us 800 us 30.0 us 1.20 ms");
+        has(&text, "constant: 14,999 of 15,000 requests answered");
         has(&text, "10,000/s 40.0 us 300 us 2.00 ms 25.0 us 200 us 1.00 ms 1.50");
         has(&text, "highest rate held 22,627/s");
         assert!(text.contains("measured again because of misses: constant 3 times"), "{text}");
