@@ -83,8 +83,9 @@ fn a_quick_calibration_tells_truth_and_measured_and_what_the_machine_can_do() {
     }
     for (scenario, row) in calibration.rows() {
         let name = format!("{} {}", scenario.name, row.percentile);
-        // A percentile is that of requests of which none is quicker than its law; the server waits for it.
-        assert!(row.measured_us.is_none_or(|measured| measured >= row.truth_us), "{name}: {row:?}");
+        // No request is quicker than its law, for the server waits; but two may change places at the window's edge.
+        let least = row.truth_us - row.bound_us;
+        assert!(row.measured_us.is_none_or(|measured| measured >= least), "{name}: {row:?}");
         let judged = !["p99.9", "max"].contains(&row.percentile.as_str());
         assert_eq!(row.outcome != RowOutcome::NotJudged, judged, "{name}");
         assert!((row.bound_us - (row.truth_us * 0.01).max(100.0)).abs() < 0.001, "{name}: {row:?}");

@@ -15,7 +15,7 @@ pub(super) const SEED: u64 = 42;
 
 /// Bare round trips go on beside the load all the while, because noise comes and goes within seconds; at its rate,
 /// because a core that is called seldom wakes slowly, and a little over, so that they never fall into step with it.
-/// 1,000 a second cost some 3 % of a core.
+/// 1,000 a second cost some 5 % of a core.
 const PROBES_PER_REQUEST: f64 = 1.037;
 /// How often a scenario is measured at most.
 const TRIES: u32 = 3;
