@@ -128,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn a_calibration_before_the_run_is_told_at_its_head() {
+        let calibrated = RunReport { calibration: Some(samples::calibration()), ..samples::full() };
+        assert!(
+            line(&text(&calibrated), "proof").starts_with("proof calibration: WRONG: 1 of 3 percentiles")
+        );
+        assert!(!text(&samples::full()).contains("calibration"));
+    }
+
+    #[test]
     fn findings_come_with_cause_and_remedy() {
         let text = text(&samples::full());
         assert!(line(&text, "note").contains("share this machine's cores"));
