@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
+use crate::units::{Nanos, parse_duration};
 use crate::workload::TemplateKind;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,6 +34,14 @@ pub enum Command {
     Run(RunArgs),
     /// List the slowest requests of a report with their trace IDs and Jaeger links
     Slow(SlowArgs),
+    /// Prove the measurement on this machine, against a built-in server whose delays are known
+    #[command(
+        after_help = "Compares measured percentiles with true ones, beside this machine's own noise, and tells what the\n\
+        machine can do: smallest service time, pacing, highest rate, CPU per request. Takes under 3 minutes,\n\
+        --quick under 30 s; longer where a scenario has to be repeated.\n\n\
+        Exit codes: 0 proved; 4 wrong, or the machine is too noisy to say."
+    )]
+    Calibrate(CalibrateArgs),
     /// Render a report in another format
     Report(ReportArgs),
     /// Manage the local Milvus that runs use when no target is named
@@ -100,6 +109,31 @@ pub struct RunArgs {
     /// Exit 0 even where the verdict says that the numbers cannot be trusted
     #[arg(long)]
     pub allow_untrusted: bool,
+    /// Prove the measurement on this machine first (some 20 s), as `milvus-load calibrate --quick` does
+    #[arg(long)]
+    pub calibrate: bool,
+}
+
+/// `calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// Shorter windows: less is proved of the tail
+    #[arg(long, conflicts_with = "duration")]
+    pub quick: bool,
+    /// Length of each scenario's window.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = calibration_window,
+        help = "Length of each scenario's window, 3s to 10m; from 100s on p99.9 is judged too [default: 15s, stalls 50s]"
+    )]
+    pub duration: Option<Nanos>,
+    /// Print the calibration as JSON on standard output instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Write the JSON to this file too
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Where a report is.
@@ -176,6 +210,17 @@ pub enum SchemaKind {
     Report,
     /// The workload file
     Workload,
+    /// What calibrate --json prints
+    Calibration,
+}
+
+/// A window in which every percentile up to p99 has enough samples.
+fn calibration_window(text: &str) -> Result<Nanos, String> {
+    let window = Nanos::from(parse_duration(text).map_err(|error| error.to_string())?);
+    if window < Nanos::from_secs(3) || window > Nanos::from_secs(600) {
+        return Err("a window is 3s to 10m: in a shorter one p99 has too few samples".to_owned());
+    }
+    Ok(window)
 }
 
 fn template_kind(name: String) -> Result<TemplateKind, String> {

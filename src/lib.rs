@@ -42,6 +42,7 @@
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
+//! | [`calibrate`] | whether the numbers are true | units, random, workload, truth, measure, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -91,6 +92,10 @@
 //! only [`report::model`] serializes for it. Guarded by `every_report_that_is_written_fits_the_published_schema`,
 //! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`.
 //!
+//! **[`calibrate`]**: servers of known delays, what a perfect measurement of them would say, and the judging of a real one
+//! against it and this machine's own noise. *Not here:* driving the engine. *Invariant:* nothing that was measured goes
+//! into a truth. Guarded by `the_truth_is_that_of_the_published_closed_forms`.
+//!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
 //! the second Ctrl-C); where several exit codes apply, one order decides. Guarded by
@@ -119,6 +124,7 @@
 //! - Tests of numbers have an oracle of their own: published constants, brute force, or [`truth`].
 #![deny(missing_docs)]
 
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -203,6 +203,8 @@ fn every_finding() -> Vec<Finding> {
         Finding::BodiesLate { count: 1 },
         Finding::CollectorMissing { endpoint: name() },
         Finding::SpansLost { recorded: 2, dropped: 1, failed: 0 },
+        Finding::CalibrationFailed { judged: 2, missed: 1, noisy: 0 },
+        Finding::CalibrationFailed { judged: 2, missed: 0, noisy: 1 },
         Finding::CollectionGrew { before: 1, after: 2, unindexed: None },
         Finding::NoCollector { endpoint: name() },
         Finding::SharedCores,

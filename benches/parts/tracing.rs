@@ -46,7 +46,9 @@ const SPANS: u64 = 50_000;
 
 /// From the queue to a collector that takes everything: wall time, in which one thread is busy.
 fn exported(collector: SocketAddr, count: u64) -> Duration {
-    let settings = support::export_settings(collector).expect("an address is an endpoint");
+    let mut settings = support::export_settings(collector).expect("an address is an endpoint");
+    // Else the last portion would wait for company.
+    settings.limits.delay = Duration::from_millis(1);
     let exporter = Exporter::start(&settings, &[support::attributes()], "0badcafe").expect("a thread");
     let sink = exporter.sink();
     let begun = Instant::now();

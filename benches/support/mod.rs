@@ -62,7 +62,7 @@ pub fn dialer(uri: &str) -> Result<Dialer, Failure> {
     Ok(Dialer::new(&uri.parse()?, &target)?)
 }
 
-/// Spans go to this collector, in portions of the default size, the last one without a long wait for company.
+/// Spans go to this collector, in portions of the default size.
 pub fn export_settings(collector: SocketAddr) -> Result<ExportSettings, Failure> {
     Ok(ExportSettings {
         endpoint: Endpoint::parse(&format!("http://{collector}"))?,
@@ -70,7 +70,7 @@ pub fn export_settings(collector: SocketAddr) -> Result<ExportSettings, Failure>
         service_name: "milvus-client".to_owned(),
         resource: vec![],
         transport: Transport::default(),
-        limits: BatchLimits { delay: Duration::from_millis(1), ..BatchLimits::default() },
+        limits: BatchLimits::default(),
     })
 }
 

@@ -131,6 +131,7 @@ fn surroundings(report: &mut RunReport, settings: &Settings, target: &ChosenTarg
         service_name: workload.trace.service_name.clone(),
     });
     report.spans = observed.export.as_ref().map(spans);
+    report.calibration = observed.calibration.clone();
 }
 
 fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) -> model::CollectionState {

@@ -4,9 +4,10 @@ use std::net::{IpAddr, UdpSocket};
 
 use crate::engine::{Finished, Schedule};
 use crate::measure::{
-    ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime, OperationEvidence,
-    ServerEvidence, SpanEvidence, StreamEvidence, by_connection, by_peer,
+    CalibrationEvidence, ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime,
+    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, by_connection, by_peer,
 };
+use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, OperationKind, Prepare, Rates, Stream, Workload};
@@ -69,6 +70,7 @@ pub fn gather(
             writes: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. })),
             reads: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Search(_))),
         }),
+        calibration: observed.calibration.as_ref().map(calibration),
         interrupted_after: observed.finished.stopped.map(|_| measured),
     }
 }
@@ -122,6 +124,12 @@ fn is_our_address(address: IpAddr) -> bool {
 fn clock(observed: &Observed) -> ClockEvidence {
     let last = observed.finished.recorded.window_start + observed.finished.recorded.window;
     ClockEvidence { gained: observed.clock_gained, over: observed.finished.stopped.unwrap_or(last) }
+}
+
+fn calibration(calibration: &Calibration) -> CalibrationEvidence {
+    let [passed, noisy, missed] =
+        [RowOutcome::Ok, RowOutcome::TooNoisy, RowOutcome::Miss].map(|outcome| calibration.count(outcome));
+    CalibrationEvidence { judged: passed + noisy + missed, missed, noisy }
 }
 
 fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {

@@ -9,6 +9,7 @@ use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, St
 use crate::engine::{Execution, Finished, Stop};
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
+use crate::report::model::Calibration;
 use crate::trace::exporter::{ExportReport, Exporter};
 use crate::units::{Nanos, SignedNanos};
 use crate::workload::Workload;
@@ -63,6 +64,8 @@ pub struct Observed {
     pub machine: Option<MachineTime>,
     /// By how much the system clock gained on the monotonic one since the run's start.
     pub clock_gained: SignedNanos,
+    /// What a calibration before it said; set by whoever made one.
+    pub calibration: Option<Calibration>,
     /// The server's process before and after, where it tells.
     pub server: Option<(ProcessMetrics, ProcessMetrics)>,
 }
@@ -163,6 +166,7 @@ async fn observe(
         generator: (before, after),
         machine: machine_before.zip(machine_after).map(|(before, after)| after.since(&before)),
         clock_gained,
+        calibration: None,
         server: server_before.zip(server_after),
     })
 }

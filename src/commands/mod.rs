@@ -1,6 +1,7 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
 mod assemble;
+mod calibrate;
 mod dry_run;
 pub mod embedded;
 mod evidence;
@@ -57,6 +58,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;
@@ -66,6 +68,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
             let schema = match what {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Workload => crate::workload::schema(),
+                SchemaKind::Calibration => crate::report::calibration_schema(),
             };
             schema::run(&schema, &mut Output::stdout())?;
             Ok(Exit::Done)

@@ -9,13 +9,13 @@ use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
 use crate::trace::ids::RunEntropy;
 
-use super::measuring::{Identity, measure};
+use super::measuring::{Identity, Observed, measure};
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
-use super::{Exit, Failure, assemble, dry_run, signals, style};
+use super::{Exit, Failure, assemble, calibrate, dry_run, signals, style};
 
 /// Carries out `run`.
 ///
@@ -45,11 +45,13 @@ fn measured(
 ) -> Result<Exit, Failure> {
     let stop = Stop::default();
     signals::listen(stop.clone())?;
+    // Before a server is started that would share the cores.
+    let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
     let target = ChosenTarget::choose(settings, &mut Bars::default())?;
     let mut progress = RunProgress::new();
     let observed = measure(settings, &target, identity, &stop, &mut progress);
     progress.clear();
-    let observed = observed?;
+    let observed = Observed { calibration, ..observed? };
     let report = assemble::report(settings, &target, &observed)?;
     let path = directory.write_report(&report)?;
     target.finish(args.keep)?;

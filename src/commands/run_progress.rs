@@ -14,6 +14,8 @@ pub struct RunProgress {
     bar: ProgressBar,
     last: Option<(Nanos, LiveTotals)>,
     step: &'static str,
+    /// Where there is one, it stands in the moving line, and no line stays.
+    title: Option<String>,
 }
 
 impl RunProgress {
@@ -21,12 +23,17 @@ impl RunProgress {
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bar: ProgressBar::with_draw_target(None, target), last: None, step: "" }
+        Self { bar: ProgressBar::with_draw_target(None, target), last: None, step: "", title: None }
+    }
+
+    /// For a run that is one of many: only the moving line, with this title.
+    pub fn titled(title: &str) -> Self {
+        Self { title: Some(title.to_owned()), ..Self::new() }
     }
 
     /// A line that stays.
     pub fn say(&self, line: &str) {
-        if !line.is_empty() {
+        if !line.is_empty() && self.title.is_none() {
             self.bar.suspend(|| super::say(line));
         }
     }
@@ -73,8 +80,9 @@ impl RunProgress {
             () if now < end => "measuring",
             () => "draining",
         };
+        let title = self.title.as_ref().map_or_else(String::new, |title| format!("{title}: "));
         self.bar.set_message(format!(
-            "{phase} {:.0}/{:.0} s  {:.0}/s offered  {:.0}/s ok  {} in flight  {} unsuccessful",
+            "{title}{phase} {:.0}/{:.0} s  {:.0}/s offered  {:.0}/s ok  {} in flight  {} unsuccessful",
             now.as_secs_f64().min(end.as_secs_f64()),
             end.as_secs_f64(),
             per_second(totals.offered, before.offered),

@@ -1,4 +1,4 @@
-//! `milvus-load schema report|workload`: the JSON Schema of what is written and of what is read.
+//! `milvus-load schema report|workload|calibration`: the JSON Schema of what is written and of what is read.
 
 use std::io::{self, Write};
 

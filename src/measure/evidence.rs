@@ -51,6 +51,8 @@ pub struct Evidence {
     pub server: ServerEvidence,
     /// The collection, where it was looked at.
     pub collection: Option<CollectionEvidence>,
+    /// What a calibration just before the run said; `None`: there was none.
+    pub calibration: Option<CalibrationEvidence>,
     /// How long was measured before the run was stopped from outside.
     pub interrupted_after: Option<Nanos>,
 }
@@ -196,6 +198,17 @@ pub struct CollectionEvidence {
     pub writes: bool,
     /// Whether the workload reads.
     pub reads: bool,
+}
+
+/// How many percentiles of a calibration ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CalibrationEvidence {
+    /// All that were judged.
+    pub judged: usize,
+    /// Off by more than bound and noise explain.
+    pub missed: usize,
+    /// Off by what only the machine's noise explains.
+    pub noisy: usize,
 }
 
 /// Rows and segments at one moment.

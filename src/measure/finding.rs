@@ -274,6 +274,15 @@ pub enum Finding {
     },
     /// The embedded server shares this machine's cores with the generator.
     SharedCores,
+    /// The calibration before the run did not prove the measurement.
+    CalibrationFailed {
+        /// Percentiles that were judged.
+        judged: usize,
+        /// Off by more than bound and noise explain; where there is none, the others are too noisy to say.
+        missed: usize,
+        /// Off by what only the machine's noise explains.
+        noisy: usize,
+    },
     /// The run was stopped before its end.
     Interrupted {
         /// How long was measured.
@@ -316,6 +325,7 @@ impl Finding {
             Self::NoCollector { .. } => "no_collector",
             Self::SpansLost { .. } => "spans_lost",
             Self::SharedCores => "shared_cores",
+            Self::CalibrationFailed { .. } => "calibration_failed",
             Self::Interrupted { .. } => "interrupted",
         }
     }
@@ -335,7 +345,8 @@ impl Finding {
             | Self::ServerGone
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
-            | Self::NotIndexed { reads: true, .. } => Severity::Error,
+            | Self::NotIndexed { reads: true, .. }
+            | Self::CalibrationFailed { missed: 1.., .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
             | Self::BusyMachine { .. }
@@ -351,7 +362,8 @@ impl Finding {
             | Self::FewHits { .. }
             | Self::BodiesLate { .. }
             | Self::CollectorMissing { .. }
-            | Self::SpansLost { .. } => Severity::Warning,
+            | Self::SpansLost { .. }
+            | Self::CalibrationFailed { missed: 0, .. } => Severity::Warning,
             Self::NotIndexed { reads: false, .. }
             | Self::CollectionGrew { .. }
             | Self::NoCollector { .. }

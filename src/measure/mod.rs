@@ -38,8 +38,8 @@ pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits
 pub use cut::{Cut, MOST_INTERVALS};
 pub use ends::{EndEvidence, TailEvidence, by_connection, by_peer};
 pub use evidence::{
-    ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence, OperationEvidence,
-    ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
+    CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
+    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Load, Severity};

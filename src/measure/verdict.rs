@@ -5,7 +5,8 @@
 //! its machine and its connections are in `surroundings`, the others here.
 
 use super::evidence::{
-    CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence,
+    CalibrationEvidence, CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
+    StreamEvidence,
 };
 use super::finding::{Bottleneck, Finding, Severity};
 use super::surroundings;
@@ -59,6 +60,7 @@ impl Verdict {
         );
         findings.extend(evidence.spans.iter().flat_map(spans));
         findings.extend(evidence.server.embedded.then_some(Finding::SharedCores));
+        findings.extend(evidence.calibration.and_then(calibration));
         findings.extend(evidence.interrupted_after.map(|after| Finding::Interrupted { after }));
         findings.sort_by_key(Finding::severity);
         Self { findings }
@@ -156,6 +158,11 @@ fn server(server: &ServerEvidence) -> Option<Finding> {
     }
     let (before, after) = (server.version_start.clone()?, server.version_end.clone()?);
     (before != after).then_some(Finding::ServerChanged { before, after })
+}
+
+fn calibration(evidence: CalibrationEvidence) -> Option<Finding> {
+    let CalibrationEvidence { judged, missed, noisy } = evidence;
+    (missed + noisy > 0).then_some(Finding::CalibrationFailed { judged, missed, noisy })
 }
 
 fn collection(evidence: &CollectionEvidence) -> Vec<Finding> {

@@ -179,6 +179,16 @@ fn late_bodies_are_a_warning_and_an_interruption_a_note() {
 }
 
 #[test]
+fn a_wrong_calibration_is_an_error_and_a_noisy_one_a_warning() {
+    let calibrated = |missed, noisy| {
+        move |e: &mut Evidence| e.calibration = Some(CalibrationEvidence { judged: 20, missed, noisy })
+    };
+    found(calibrated(0, 0), &[]);
+    found(calibrated(0, 1), &["?calibration_failed"]);
+    found(calibrated(1, 3), &["!calibration_failed"]);
+}
+
+#[test]
 fn errors_come_first() {
     let stream = StreamEvidence { name: "load".into(), planned: 100, offered: 0 };
     let change = |e: &mut Evidence| {

@@ -104,6 +104,12 @@ impl Finding {
                 "the collector is too slow, refuses them, or went away: some slow requests have no trace"
             }
             Self::SharedCores => "the embedded Milvus runs on this machine, beside the generator",
+            Self::CalibrationFailed { missed: 0, .. } => {
+                "other work on this machine delays timers and sockets by more than the bound, so nothing is proved here"
+            }
+            Self::CalibrationFailed { .. } => {
+                "known delays were measured wrong just before the run, and this machine's own noise does not explain it"
+            }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
     }
@@ -190,6 +196,12 @@ impl Finding {
             }
             Self::SpansLost { .. } => "lower trace.sample_fraction, or give the collector more room",
             Self::SharedCores => "for numbers of a server of its own, name one with --uri",
+            Self::CalibrationFailed { missed: 0, .. } => {
+                "end other work on this machine, or use one with idle cores; `milvus-load calibrate` shows the table"
+            }
+            Self::CalibrationFailed { .. } => {
+                "run `milvus-load calibrate`; where an idle machine shows the same, please report it with its --json"
+            }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
     }
@@ -309,6 +321,15 @@ impl fmt::Display for Finding {
                 write!(f, "of {recorded} spans, {dropped} were dropped and {failed} not delivered")
             }
             Self::SharedCores => f.write_str("server and generator share this machine's cores"),
+            Self::CalibrationFailed { judged, missed: 0, noisy } => {
+                write!(f, "calibration: {noisy} of {judged} percentiles are off by this machine's own noise")
+            }
+            Self::CalibrationFailed { judged, missed, .. } => {
+                write!(
+                    f,
+                    "calibration: {missed} of {judged} percentiles are off by more than bound and noise explain"
+                )
+            }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }
     }

@@ -1,14 +1,14 @@
-//! The report as JSON: the very file.
+//! JSON: the very file.
 
 use std::io::{self, Write};
 
-use super::model::RunReport;
+use serde::Serialize;
 
-/// Writes it, indented, with a line's end after it.
+/// Writes a report or a calibration, indented, with a line's end after it.
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report).map_err(io::Error::from)?;
+pub fn render(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out)
 }

@@ -27,4 +27,4 @@ pub mod thresholds;
 
 pub use calendar::rfc3339;
 pub use from_recorded::Source;
-pub use model::{RunReport, SCHEMA, schema};
+pub use model::{RunReport, SCHEMA, calibration_schema, schema};

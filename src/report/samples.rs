@@ -241,3 +241,59 @@ pub(crate) fn all() -> [(&'static str, RunReport); 6] {
         ("staged", staged()),
     ]
 }
+
+/// A row of every kind.
+pub(crate) fn calibration() -> Calibration {
+    let row = |percentile: &str, [truth, bound]: [f64; 2], measured: Option<f64>, floor_us, outcome| {
+        CalibrationRow {
+            percentile: percentile.to_owned(),
+            truth_us: truth,
+            measured_us: measured,
+            unknown: measured.is_none().then_some(UnknownReason::TooFew),
+            off_us: measured.map(|measured| measured - truth),
+            bound_us: bound,
+            floor_us,
+            worst_us: floor_us.map(|floor: f64| floor * 1.5),
+            outcome,
+        }
+    };
+    let late = |p50, p99, max| LateTimes { p50_us: Some(p50), p99_us: Some(p99), max_us: Some(max) };
+    Calibration {
+        schema: CALIBRATION_SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        started: super::calendar::rfc3339(ANCHOR_UNIX_US),
+        machine: Machine { cores: 2, os: "linux x86_64".to_owned(), ..Machine::default() },
+        proof: Proof::Wrong,
+        scenarios: vec![CalibrationScenario {
+            name: "constant".to_owned(),
+            delays: "2 ms, stops 1 s in 5 s".to_owned(),
+            rate_per_s: 1_000.0,
+            window_s: 15.0,
+            planned: 15_000,
+            succeeded: 14_999,
+            tries: 3,
+            base_us: 140.0,
+            server_late: late(30.0, 1_200.0, 5_000.0),
+            lag: late(60.0, 800.0, 4_000.0),
+            rows: vec![
+                row("p50", [2e3, 100.0], Some(2_150.0), Some(140.0), RowOutcome::Ok),
+                row("p90", [2e3, 100.0], Some(3e3), Some(1.5e3), RowOutcome::TooNoisy),
+                row("p99", [500e3, 5e3], Some(400e3), Some(2e3), RowOutcome::Miss),
+                row("p99.9", [1e6, 1e4], None, None, RowOutcome::NotJudged),
+            ],
+        }],
+        figures: Some(MachineFigures {
+            service_min_us: Some(61.0),
+            service_p50_us: Some(84.0),
+            pacing: vec![Pacing {
+                rate_per_s: 10_000.0,
+                lag: late(40.0, 300.0, 2_000.0),
+                bare: late(25.0, 200.0, 1_000.0),
+            }],
+            holds_per_s: Some(22_627.0),
+            lowest_tried_per_s: 2_000.0,
+            holds_is_limit: false,
+            worker_cpu_us_per_request: Some(14.2),
+        }),
+    }
+}

@@ -4,6 +4,7 @@
 //! the bound is so wide that only the error it was made to catch can reach it.
 
 mod accounting;
+mod bookkeeping;
 mod clocks;
 mod connections;
 mod lies;

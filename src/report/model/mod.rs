@@ -6,6 +6,7 @@
 //!
 //! Read [`RunReport`] first.
 
+mod calibration;
 mod context;
 mod dist;
 mod operations;
@@ -16,6 +17,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use calibration::{
+    CALIBRATION_SCHEMA, Calibration, CalibrationRow, CalibrationScenario, LateTimes, MachineFigures, Pacing,
+    Proof, RowOutcome, calibration_schema,
+};
 pub use context::{
     Collection, CollectionState, Connection, Finding, Generator, LoadKind, Machine, Resources, Run, Segments,
     Server, ServerTracing, ServerUse, Setting, SetupStep, Severity, Shard, Spans, State, Threshold, Trace,
@@ -84,6 +89,9 @@ pub struct RunReport {
     pub resources: Resources,
     /// The workload's thresholds, in file order.
     pub thresholds: Vec<Threshold>,
+    /// What a calibration just before the run found; null: none was asked for.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
 }
 
 impl RunReport {
@@ -113,6 +121,7 @@ impl RunReport {
             stages: Vec::new(),
             resources: Resources::default(),
             thresholds: Vec::new(),
+            calibration: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! From the top: what ran, whether to trust it, the numbers per operation and per stage, errors, the slowest requests, findings with
 //! their remedies, thresholds; last the paths and the next command.
 
+pub mod calibration;
 mod fetched;
 mod sections;
 pub mod slow;
@@ -141,6 +142,15 @@ mod tests {
         // Stopped half way through the last one.
         assert_eq!(line(&text, "search 80 to 40/s"), "search 80 to 40/s 60 0 30.0 10.0 ms too few too few");
         assert!(!super::tests::text(&samples::full()).contains("stage"));
+    }
+
+    #[test]
+    fn a_calibration_before_the_run_is_told_at_its_head() {
+        let calibrated = RunReport { calibration: Some(samples::calibration()), ..samples::full() };
+        assert!(
+            line(&text(&calibrated), "proof").starts_with("proof calibration: WRONG: 1 of 3 percentiles")
+        );
+        assert!(!text(&samples::full()).contains("calibration"));
     }
 
     #[test]

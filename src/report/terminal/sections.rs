@@ -28,6 +28,9 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     if let Some(trace) = &report.trace {
         lines.push(("tracing", format!("{} of requests, to {}", percent(trace.fraction), trace.endpoint)));
     }
+    if let Some(calibration) = &report.calibration {
+        lines.push(("proof", super::calibration::sentence(calibration)));
+    }
     lines.push(("started", format!("{}, run {}", run.started, run.id)));
     for (label, text) in lines {
         writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;

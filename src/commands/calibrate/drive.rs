@@ -1,0 +1,76 @@
+//! One run of the engine in the way of `run`: workload, session, plan, workers, report.
+
+use crate::engine::Stop;
+use crate::report::RunReport;
+use crate::report::model::{Dist, LateTimes, Operation};
+use crate::trace::env::OtelEnv;
+use crate::workload;
+
+use super::super::measuring::{Identity, Observed, measure};
+use super::super::run_progress::RunProgress;
+use super::super::settings::Settings;
+use super::super::target::{ChosenTarget, TargetKind};
+use super::super::{Failure, assemble};
+
+/// Drives servers one after the other, and tells on stderr what it does.
+pub(super) struct Driver<'a> {
+    stop: &'a Stop,
+    /// What the moving line says.
+    title: String,
+}
+
+/// What came of it.
+pub(super) struct Driven {
+    /// As `run` would write it.
+    pub(super) report: RunReport,
+    /// What it was made of.
+    pub(super) observed: Observed,
+}
+
+impl<'a> Driver<'a> {
+    /// `stop` ends the run under way, and with it all.
+    pub(super) const fn new(stop: &'a Stop) -> Self {
+        Self { stop, title: String::new() }
+    }
+
+    /// Says what comes next.
+    pub(super) fn say(&mut self, title: &str, what: &str) {
+        title.clone_into(&mut self.title);
+        super::super::say(&format!("calibrate: {title} ({what})"));
+    }
+
+    /// Carries a workload out. Neither the environment nor any file has a say in it.
+    ///
+    /// # Errors
+    /// Where it could not be measured, or a signal came.
+    pub(super) fn drive(&self, uri: &str, text: &str) -> Result<Driven, Failure> {
+        let workload = workload::load_text("calibration", text, &[])?;
+        let settings = Settings { workload, otel: OtelEnv::default(), notices: vec![] };
+        let target = ChosenTarget { uri: uri.parse()?, metrics: vec![], kind: TargetKind::Named };
+        let identity = Identity { run_id: "calibration".to_owned(), started_unix_us: 0 };
+        let mut progress = RunProgress::titled(&self.title);
+        let observed = measure(&settings, &target, &identity, self.stop, &mut progress);
+        progress.clear();
+        let observed = observed?;
+        if let Some(reason) = self.stop.reason() {
+            return Err(Failure::Stopped(reason));
+        }
+        Ok(Driven { report: assemble::report(&settings, &target, &observed)?, observed })
+    }
+}
+
+impl Driven {
+    /// The one operation that there is.
+    ///
+    /// # Errors
+    /// Where the report lacks it, which would be a bug.
+    pub(super) fn search(&self) -> Result<&Operation, Failure> {
+        let search = self.report.operations.get("search");
+        search.ok_or_else(|| anyhow::anyhow!("the report has no searches; please report this").into())
+    }
+}
+
+/// The few numbers that are told of being late.
+pub(super) fn late(dist: &Dist) -> LateTimes {
+    LateTimes { p50_us: dist.p50_us, p99_us: dist.p99_us, max_us: dist.max_us }
+}
