@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::engine::{
-    Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Stop, Tracing,
+    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Stop, Tracing,
 };
 use milvus_load::measure::RecorderConfig;
 use milvus_load::milvus::scan::ReplyKind;
@@ -32,12 +32,12 @@ pub struct Bench {
     pub uri: String,
     pub shape: Shape,
     /// See `Plan::spin`.
-    pub spin: Duration,
+    pub spin: BusyWait,
 }
 
 impl Bench {
     pub fn new(server: &TruthServer, shape: Shape) -> Self {
-        Self { frames: support::searches(1_000), uri: server.uri(), shape, spin: Duration::ZERO }
+        Self { frames: support::searches(1_000), uri: server.uri(), shape, spin: BusyWait::ShortWaits }
     }
 
     /// One turn on one worker.

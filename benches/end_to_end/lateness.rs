@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use milvus_load::engine::BusyWait;
 use milvus_load::measure::{Quantile, Timings, quantile};
 use milvus_load::truth::TruthServer;
 use milvus_load::units::{Fraction, Nanos};
@@ -21,7 +22,7 @@ const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_
 
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE);
-    let spinning = Bench { spin: Duration::from_micros(40), ..Bench::new(server, SHAPE) };
+    let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE) };
     println!("lateness of constant arrivals, us (sent - intended), {pairs} rounds of {:?}", SHAPE.turn);
     println!("  {:>8}  {:20}  {:>16}   p99, ratio to bare", "rate/s", "", "p50 / p99");
     for rate in RATES {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::engine::BusyWait;
 use crate::engine::Course;
 use crate::units::Nanos;
 use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
@@ -31,8 +32,12 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let here = workload.target.uri.is_none();
     let workers = planning::workers(workload, here);
-    let spins = if planning::spin(workload, workers, here).is_zero() { "" } else { ", busy-waiting 40 us" };
-    writeln!(out, "generator   {workers} worker thread(s){spins}, {} connection(s)", load.connections)?;
+    let wait = match planning::busy_wait(workload, workers, here) {
+        BusyWait::Never => "sleeping until a request is due",
+        BusyWait::ShortWaits => "busy-waiting in place of sleeps below 40 us",
+        BusyWait::EveryWait => "busy-waiting for the last 40 us",
+    };
+    writeln!(out, "generator   {workers} worker thread(s), {wait}; {} connection(s)", load.connections)?;
     for stream in &load.streams {
         print_stream(workload, stream, out)?;
     }

@@ -13,7 +13,6 @@ use crate::units::Nanos;
 use crate::workload::{LoadModel, OperationKind, Prepare, Rates, Stream, Workload};
 
 use super::measuring::Observed;
-use super::planning;
 use super::settings::Settings;
 use super::target::ChosenTarget;
 use super::tracing::Collector;
@@ -45,8 +44,6 @@ pub fn gather(
             .iter()
             .all(|stream| !matches!(&stream.model, LoadModel::Open { rate: Rates::Staged { .. }, .. })),
         workers: observed.finished.workers.clone(),
-        spinning: !planning::spin(workload, observed.finished.workers.len(), target.is_on_this_machine())
-            .is_zero(),
         machine: observed.machine.map(|time| machine(time, target, observed)),
         clock: Some(clock(observed)),
         slot_waits: pool.slot_waits,

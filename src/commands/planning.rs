@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use crate::engine::prepare::Prepared;
-use crate::engine::{InsertSource, Plan, PlannedOperation, Requests, Tracing};
+use crate::engine::{BusyWait, InsertSource, Plan, PlannedOperation, Requests, Tracing};
 use crate::measure::RecorderConfig;
 use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::Route;
@@ -40,21 +39,29 @@ fn most_under_way(workload: &Workload) -> usize {
     widths.max().unwrap_or(1) as usize
 }
 
-/// How long before a request is due a worker begins to busy-wait: enough for the wake-up of an idle core.
-const SPIN: Duration = Duration::from_micros(40);
+/// The share of a worker's time that busy-waiting may take from cores that others could use.
+const SPIN_SHARE: f64 = 0.05;
 
-/// How long workers busy-wait; none where that would take a core from anybody who could use it: each worker must have
-/// one of its own, another must stay free for the rest of this process, and as many for a server on the same machine.
-pub fn spin(workload: &Workload, workers: usize, server_here: bool) -> Duration {
+/// How workers wait for the next request. Where it is left to us, they busy-wait for the end of every wait where that costs
+/// next to nothing, or where it takes a core from nobody who could use it: each worker must have one of its own,
+/// another must stay free for the rest of this process, and as many for a server on the same machine.
+pub fn busy_wait(workload: &Workload, workers: usize, server_here: bool) -> BusyWait {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if spins(workload.load.spin, cores, workers, server_here) { SPIN } else { Duration::ZERO }
+    let spare = cores >= (workers + 1) * if server_here { 2 } else { 1 };
+    let rate: f64 = workload.load.streams.iter().map(|stream| highest_rate(&stream.model)).sum();
+    let share = rate / workers as f64 * BusyWait::LONGEST.as_secs_f64();
+    match workload.load.spin {
+        Spin::Off => BusyWait::Never,
+        Spin::On => BusyWait::EveryWait,
+        Spin::Auto if spare || share <= SPIN_SHARE => BusyWait::EveryWait,
+        Spin::Auto => BusyWait::ShortWaits,
+    }
 }
 
-fn spins(asked: Spin, cores: usize, workers: usize, server_here: bool) -> bool {
-    match asked {
-        Spin::On => true,
-        Spin::Off => false,
-        Spin::Auto => cores >= (workers + 1) * if server_here { 2 } else { 1 },
+fn highest_rate(model: &LoadModel) -> f64 {
+    match model {
+        LoadModel::Open { rate, .. } => rate.highest(),
+        LoadModel::Closed { .. } => 0.0,
     }
 }
 
@@ -97,7 +104,7 @@ pub fn plan(
     prepared: Prepared,
     (dialer, headers): (&Dialer, &CallHeaders),
     tracing: Tracing,
-    (workers, spin): (usize, Duration),
+    (workers, spin): (usize, BusyWait),
 ) -> anyhow::Result<Plan> {
     let load = &workload.load;
     let layout = Arc::new(prepared.layout);
@@ -180,20 +187,22 @@ mod tests {
     const SEARCH: &str = "[[operations]]\nkind = \"search\"\n";
 
     #[test]
-    fn workers_spin_on_cores_that_nobody_else_needs() {
-        // Cores, workers, whether the server is here.
-        for (cores, workers, here, on) in [
-            (2, 1, true, false),
-            (3, 1, true, false),
-            (4, 1, true, true),
-            (5, 2, true, false),
-            (6, 2, true, true),
-            (1, 1, false, false),
-            (2, 1, false, true),
-        ] {
-            assert_eq!(spins(Spin::Auto, cores, workers, here), on, "{cores} cores, {workers} workers");
-            assert!(spins(Spin::On, cores, workers, here) && !spins(Spin::Off, cores, workers, here));
-        }
+    fn workers_busy_wait_where_it_costs_next_to_nothing_or_nobody_needs_the_core() {
+        let wait = |load: &str, workers| {
+            let text = format!("[load]\nconnections = 1000\n{load}\n{SEARCH}");
+            busy_wait(&crate::workload::load_text("w", &text, &[]).unwrap(), workers, true)
+        };
+        // 1,250 waits of 40 us are 5 % of a second.
+        assert_eq!(wait("rate = 1_250", 1), BusyWait::EveryWait);
+        assert_eq!(wait("rate = 2_500", 2), BusyWait::EveryWait);
+        // Whatever the machine is, no core of it is to spare for that many.
+        assert_eq!(wait("rate = 1_251_000", 1_000), BusyWait::ShortWaits);
+        assert_eq!(wait("rate = 1\nspin = \"off\"", 1), BusyWait::Never);
+        assert_eq!(wait("rate = 1_251_000\nspin = \"on\"", 1_000), BusyWait::EveryWait);
+        assert_eq!(
+            wait("stages = [{rate = 1_251_000, duration = \"1s\"}, {ramp_to = 0, duration = \"1s\"}]", 1_000),
+            BusyWait::ShortWaits
+        );
     }
 
     #[test]

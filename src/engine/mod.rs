@@ -20,7 +20,7 @@ mod worker;
 pub use course::Course;
 pub use feed::InsertSource;
 pub use live::{Live, LiveTotals};
-pub use plan::{Plan, PlannedOperation, Requests, Tracing};
+pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use run::{EngineError, Execution, Finished};
 pub use schedule::{Choice, Due, Schedule};
 pub use stop::{Stop, StopReason};

@@ -26,8 +26,8 @@ pub struct Plan {
     pub connections: u16,
     /// Worker threads.
     pub workers: usize,
-    /// How long before a request is due its worker busy-waits; zero: it sleeps until then.
-    pub spin: Duration,
+    /// How workers wait for the next request to be due.
+    pub spin: BusyWait,
     /// Per open stream.
     pub max_in_flight: u32,
     /// How each worker records, and the times of the window.
@@ -61,6 +61,32 @@ impl Plan {
     /// True where every stream is a closed loop.
     pub fn is_closed(&self) -> bool {
         self.streams.iter().all(|s| matches!(s.model, LoadModel::Closed { .. }))
+    }
+}
+
+/// When a worker busy-waits for the next request to be due, in place of sleeping until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BusyWait {
+    /// Never.
+    #[default]
+    Never,
+    /// Where it is due so soon that a sleep would end too late anyhow.
+    ShortWaits,
+    /// For the last moments of every wait.
+    EveryWait,
+}
+
+impl BusyWait {
+    /// What a sleep takes at least, wake-up of an idle core included: 25 to 50 us on small virtual machines.
+    pub const LONGEST: Duration = Duration::from_micros(40);
+
+    /// For how long to busy-wait at the end of a wait of that length.
+    pub fn part_of(self, wait: Duration) -> Duration {
+        match self {
+            Self::EveryWait => Self::LONGEST,
+            Self::ShortWaits if wait < Self::LONGEST => Self::LONGEST,
+            Self::ShortWaits | Self::Never => Duration::ZERO,
+        }
     }
 }
 

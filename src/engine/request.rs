@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -43,6 +44,8 @@ pub(super) struct Desk {
     pub late_bodies: Cell<u64>,
     /// When to send no more.
     pub ending: Arc<Ending>,
+    /// How long this worker has busy-waited with nothing else to do.
+    pub spun: Rc<Cell<Duration>>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }

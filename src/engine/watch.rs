@@ -13,7 +13,7 @@ use crate::units::Nanos;
 /// How often a worker looks whether time has passed it by. Seldom, for each look is a wake-up.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Watches the thread that it is started on. Must be used inside a `LocalSet`.
+/// Watches the thread that it is started on. Must be used where local tasks can be spawned.
 ///
 /// A task that sleeps beside those that send: where it comes late, so did they.
 pub(super) struct Watch {
@@ -22,8 +22,13 @@ pub(super) struct Watch {
     task: JoinHandle<()>,
 }
 
-/// A reading, and when it was taken.
-type Reading = (Nanos, Option<ThreadTime>);
+/// What there was to read at one moment.
+#[derive(Clone, Copy)]
+struct Reading {
+    at: Nanos,
+    cpu: Option<ThreadTime>,
+    spun: Duration,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -32,12 +37,14 @@ struct Seen {
     /// When the next look is due.
     due: Cell<Option<Nanos>>,
     latest: Cell<Nanos>,
+    spun: Rc<Cell<Duration>>,
 }
 
 impl Watch {
-    /// Watches from `start` to `end` of the run, and for stops until [`Watch::end`].
-    pub fn start(clock: RunClock, start: Nanos, end: Nanos) -> Self {
-        let seen = Rc::new(Seen::default());
+    /// Watches from the first of the two moments of the run to the other, and for stops until [`Watch::end`]; `spun` is
+    /// how long the thread has busy-waited so far.
+    pub fn start(clock: RunClock, (start, end): (Nanos, Nanos), spun: Rc<Cell<Duration>>) -> Self {
+        let seen = Rc::new(Seen { spun, ..Seen::default() });
         let task = tokio::task::spawn_local(watch(clock, Rc::clone(&seen), start, end));
         Self { clock, seen, task }
     }
@@ -47,17 +54,22 @@ impl Watch {
         self.task.abort();
         let now = self.clock.now();
         self.seen.arrive(now);
-        let Some((start, before)) = self.seen.start.get() else { return WorkerTime::default() };
-        let (end, after) = self.seen.end.get().unwrap_or_else(|| (now, ThreadTime::of_this_thread()));
+        let Some(start) = self.seen.start.get() else { return WorkerTime::default() };
+        let end = self.seen.end.get().unwrap_or_else(|| self.seen.reading(now));
         WorkerTime {
-            over: end - start,
-            cpu: before.zip(after).map(|(before, after)| after.since(&before)),
+            over: end.at - start.at,
+            cpu: start.cpu.zip(end.cpu).map(|(start, end)| end.since(&start)),
+            spun: end.spun.saturating_sub(start.spun).into(),
             stalled: self.seen.latest.get(),
         }
     }
 }
 
 impl Seen {
+    fn reading(&self, at: Nanos) -> Reading {
+        Reading { at, cpu: ThreadTime::of_this_thread(), spun: self.spun.get() }
+    }
+
     /// Notes by how much this look is late.
     fn arrive(&self, now: Nanos) {
         if let Some(due) = self.due.take() {
@@ -74,9 +86,9 @@ async fn watch(clock: RunClock, seen: Rc<Seen>, start: Nanos, end: Nanos) {
         let now = clock.now();
         seen.arrive(now);
         if seen.start.get().is_none() {
-            seen.start.set(Some((now, ThreadTime::of_this_thread())));
+            seen.start.set(Some(seen.reading(now)));
         } else if now >= end && seen.end.get().is_none() {
-            seen.end.set(Some((now, ThreadTime::of_this_thread())));
+            seen.end.set(Some(seen.reading(now)));
         }
         due = now + TICK.into();
         if now < end {
@@ -95,7 +107,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = tokio::task::LocalSet::new().block_on(&runtime, async {
             let clock = RunClock::starting_in(Duration::ZERO);
-            let watch = Watch::start(clock, Nanos::from_millis(10), Nanos::from_millis(700));
+            let watch = Watch::start(clock, (Nanos::from_millis(10), Nanos::from_millis(700)), Rc::default());
             tokio::time::sleep(Duration::from_millis(150)).await;
             std::thread::sleep(Duration::from_millis(300));
             tokio::time::sleep(Duration::from_millis(400)).await;
@@ -111,7 +123,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = tokio::task::LocalSet::new().block_on(&runtime, async {
             let clock = RunClock::starting_in(Duration::ZERO);
-            Watch::start(clock, Nanos::from_secs(100), Nanos::from_secs(200)).end()
+            Watch::start(clock, (Nanos::from_secs(100), Nanos::from_secs(200)), Rc::default()).end()
         });
         assert_eq!(seen, WorkerTime::default());
     }

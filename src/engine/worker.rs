@@ -86,6 +86,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
         late_bodies: Cell::new(0),
+        spun: Rc::default(),
         ending,
         done: tokio::sync::Notify::new(),
         plan,
@@ -96,7 +97,8 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         last_write,
     });
     let cpu_before = cpu_of_this_thread();
-    let watch = Watch::start(clock, desk.plan.recorder.window_start, desk.plan.end());
+    let watch =
+        Watch::start(clock, (desk.plan.recorder.window_start, desk.plan.end()), Rc::clone(&desk.spun));
     send_all(&desk, index).await?;
     drain(&desk).await;
     let time = watch.end();
@@ -179,7 +181,9 @@ async fn open_loop(
             if moment > look {
                 alarm.sleep_until(look).await?;
             } else {
-                alarm.spin_until(moment, plan.spin).await?;
+                let spin = plan.spin.part_of(moment.saturating_duration_since(Instant::now()));
+                let idle = alarm.spin_until(moment, spin).await?;
+                desk.spun.set(desk.spun.get() + idle);
             }
         }
         if burst == BURST {

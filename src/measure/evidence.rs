@@ -27,8 +27,6 @@ pub struct Evidence {
     pub constant_load: bool,
     /// How the worker threads fared, by number.
     pub workers: Vec<WorkerTime>,
-    /// Whether workers busy-wait before requests are due: then their use of the CPU tells nothing of their load.
-    pub spinning: bool,
     /// The machine that the generator runs on, from the start of the warm-up to the end of the drain.
     pub machine: Option<MachineEvidence>,
     /// The clocks, over the same time.

@@ -68,6 +68,8 @@ pub struct WorkerTime {
     pub over: Nanos,
     /// What the scheduler gave it in that time; `None`: the kernel does not tell.
     pub cpu: Option<ThreadTime>,
+    /// Of the time on a core, what it busy-waited with nothing else to do.
+    pub spun: Nanos,
     /// The longest time by which it came too late to look at its clock, from the window's start to the drain's end.
     pub stalled: Nanos,
 }
@@ -78,10 +80,10 @@ impl WorkerTime {
         self.share(self.cpu?.ran)
     }
 
-    /// The share of that time that it had work to do, on a core or waiting for one; `None`: as above.
+    /// The share of that time that it had work to do, on a core or waiting for one; busy-waiting is none. `None`: as above.
     pub fn busy_share(&self) -> Option<f64> {
         let cpu = self.cpu?;
-        self.share(cpu.ran + cpu.waited)
+        self.share(cpu.ran + cpu.waited - self.spun)
     }
 
     fn share(&self, part: Nanos) -> Option<f64> {

@@ -66,9 +66,6 @@ fn watched(evidence: &Evidence) -> impl Iterator<Item = (usize, &WorkerTime)> {
 }
 
 fn saturated(evidence: &Evidence) -> Option<Finding> {
-    if evidence.spinning {
-        return None;
-    }
     let shares =
         watched(evidence).filter_map(|(n, worker)| Some((n, worker.busy_share()?, worker.cpu_share()?)));
     let (worker, busy, on_core) = shares.max_by(|a, b| a.1.total_cmp(&b.1))?;

@@ -17,7 +17,7 @@ fn worker(ran: Nanos, waited: Nanos, turns: u64) -> WorkerTime {
     WorkerTime {
         over: Nanos::from_secs(10),
         cpu: Some(ThreadTime { ran, waited, turns }),
-        stalled: Nanos::ZERO,
+        ..WorkerTime::default()
     }
 }
 
@@ -30,7 +30,9 @@ fn a_worker_may_have_work_for_nine_tenths_of_the_time() {
     let used = |millis: u64| move |e: &mut Evidence| e.workers.push(worker(ms(millis), Nanos::ZERO, 1_000));
     found(used(9_000), &[]);
     found(used(9_001), &["!generator_saturated"]);
-    found(|e| (used(9_001)(e), e.spinning = true).0, &[]);
+    // Busy-waiting is no work.
+    found(|e| (used(9_500)(e), e.workers[0].spun = ms(500)).0, &[]);
+    found(|e| (used(9_500)(e), e.workers[0].spun = ms(499)).0, &["!generator_saturated"]);
     // Waiting for a core is as bad as being on one.
     found(|e| e.workers.push(worker(ms(3_000), ms(6_000), 100)), &[]);
     found(|e| e.workers.push(worker(ms(3_000), ms(6_001), 100)), &["!generator_saturated"]);
@@ -88,7 +90,7 @@ fn waiting_for_a_core_may_take_a_tenth_of_the_service_or_a_tenth_of_a_millisecon
 #[test]
 fn without_the_kernels_word_or_in_half_a_second_nothing_is_concluded() {
     let watched =
-        |over, cpu| move |e: &mut Evidence| e.workers.push(WorkerTime { over, cpu, stalled: Nanos::ZERO });
+        |over, cpu| move |e: &mut Evidence| e.workers.push(WorkerTime { over, cpu, ..WorkerTime::default() });
     let busy = Some(ThreadTime { ran: ms(500), waited: Nanos::ZERO, turns: 1 });
     found(watched(ms(499), busy), &[]);
     found(watched(ms(500), busy), &["!generator_saturated"]);

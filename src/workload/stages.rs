@@ -81,6 +81,16 @@ impl From<Rate> for Rates {
 }
 
 impl Rates {
+    /// The highest rate that it comes to, in requests per second.
+    pub fn highest(&self) -> f64 {
+        match self {
+            Self::Constant(rate) => rate.get(),
+            Self::Staged { stages, .. } => {
+                stages.iter().fold(0.0, |most, stage| most.max(stage.from).max(stage.to))
+            }
+        }
+    }
+
     /// When each stage begins, from the window's start; a constant rate is one stage.
     pub fn starts(&self) -> Vec<Nanos> {
         match self {

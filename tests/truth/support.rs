@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::data::Mixture;
-use milvus_load::engine::{Execution, Finished, Plan, PlannedOperation, Requests, Stop, Tracing};
+use milvus_load::engine::{BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, Tracing};
 use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
 use milvus_load::milvus::scan::ReplyKind;
 use milvus_load::milvus::transport::Route;
@@ -108,7 +108,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
         dialer,
         connections: 1,
         workers: 1,
-        spin: Duration::ZERO,
+        spin: BusyWait::Never,
         max_in_flight: 10_000,
         recorder: RecorderConfig {
             operations: 1,
