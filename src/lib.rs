@@ -42,7 +42,7 @@
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
-//! | [`calibrate`] | whether the numbers are true | units, random, workload, truth, measure, report |
+//! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!

@@ -8,10 +8,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::Request;
+use milvus_load::measure::cpu_of_this_thread;
 
 use super::Shape;
 use super::closed::Turn;
-use super::engine::thread_cpu;
 use super::support::{self, Failure, bare};
 
 /// One turn with the same connections, in flight, windows and bytes as the tool's.
@@ -23,7 +23,7 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failu
             senders.push(bare::connect(addr).await?);
         }
         let (requests, stop) = (Rc::new(Cell::new(0u64)), Rc::new(Cell::new(false)));
-        let (begun, cpu) = (Instant::now(), thread_cpu());
+        let (begun, cpu) = (Instant::now(), cpu_of_this_thread());
         let slots: Vec<_> = (0..shape.in_flight as usize)
             .map(|slot| {
                 let sender = senders[slot % senders.len()].clone();
@@ -36,7 +36,7 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failu
         for slot in slots {
             slot.await??;
         }
-        Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: thread_cpu() - cpu })
+        Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: cpu_of_this_thread() - cpu })
     })
 }
 

@@ -20,12 +20,6 @@ use milvus_load::workload::{Arrival, LoadModel, Stream};
 use super::Shape;
 use super::support::{self, Failure};
 
-/// CPU time of the calling thread.
-pub fn thread_cpu() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Nanos::from_secs(time.tv_sec as u64) + Nanos::new(time.tv_nsec as u64)
-}
-
 /// Runs against a null server.
 pub struct Bench {
     pub frames: Arc<[Frame]>,

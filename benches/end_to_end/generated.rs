@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use milvus_load::measure::cpu_of_this_thread;
 use milvus_load::milvus::frame::PREFIX;
 use milvus_load::milvus::proto::milvus::SearchRequest;
 use milvus_load::milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
@@ -14,7 +15,6 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::Shape;
 use super::closed::Turn;
-use super::engine::thread_cpu;
 use super::support::{self, Failure};
 
 /// One turn of a closed loop with the same connections and in flight.
@@ -26,7 +26,7 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failu
             channels.push(Endpoint::from_shared(format!("http://{addr}"))?.connect().await?);
         }
         let (requests, stop) = (Rc::new(Cell::new(0u64)), Rc::new(Cell::new(false)));
-        let (begun, cpu) = (Instant::now(), thread_cpu());
+        let (begun, cpu) = (Instant::now(), cpu_of_this_thread());
         let slots: Vec<_> = (0..shape.in_flight as usize)
             .map(|slot| {
                 let client = MilvusServiceClient::new(channels[slot % channels.len()].clone());
@@ -38,7 +38,7 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failu
         for slot in slots {
             slot.await??;
         }
-        Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: thread_cpu() - cpu })
+        Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: cpu_of_this_thread() - cpu })
     })
 }
 

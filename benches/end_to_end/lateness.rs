@@ -1,16 +1,12 @@
 //! How late requests leave, beside a bare timerfd loop that does nothing else, at the same rate, turn by turn.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
+use milvus_load::calibrate::probe::bare_loop;
 use milvus_load::engine::BusyWait;
 use milvus_load::measure::{Quantile, Timings, quantile};
 use milvus_load::truth::TruthServer;
-use milvus_load::units::{Fraction, Nanos};
-use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
-    timerfd_create, timerfd_settime,
-};
+use milvus_load::units::{Fraction, Rate};
 
 use super::Shape;
 use super::engine::{Bench, open};
@@ -28,7 +24,11 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     for rate in RATES {
         let (mut bare, mut tool, mut spun) = (vec![], vec![], vec![]);
         for round in 0..=pairs {
-            let turns = (bare_loop(rate)?, engine(&bench, rate)?, engine(&spinning, rate)?);
+            let turns = (
+                of(&bare_loop(Rate::per_second(f64::from(rate))?, SHAPE.turn)?)?,
+                engine(&bench, rate)?,
+                engine(&spinning, rate)?,
+            );
             if round > 0 {
                 bare.push(turns.0);
                 tool.push(turns.1);
@@ -58,32 +58,4 @@ fn of(lateness: &Timings<u64>) -> Result<(f64, f64), Failure> {
 fn engine(bench: &Bench, rate: u32) -> Result<(f64, f64), Failure> {
     let finished = bench.run(open(f64::from(rate))?, Fraction::ZERO, None)?;
     of(&finished.recorded.operations[0].lag)
-}
-
-/// Sleeps to absolute deadlines and notes by how much it missed them; on a thread of its own, as a worker is.
-fn bare_loop(rate: u32) -> Result<(f64, f64), Failure> {
-    let lateness = std::thread::spawn(move || -> std::io::Result<Timings<u64>> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-        let mut lateness = Timings::new();
-        let start = now() + 20_000_000;
-        let count = SHAPE.turn.as_nanos() as u64 * u64::from(rate) / 1_000_000_000;
-        for index in 0..count {
-            let due = start + index * 1_000_000_000 / u64::from(rate);
-            if now() < due {
-                let at = Timespec { tv_sec: (due / 1_000_000_000) as _, tv_nsec: (due % 1_000_000_000) as _ };
-                let once = Itimerspec { it_interval: Timespec::default(), it_value: at };
-                timerfd_settime(timer.as_fd(), TimerfdTimerFlags::ABSTIME, &once)?;
-                rustix::io::read(timer.as_fd(), &mut [0; 8])?;
-            }
-            lateness.record(Nanos::new(now().saturating_sub(due)));
-        }
-        Ok(lateness)
-    });
-    of(&lateness.join().map_err(|_| "the bare loop has panicked")??)
-}
-
-/// CLOCK_MONOTONIC in nanoseconds.
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

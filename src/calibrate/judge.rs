@@ -117,15 +117,18 @@ fn row(
     }
 }
 
-/// What two tries of one scenario say together: noise strikes at random, a lie always, so what was missed in only
-/// one of them is noise. The numbers are those of the later one.
-pub fn agreed(earlier: &[CalibrationRow], mut later: Vec<CalibrationRow>) -> Vec<CalibrationRow> {
-    for (earlier, later) in earlier.iter().zip(&mut later) {
-        if (earlier.outcome == RowOutcome::Miss) != (later.outcome == RowOutcome::Miss) {
-            later.outcome = RowOutcome::TooNoisy;
+/// What all tries of one scenario say together: noise strikes at random, a lie always, so what was missed in some of them but
+/// not in all is noise. The numbers are those of the last one; no rows where there was no try.
+pub fn agreed(tries: &[Vec<CalibrationRow>]) -> Vec<CalibrationRow> {
+    let mut rows = tries.last().cloned().unwrap_or_default();
+    for (index, row) in rows.iter_mut().enumerate() {
+        let outcomes = tries.iter().filter_map(|rows| Some(rows.get(index)?.outcome));
+        let missed = outcomes.filter(|outcome| *outcome == RowOutcome::Miss).count();
+        if missed > 0 && missed < tries.len() {
+            row.outcome = RowOutcome::TooNoisy;
         }
     }
-    later
+    rows
 }
 
 /// What all rows together say.
@@ -210,25 +213,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_in_only_one_of_two_tries_is_noise() {
+    fn what_was_missed_in_some_tries_but_not_in_all_is_noise() {
         use RowOutcome::{Miss, NotJudged, Ok as Pass, TooNoisy};
-        for (earlier, later, expected) in [
-            (Pass, Pass, Pass),
-            (TooNoisy, Pass, Pass),
-            (Pass, TooNoisy, TooNoisy),
-            (Miss, Pass, TooNoisy),
-            (Pass, Miss, TooNoisy),
-            (Miss, Miss, Miss),
-            (NotJudged, NotJudged, NotJudged),
+        for (tries, expected) in [
+            (vec![Pass], Pass),
+            (vec![Miss], Miss),
+            (vec![TooNoisy, Pass], Pass),
+            (vec![Pass, TooNoisy], TooNoisy),
+            (vec![Miss, Pass], TooNoisy),
+            (vec![Pass, Miss], TooNoisy),
+            (vec![Miss, Pass, Pass], TooNoisy),
+            (vec![Miss, Miss, Pass], TooNoisy),
+            (vec![Miss, Miss, Miss], Miss),
+            (vec![NotJudged, NotJudged], NotJudged),
         ] {
-            let row = |micros, outcome| row("p50", us(1), Ok(us(micros)), None, outcome);
-            let both = agreed(&[row(1, earlier)], vec![row(2, later)]);
-            assert_eq!(
-                (both[0].outcome, both[0].measured_us),
-                (expected, Some(2.0)),
-                "{earlier:?}, {later:?}"
-            );
+            let last = tries.len() as u64;
+            let row = |(index, outcome)| vec![row("p50", us(1), Ok(us(index)), None, outcome)];
+            let all: Vec<_> = (1..).zip(tries.clone()).map(row).collect();
+            let rows = agreed(&all);
+            assert_eq!((rows[0].outcome, rows[0].measured_us), (expected, Some(last as f64)), "{tries:?}");
         }
+        assert_eq!(agreed(&[]), []);
     }
 
     #[test]

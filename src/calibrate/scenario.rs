@@ -133,7 +133,9 @@ impl Scenario {
     }
 
     fn due_before(&self, moment: Nanos) -> u64 {
-        (moment.get() as f64 * self.rate.get() / 1e9).round() as u64
+        let about = (moment.get() as f64 * self.rate.get() / 1e9) as u64;
+        // Decided by the arrivals themselves: the product may have been rounded either way.
+        (about.saturating_sub(1)..).find(|&number| self.due_at(number) >= moment).unwrap_or(about)
     }
 }
 

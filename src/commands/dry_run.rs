@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::engine::BusyWait;
 use crate::engine::Course;
 use crate::units::Nanos;
-use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
+use crate::workload::{Arrival, LoadModel, MilvusUri, OperationKind, Rates, Stream, Workload};
 
 use super::settings::Settings;
 use super::{planning, tracing};
@@ -30,9 +30,12 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         seconds(load.duration),
         seconds(load.drain)
     )?;
-    let here = workload.target.uri.is_none();
+    // The embedded Milvus, where none is named, is here too.
+    let here = workload.target.uri.as_ref().is_none_or(MilvusUri::is_loopback);
     let workers = planning::workers(workload, here);
+    let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
     let wait = match planning::busy_wait(workload, workers, here) {
+        _ if !load.streams.iter().any(is_open) => "no waits (closed loop)",
         BusyWait::Never => "sleeping until a request is due",
         BusyWait::ShortWaits => "busy-waiting in place of sleeps below 40 us",
         BusyWait::EveryWait => "busy-waiting for the last 40 us",

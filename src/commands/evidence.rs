@@ -10,7 +10,7 @@ use crate::measure::{
 use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, OperationKind, Prepare, Rates, Stream, Workload};
+use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
 
 use super::measuring::Observed;
 use super::settings::Settings;
@@ -36,13 +36,10 @@ pub fn gather(
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
         waited_share: waited_share(observed),
-        // Of the two models that there are, neither changes its load.
-        // A ramp of a single stage is no constant load either.
-        constant_load: workload
-            .load
-            .streams
-            .iter()
-            .all(|stream| !matches!(&stream.model, LoadModel::Open { rate: Rates::Staged { .. }, .. })),
+        constant_load: workload.load.streams.iter().all(|stream| match &stream.model {
+            LoadModel::Open { rate, .. } => rate.is_constant(),
+            LoadModel::Closed { .. } => true,
+        }),
         workers: observed.finished.workers.clone(),
         machine: observed.machine.map(|time| machine(time, target, observed)),
         clock: Some(clock(observed)),

@@ -228,10 +228,12 @@ async fn look_at_collection(
     rows: u64,
 ) -> Result<CollectionState, MilvusError> {
     session.set_traceparent(None);
-    let readiness = Readiness::ask(session, &workload.collection.name, rows).await?;
+    let readiness =
+        Readiness::ask(session, (&workload.collection.name, &workload.collection.vector.name), rows).await?;
     Ok(CollectionState {
         rows: Some(rows),
-        indexed_rows: readiness.index.map(|index| index.indexed),
+        // Where there is no index, none of the rows is in one.
+        indexed_rows: Some(readiness.index.map_or(0, |index| index.indexed)),
         sealed: readiness.segments.map(|segments| segments.sealed),
         growing: readiness.segments.map(|segments| segments.growing),
     })

@@ -54,7 +54,7 @@ impl ChosenTarget {
         let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
             let mut metrics = workload.target.metrics.clone();
-            if metrics.is_empty() && is_loopback(&uri.host) {
+            if metrics.is_empty() && uri.is_loopback() {
                 metrics.push("http://127.0.0.1:9091/metrics".to_owned());
             }
             return Ok(Self { uri: uri.clone(), metrics, kind: TargetKind::Named });
@@ -121,7 +121,7 @@ impl ChosenTarget {
 
     /// Whether the server shares this machine's cores with the generator.
     pub fn is_on_this_machine(&self) -> bool {
-        self.kind.is_embedded() || is_loopback(&self.uri.host)
+        self.kind.is_embedded() || self.uri.is_loopback()
     }
 
     /// Ends an embedded server that was started for this run, or leaves it running as the kept one.
@@ -161,8 +161,4 @@ fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError
             Ok(None)
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

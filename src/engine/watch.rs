@@ -49,6 +49,13 @@ impl Watch {
         Self { clock, seen, task }
     }
 
+    /// Nothing is sent any more: where that is before the planned end, the time watched ends now.
+    pub fn sent_all(&self) {
+        if self.seen.start.get().is_some() && self.seen.end.get().is_none() {
+            self.seen.end.set(Some(self.seen.reading(self.clock.now())));
+        }
+    }
+
     /// What was seen; nothing where the run ended before `start`.
     pub fn end(self) -> WorkerTime {
         self.task.abort();

@@ -100,6 +100,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
     let watch =
         Watch::start(clock, (desk.plan.recorder.window_start, desk.plan.end()), Rc::clone(&desk.spun));
     send_all(&desk, index).await?;
+    watch.sent_all();
     drain(&desk).await;
     let time = watch.end();
     // Taken out, so that a request that ends from here on finds nothing to write to.

@@ -119,12 +119,17 @@ impl fmt::Display for Missing {
 }
 
 impl Readiness {
-    /// Asks the server.
+    /// Asks the server; of several indexes it is that of the field `vector` which counts, else the first.
     ///
     /// # Errors
     /// See [`MilvusError`]; a server without GetQuerySegmentInfo is not an error.
-    pub async fn ask(session: &Session, collection: &str, expected_rows: u64) -> Result<Self, MilvusError> {
-        let index = session.describe_indexes(collection).await?;
+    pub async fn ask(
+        session: &Session,
+        (collection, vector): (&str, &str),
+        expected_rows: u64,
+    ) -> Result<Self, MilvusError> {
+        let indexes = session.describe_indexes(collection).await?;
+        let index = indexes.iter().find(|index| index.field_name == vector).or(indexes.first());
         let segments = match session.query_segments(collection).await {
             Ok(infos) => Some(Segments::count(&infos)),
             Err(error) if error.is_unimplemented() => None,
@@ -134,7 +139,7 @@ impl Readiness {
         };
         Ok(Self {
             expected_rows,
-            index: index.first().map(IndexProgress::of),
+            index: index.map(IndexProgress::of),
             loading: session.loading_progress(collection).await?,
             segments,
         })

@@ -81,6 +81,17 @@ impl From<Rate> for Rates {
 }
 
 impl Rates {
+    /// Whether it never changes, whatever the number of stages.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Staged { stages, .. } => {
+                let first = stages.first().map(|stage| stage.from);
+                stages.iter().all(|stage| Some(stage.from) == first && Some(stage.to) == first)
+            }
+        }
+    }
+
     /// The highest rate that it comes to, in requests per second.
     pub fn highest(&self) -> f64 {
         match self {
@@ -234,6 +245,19 @@ fn value_of(field: &Field) -> Result<Value, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_constant_where_no_stage_changes_it() {
+        let staged = |rates: &[(f64, f64)]| {
+            let stage = |&(from, to)| Stage::new(from, to, Nanos::from_secs(1)).unwrap();
+            Rates::Staged { warmup: Nanos::ZERO, stages: rates.iter().map(stage).collect() }
+        };
+        assert!(Rates::Constant(Rate::per_second(5.0).unwrap()).is_constant());
+        assert!(staged(&[(5.0, 5.0), (5.0, 5.0)]).is_constant());
+        assert!(!staged(&[(5.0, 5.0), (6.0, 6.0)]).is_constant());
+        assert!(!staged(&[(5.0, 6.0)]).is_constant());
+        assert_eq!(staged(&[(5.0, 6.0), (6.0, 2.0)]).highest(), 6.0);
+    }
     use crate::workload::{Origin, raw};
 
     fn stages(text: &str) -> Vec<(f64, f64, u64)> {

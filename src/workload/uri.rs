@@ -59,6 +59,13 @@ impl std::str::FromStr for MilvusUri {
 }
 
 /// As it would be written: `http://host:19530`, with brackets around IPv6.
+impl MilvusUri {
+    /// Whether its host names this machine by itself: `localhost`, or a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
 impl std::fmt::Display for MilvusUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };

@@ -4,17 +4,27 @@ use std::io;
 use std::time::Duration;
 
 use super::timer::{Timer, monotonic};
+use crate::clock::ask_for_short_slices;
 use crate::measure::Timings;
 use crate::units::{Nanos, Rate};
 
-/// Sleeps on this thread to `rate` deadlines a second for `duration` and tells how late it woke for each.
+/// Sleeps to `rate` deadlines a second for `duration`, on a thread that the scheduler treats as it does a worker, and tells
+/// how late it woke for each.
 ///
 /// Where it wakes so late that further deadlines have passed, each of them counts with its own lateness, as each
 /// request of an open loop would.
 ///
 /// # Errors
-/// Where the system gives no timer.
+/// Where the system gives no timer or thread.
 pub fn bare_loop(rate: Rate, duration: Duration) -> io::Result<Timings<u64>> {
+    let thread = std::thread::Builder::new().name("probe-timer".to_owned()).spawn(move || {
+        ask_for_short_slices();
+        on_this_thread(rate, duration)
+    })?;
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("the probe of bare timers has panicked")))
+}
+
+fn on_this_thread(rate: Rate, duration: Duration) -> io::Result<Timings<u64>> {
     let mut lateness = Timings::new();
     let timer = Timer::new()?;
     let start = monotonic() + Nanos::from_millis(1);

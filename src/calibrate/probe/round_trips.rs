@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Noise;
 use super::timer::{Timer, monotonic};
+use crate::clock::ask_for_short_slices;
 use crate::units::{Nanos, Rate};
 
 /// What the server waits before it answers; as long as the constant scenario's.
@@ -51,8 +52,14 @@ impl RoundTrips {
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let mut probe = Self { anchor: Instant::now(), ending, client: None, server: None };
         let (start, ending) = (monotonic(), Arc::clone(&probe.ending));
-        probe.server = Some(thread("probe-server").spawn(move || Server::new(theirs)?.run())?);
-        let client = move || Client::new(ours, start, rate)?.run(&ending);
+        probe.server = Some(thread("probe-server").spawn(move || {
+            ask_for_short_slices();
+            Server::new(theirs)?.run()
+        })?);
+        let client = move || {
+            ask_for_short_slices();
+            Client::new(ours, start, rate)?.run(&ending)
+        };
         probe.client = Some(thread("probe-client").spawn(client)?);
         Ok(probe)
     }

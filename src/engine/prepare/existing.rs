@@ -63,7 +63,8 @@ impl Setup<'_> {
         let index = indexes.iter().find(|index| index.field_name == layout.vector);
         let metric = self.described_metric(index)?;
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
-        let readiness = self.call("inspect", async |s| Readiness::ask(s, name, rows).await).await?;
+        let of = (name.as_str(), layout.vector.as_str());
+        let readiness = self.call("inspect", async |s| Readiness::ask(s, of, rows).await).await?;
         Ok(Prepared {
             action: Action::TakenAsItIs,
             rows,

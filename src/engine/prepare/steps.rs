@@ -70,12 +70,12 @@ impl Setup<'_> {
 
     /// Waits until nothing is missing.
     pub(super) async fn wait_ready(&mut self, rows: u64) -> Result<Readiness, PrepareError> {
-        let name = &self.workload.collection.name;
+        let (name, vector) = (&self.workload.collection.name, &self.workload.collection.vector.name);
         self.enter("wait");
         loop {
             self.check_stop()?;
             self.session.set_traceparent(self.log.header(false));
-            let missing = match Readiness::ask(self.session, name, rows).await {
+            let missing = match Readiness::ask(self.session, (name, vector), rows).await {
                 Ok(readiness) => match readiness.missing() {
                     missing if missing.is_empty() => return Ok(readiness),
                     missing => in_words(&missing),
