@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
-use crate::engine::{Execution, Finished, Stop};
+use crate::engine::{Execution, Finished, Plan, Stop};
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, Session};
 use crate::report::model::Calibration;
-use crate::trace::exporter::{ExportReport, Exporter};
-use crate::units::{Nanos, SignedNanos};
+use crate::trace::exporter::{ExportReport, Exporter, SpanSink};
+use crate::units::SignedNanos;
 use crate::workload::Workload;
 
 use super::run_progress::RunProgress;
@@ -128,23 +128,8 @@ async fn observe(
         tracing.tracing.clone(),
         (workers, spin),
     )?);
-    let server_before = scrape::first(&target.metrics);
     let sink = tracing.exporter.as_ref().map(Exporter::sink);
-    let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
-    let execution = Execution::start(Arc::clone(&plan), sink, stop.clone()).await?;
-    while !execution.is_finished() {
-        progress.running(
-            execution.elapsed(),
-            execution.end(),
-            Nanos::from(workload.load.warmup),
-            execution.live(),
-        );
-        tokio::time::sleep(TICK).await;
-    }
-    let finished = execution.finish()?;
-    let (after, machine_after) = (ProcessSnapshot::take(), MachineTime::now());
-    let clock_gained = finished.clock.gained();
-    let server_after = scrape::first(&target.metrics);
+    let driven = drive(plan, sink, stop, &target.metrics, progress).await?;
     let over = tokio::time::Instant::now();
     progress.ending();
     let (version_end, collection_end) = look_again(&session, workload).await;
@@ -157,16 +142,52 @@ async fn observe(
     Ok(Observed {
         identity: identity.clone(),
         setup,
-        finished,
+        finished: driven.finished,
         extra_rows,
         version: (version, version_end),
         collection: (collection_start, collection_end),
         collector,
         export,
+        generator: driven.generator,
+        machine: driven.machine,
+        clock_gained: driven.clock_gained,
+        calibration: None,
+        server: driven.server,
+    })
+}
+
+/// The load itself, and what was read of generator, machine and server right before and after it.
+struct Driven {
+    finished: Finished,
+    generator: (ProcessSnapshot, ProcessSnapshot),
+    machine: Option<MachineTime>,
+    clock_gained: SignedNanos,
+    server: Option<(ProcessMetrics, ProcessMetrics)>,
+}
+
+async fn drive(
+    plan: Arc<Plan>,
+    sink: Option<SpanSink>,
+    stop: &Stop,
+    metrics: &[String],
+    progress: &mut RunProgress,
+) -> Result<Driven, Failure> {
+    let warmup = plan.recorder.window_start;
+    let server_before = scrape::first(metrics);
+    let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
+    let execution = Execution::start(plan, sink, stop.clone()).await?;
+    while !execution.is_finished() {
+        progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
+        tokio::time::sleep(TICK).await;
+    }
+    let finished = execution.finish()?;
+    let (after, machine_after) = (ProcessSnapshot::take(), MachineTime::now());
+    let server_after = scrape::first(metrics);
+    Ok(Driven {
+        clock_gained: finished.clock.gained(),
+        finished,
         generator: (before, after),
         machine: machine_before.zip(machine_after).map(|(before, after)| after.since(&before)),
-        clock_gained,
-        calibration: None,
         server: server_before.zip(server_after),
     })
 }
