@@ -74,7 +74,8 @@ pub struct OperationEvidence {
     pub service_mean: Option<Nanos>,
     /// How the median response changed in the course of the window, where there are enough samples and intervals.
     pub trend: Option<Trend>,
-    /// Of all the time that sent requests were in flight, the share before they were sent; `None`: none was sent.
+    /// Of all the time that requests were in flight, the share before they were sent, or given up unsent; `None`: none
+    /// was in flight.
     pub lag_share: Option<f64>,
 }
 
@@ -83,11 +84,12 @@ impl OperationEvidence {
     pub fn of(name: &str, record: &OperationRecord, complete: usize) -> Self {
         let offered = record.counters.offered();
         let p99 = |timings| quantile(timings, offered, Quantile::P99).ok();
-        // Of every sent request: response = lag + service.
+        // Of every request that was sent: response = lag + service. One that failed or was given up unsent did nothing but
+        // wait for that.
         let in_flight = record.response.moments().sum()
             + record.failure_response.moments().sum()
             + record.timeouts.moments().sum();
-        let lag = record.lag.moments().sum();
+        let lag = record.lag.moments().sum() + record.unsent.sum();
         Self {
             name: name.to_owned(),
             counters: record.counters,

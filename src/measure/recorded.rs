@@ -5,6 +5,7 @@ use super::cut::Cut;
 use super::exemplars::{End, Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
 use super::intervals::{Interval, merge_all};
+use super::moments::Moments;
 use super::sample::Sample;
 use crate::units::Nanos;
 
@@ -43,6 +44,8 @@ pub struct OperationRecord {
     pub service: Timings<u64>,
     /// sent - intended, of all that were sent.
     pub lag: Timings<u64>,
+    /// done - intended, of those that failed or were given up before they were sent: all of it was waiting.
+    pub unsent: Moments,
     /// done - intended, of the failed.
     pub failure_response: Timings<u64>,
     /// done - sent, of the failed that were sent.
@@ -156,6 +159,7 @@ impl OperationRecord {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
+        self.unsent.merge(&other.unsent);
         self.failure_response.merge(&other.failure_response);
         self.failure_service.merge(&other.failure_service);
         self.timeouts.merge(&other.timeouts);

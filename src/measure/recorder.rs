@@ -9,6 +9,7 @@ use super::cut::{Cut, Parts};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
 use super::intervals::Intervals;
+use super::moments::Moments;
 use super::recorded::{ConnectionRecord, OperationRecord, Recorded};
 use super::sample::{Outcome, Sample};
 use crate::units::Nanos;
@@ -191,6 +192,7 @@ impl OperationRecord {
             response: Timings::new(),
             service: Timings::new(),
             lag: Timings::new(),
+            unsent: Moments::default(),
             failure_response: Timings::new(),
             failure_service: Timings::new(),
             timeouts: Timings::new(),
@@ -206,8 +208,12 @@ impl OperationRecord {
     fn record(&mut self, sample: &Sample) {
         self.counters.record(&sample.outcome);
         self.hits.record(sample);
-        sample.lag().into_iter().for_each(|span| self.lag.record(span));
         let (response, service) = (sample.response(), sample.service());
+        match sample.lag() {
+            Some(lag) => self.lag.record(lag),
+            None if sample.outcome == Outcome::NotSent => {}
+            None => self.unsent.record(response),
+        }
         match &sample.outcome {
             Outcome::Succeeded { .. } => {
                 self.response.record(response);

@@ -199,8 +199,8 @@ fn errors_come_first() {
     found(change, &["!shortfall", "?failures", "shared_cores"]);
 }
 
-#[test]
-fn the_evidence_of_an_operation_is_read_from_its_record() {
+/// What a recorder of one operation and a window of 10 s makes of these.
+fn operation_of(samples: impl IntoIterator<Item = Sample>) -> OperationEvidence {
     let mut recorder = Recorder::new(RecorderConfig {
         operations: 1,
         connections: 1,
@@ -211,21 +211,34 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
         slowest: 1,
         seed: 0,
     });
-    // 2,000 requests: 1 ms late, served in 3 ms.
-    for index in 0..2_000 {
-        let intended = Nanos::from_millis(index);
-        recorder.record(&Sample {
-            operation: 0,
-            intended,
-            sent: Some(intended + Nanos::from_millis(1)),
-            done: intended + Nanos::from_millis(4),
-            outcome: Outcome::Succeeded { hits: 1 },
-            trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
-            connection: 0,
-            hits_expected: 2,
-        });
+    samples.into_iter().for_each(|sample| recorder.record(&sample));
+    OperationEvidence::of("search", &recorder.finish().operations[0], 10)
+}
+
+/// Due at `intended` ms, sent so much later, done so long after it was due.
+fn sample(intended: u64, lag: Option<Nanos>, response: Nanos, outcome: Outcome) -> Sample {
+    let intended = Nanos::from_millis(intended);
+    Sample {
+        operation: 0,
+        intended,
+        sent: lag.map(|lag| intended + lag),
+        done: intended + response,
+        outcome,
+        trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
+        connection: 0,
+        hits_expected: 2,
     }
-    let evidence = OperationEvidence::of("search", &recorder.finish().operations[0], 10);
+}
+
+fn ok() -> Outcome {
+    Outcome::Succeeded { hits: 1 }
+}
+
+#[test]
+fn the_evidence_of_an_operation_is_read_from_its_record() {
+    let ms = Nanos::from_millis;
+    // 2,000 requests: 1 ms late, served in 3 ms.
+    let evidence = operation_of((0..2_000).map(|index| sample(index, Some(ms(1)), ms(4), ok())));
     assert_eq!(evidence.lag_share, Some(0.25));
     assert_eq!(evidence.response_p99, Some(Nanos::from_millis(4)));
     assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
@@ -233,4 +246,21 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
     assert_eq!(evidence.trend, None, "only two of its seconds have requests");
     let service = evidence.service_p99.unwrap();
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");
+}
+
+/// 200 inserts at 20/s whose bodies come at 2/s, at most 20 in flight: 4 were sent, each after 2 s, and served in 10 ms; 16 had
+/// no body when the run ended, 10 s after they were due.
+#[test]
+fn what_never_got_a_body_waited_in_the_generator() {
+    let ms = Nanos::from_millis;
+    let sent = (0..4).map(|i| sample(i * 50, Some(ms(2_000)), ms(2_010), ok()));
+    let given_up = (4..20).map(|i| sample(i * 50, None, ms(10_000), Outcome::TimedOut));
+    let refused = (20..200).map(|i| sample(i * 50, None, Nanos::ZERO, Outcome::NotSent));
+    let inserts = operation_of(sent.chain(given_up).chain(refused));
+    // 4 times 2 s and 16 times 10 s, of 40 ms more.
+    assert_eq!(inserts.lag_share, Some(168e9 / 168.04e9));
+    let blamed =
+        |finding: &Finding| matches!(finding, Finding::NotSent { bottleneck: Bottleneck::Generator, .. });
+    let verdict = Verdict::of(&Evidence { operations: vec![inserts], ..Evidence::default() });
+    assert!(verdict.findings.iter().any(blamed), "{verdict:?}");
 }
