@@ -35,7 +35,6 @@ pub fn gather(
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
-        waited_share: waited_share(observed),
         // Of the two models that there are, neither changes its load.
         // A ramp of a single stage is no constant load either.
         constant_load: workload
@@ -70,12 +69,6 @@ pub fn gather(
         calibration: observed.calibration.as_ref().map(calibration),
         interrupted_after: observed.finished.stopped.map(|_| measured),
     }
-}
-
-/// How much of all lag was waiting for a free stream or a connection; the warm-up's waiting is taken for the window's.
-fn waited_share(observed: &Observed) -> Option<f64> {
-    let lag: u128 = observed.finished.recorded.operations.iter().map(|o| o.lag.moments().sum()).sum();
-    (lag > 0).then(|| (observed.finished.pool.waited.get() as f64 / lag as f64).min(1.0))
 }
 
 /// What each open stream was to offer within the window, by its own law, and what was counted.

@@ -40,6 +40,8 @@ pub(super) struct Desk {
     pub in_flight: RefCell<Slab<InFlight>>,
     /// Due and not done, per stream.
     pub stream_in_flight: Vec<Cell<u32>>,
+    /// Of these, those that are sent or wait for what the server has to give: a free stream, or a connection.
+    pub with_server: Vec<Cell<u32>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
     /// When to send no more.
@@ -87,6 +89,10 @@ impl Desk {
                 connection: 0,
                 hits_expected: self.plan.operations[task.operation].expected,
             });
+            let of_server = self.with_server[task.stream].get() > stream.get() / 2;
+            if of_server && let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+                recorder.refused_for_server(task.operation, task.intended);
+            }
             return None;
         }
         stream.set(now_in_flight);
@@ -117,6 +123,7 @@ impl Desk {
                 entry.connection = connection;
             }
         };
+        add(&self.with_server[task.stream], 1);
         let call =
             self.pool.call(&operation.route, &frame, last_write, header, self.plan.timeout, note_sent).await;
         if let Ok(answer) = &call.result
@@ -124,6 +131,7 @@ impl Desk {
         {
             self.last_write.fetch_max(answer.timestamp, Ordering::Relaxed);
         }
+        add(&self.with_server[task.stream], -1);
         self.finish(task, key, Ok(call));
     }
 
@@ -160,6 +168,12 @@ impl Desk {
                     hits_expected: operation.expected,
                     outcome: outcome(reply.result),
                 };
+                if let Some(recorder) = self.recorder.borrow_mut().as_mut()
+                    && sample.sent.is_some()
+                    && reply.waited > Duration::ZERO
+                {
+                    recorder.waited(sample.operation, sample.intended, reply.waited.into());
+                }
                 (sample, reply.peer)
             }
             Err(message) => {
@@ -176,8 +190,7 @@ impl Desk {
                 (sample, None)
             }
         };
-        let stream = &self.stream_in_flight[task.stream];
-        stream.set(stream.get() - 1);
+        add(&self.stream_in_flight[task.stream], -1);
         self.record(&sample);
         self.span(&sample, peer);
         self.done.notify_one();
@@ -231,6 +244,10 @@ impl Desk {
             rows: operation.rows(),
         });
     }
+}
+
+fn add(count: &Cell<u32>, by: i32) {
+    count.set(count.get().wrapping_add_signed(by));
 }
 
 /// What was never sent has no span, here or at the server: it must not be taken for a trace.

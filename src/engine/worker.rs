@@ -84,6 +84,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         tracer: RefCell::new(plan.tracing.of_worker(index)),
         in_flight: RefCell::new(slab::Slab::new()),
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
+        with_server: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
         late_bodies: Cell::new(0),
         spun: Rc::default(),

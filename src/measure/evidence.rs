@@ -19,9 +19,6 @@ pub struct Evidence {
     pub open_streams: Vec<StreamEvidence>,
     /// Percentiles that a threshold asks for and that too few samples were offered for.
     pub too_few: Vec<TooFewEvidence>,
-    /// Of all the time that requests were due and not sent, the share in which they waited for what the server has to
-    /// give: a free stream, or a connection. `None`: not looked at.
-    pub waited_share: Option<f64>,
     /// Whether each stream offers the same load throughout, so that its times can be compared from one end of the window to
     /// the other.
     pub constant_load: bool,
@@ -77,6 +74,11 @@ pub struct OperationEvidence {
     /// Of all the time that requests were in flight, the share before they were sent, or given up unsent; `None`: none
     /// was in flight.
     pub lag_share: Option<f64>,
+    /// Of all the time that sent requests were due and not sent, the share in which they waited for what the server has to
+    /// give: a free stream, or a connection. `None`: all left at once, or none did.
+    pub waited_share: Option<f64>,
+    /// Of those not sent, how many were refused while most of what filled the bound was with the server.
+    pub refused_for_server: u64,
 }
 
 impl OperationEvidence {
@@ -89,7 +91,8 @@ impl OperationEvidence {
         let in_flight = record.response.moments().sum()
             + record.failure_response.moments().sum()
             + record.timeouts.moments().sum();
-        let lag = record.lag.moments().sum() + record.unsent.sum();
+        let lag = record.lag.moments().sum();
+        let unsent = lag + record.unsent.sum();
         Self {
             name: name.to_owned(),
             counters: record.counters,
@@ -99,7 +102,9 @@ impl OperationEvidence {
             service_p99: p99(&record.service),
             service_mean: record.service.moments().mean().map(|nanos| Nanos::new(nanos as u64)),
             trend: Trend::of(&record.intervals, complete),
-            lag_share: (in_flight > 0).then(|| lag as f64 / in_flight as f64),
+            lag_share: (in_flight > 0).then(|| unsent as f64 / in_flight as f64),
+            waited_share: (lag > 0).then(|| record.waited as f64 / lag as f64),
+            refused_for_server: record.refused_for_server,
         }
     }
 }

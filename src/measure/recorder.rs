@@ -156,6 +156,25 @@ impl Recorder {
         }
     }
 
+    /// Notes that a request that was sent had waited so long for a free stream or a connection.
+    pub fn waited(&mut self, operation: usize, intended: Nanos, span: Nanos) {
+        if let Some(record) = self.in_window(operation, intended) {
+            record.waited += u128::from(span.get());
+        }
+    }
+
+    /// Notes that a request was not sent while most of what filled its bound was with the server.
+    pub fn refused_for_server(&mut self, operation: usize, intended: Nanos) {
+        if let Some(record) = self.in_window(operation, intended) {
+            record.refused_for_server += 1;
+        }
+    }
+
+    fn in_window(&mut self, operation: usize, intended: Nanos) -> Option<&mut OperationRecord> {
+        let is_in = matches!(self.place(intended), Place::Window(_));
+        self.operations.get_mut(operation).filter(|_| is_in).map(|operation| &mut operation.record)
+    }
+
     /// The counters of the window so far, of one operation: for progress.
     pub fn counters(&self, operation: usize) -> Counters {
         self.operations.get(operation).map_or_else(Counters::default, |operation| operation.record.counters)
@@ -193,6 +212,8 @@ impl OperationRecord {
             service: Timings::new(),
             lag: Timings::new(),
             unsent: Moments::default(),
+            waited: 0,
+            refused_for_server: 0,
             failure_response: Timings::new(),
             failure_service: Timings::new(),
             timeouts: Timings::new(),

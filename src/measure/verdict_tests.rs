@@ -66,7 +66,7 @@ fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
     let waited = |share| {
         move |e: &mut Evidence| {
             p99(20_000, 22_001)(e);
-            e.waited_share = Some(share);
+            e.operations[0].waited_share = Some(share);
         }
     };
     found(waited(0.5), &["!generator_late"]);
@@ -77,16 +77,23 @@ fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
 fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
     let not_sent = |share| {
         move |e: &mut Evidence| {
-            e.operations[0].counters.not_sent = 1;
+            e.operations[0].counters.not_sent = 10;
+            e.operations[0].refused_for_server = 5;
             e.operations[0].lag_share = share;
         }
     };
     found(not_sent(Some(0.5)), &["?not_sent"]);
     found(not_sent(Some(0.51)), &["!not_sent"]);
-    found(not_sent(None), &["!not_sent"]);
+    // Nothing of the window was sent: requests of the warm-up filled the bound.
+    found(not_sent(None), &["?not_sent"]);
+    let unsent = |e: &mut Evidence| {
+        not_sent(None)(e);
+        e.operations[0].refused_for_server = 4;
+    };
+    found(unsent, &["!not_sent"]);
     let waited = |e: &mut Evidence| {
         not_sent(Some(1.0))(e);
-        e.waited_share = Some(0.51);
+        e.operations[0].waited_share = Some(0.51);
     };
     found(waited, &["?not_sent"]);
 }
