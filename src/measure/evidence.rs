@@ -4,6 +4,7 @@
 
 use super::counters::{Counters, Hits};
 use super::ends::EndEvidence;
+use super::finding::{Lateness, Statistic};
 use super::kernel::{MachineTime, WorkerTime};
 use super::quantile::{Quantile, quantile};
 use super::recorded::OperationRecord;
@@ -63,10 +64,9 @@ pub struct OperationEvidence {
     pub hits: Hits,
     /// The most frequent failure, in the server's words.
     pub first_error: Option<String>,
-    /// p99 of done - intended, where known.
-    pub response_p99: Option<Nanos>,
-    /// p99 of done - sent, where known.
-    pub service_p99: Option<Nanos>,
+    /// Of the highest percentile up to p99 that is known of response and of service, else of the mean; `None`: none was
+    /// sent.
+    pub lateness: Option<Lateness>,
     /// Mean of done - sent; `None`: none succeeded.
     pub service_mean: Option<Nanos>,
     /// How the median response changed in the course of the window, where there are enough samples and intervals.
@@ -84,8 +84,6 @@ pub struct OperationEvidence {
 impl OperationEvidence {
     /// From the record of the run, of whose intervals the first `complete` were measured from end to end.
     pub fn of(name: &str, record: &OperationRecord, complete: usize) -> Self {
-        let offered = record.counters.offered();
-        let p99 = |timings| quantile(timings, offered, Quantile::P99).ok();
         // Of every request that was sent: response = lag + service. One that failed or was given up unsent did nothing but
         // wait for that.
         let in_flight = record.response.moments().sum()
@@ -98,8 +96,7 @@ impl OperationEvidence {
             counters: record.counters,
             hits: record.hits,
             first_error: record.errors.kinds().first().map(|kind| kind.message.to_string()),
-            response_p99: p99(&record.response),
-            service_p99: p99(&record.service),
+            lateness: lateness(record, in_flight),
             service_mean: record.service.moments().mean().map(|nanos| Nanos::new(nanos as u64)),
             trend: Trend::of(&record.intervals, complete),
             lag_share: (in_flight > 0).then(|| unsent as f64 / in_flight as f64),
@@ -107,6 +104,25 @@ impl OperationEvidence {
             refused_for_server: record.refused_for_server,
         }
     }
+}
+
+/// Of requests that were in flight for so many nanoseconds, all together.
+fn lateness(record: &OperationRecord, in_flight: u128) -> Option<Lateness> {
+    let offered = record.counters.offered();
+    let known = |of| {
+        let [response, service] = [&record.response, &record.service].map(|t| quantile(t, offered, of).ok());
+        Some(Lateness { of: Statistic::Quantile(of), response: response?, service: service? })
+    };
+    let mean = || {
+        let sent = u128::from(record.lag.count());
+        let response = in_flight.saturating_sub(record.unsent.sum());
+        let each =
+            |nanos: u128| Some(Nanos::new(u64::try_from(nanos.checked_div(sent)?).unwrap_or(u64::MAX)));
+        let service = response.saturating_sub(record.lag.moments().sum());
+        Some(Lateness { of: Statistic::Mean, response: each(response)?, service: each(service)? })
+    };
+    let quantiles = [Quantile::P99, Quantile::P95, Quantile::P90, Quantile::P50];
+    quantiles.into_iter().find_map(known).or_else(mean)
 }
 
 /// What an open-loop stream was to offer, and what it did.

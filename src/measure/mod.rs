@@ -42,7 +42,7 @@ pub use evidence::{
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
-pub use finding::{Bottleneck, Finding, Load, Severity};
+pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};

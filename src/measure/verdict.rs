@@ -14,7 +14,7 @@ use crate::units::Nanos;
 
 /// The largest share of its schedule that an open stream may fall short of.
 pub const SHORTFALL: f64 = 0.01;
-/// Lag may move the p99 by this share of the service p99...
+/// Lag may move the p99 (where it is not known: a lower percentile, or the mean) by this share of that of service...
 pub const LAG_SHARE: f64 = 0.10;
 /// ... or by this much, before it is the generator's fault.
 pub const LAG: Nanos = Nanos::from_millis(1);
@@ -92,13 +92,13 @@ fn waited_for_server(operation: &OperationEvidence) -> bool {
 }
 
 fn sent_late(operation: &OperationEvidence) -> Option<Finding> {
-    let (response_p99, service_p99) = (operation.response_p99?, operation.service_p99?);
-    let moved = response_p99 - service_p99;
-    let much = moved > LAG && moved.get() as f64 > LAG_SHARE * service_p99.get() as f64;
+    let late = operation.lateness?;
+    let moved = late.response - late.service;
+    let much = moved > LAG && moved.get() as f64 > LAG_SHARE * late.service.get() as f64;
     let (name, waited) = (operation.name.clone(), waited_for_server(operation));
     much.then(|| match waited {
-        true => Finding::WaitedForStream { operation: name, response_p99, service_p99 },
-        false => Finding::GeneratorLate { operation: name, response_p99, service_p99 },
+        true => Finding::WaitedForStream { operation: name, late },
+        false => Finding::GeneratorLate { operation: name, late },
     })
 }
 

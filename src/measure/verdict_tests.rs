@@ -8,12 +8,15 @@ fn clean() -> Evidence {
     let operation = OperationEvidence {
         name: "search".into(),
         counters: Counters { succeeded: 1_000, ..Counters::default() },
-        response_p99: Some(Nanos::from_millis(20)),
-        service_p99: Some(Nanos::from_millis(20)),
+        lateness: Some(p99(Nanos::from_millis(20), Nanos::from_millis(20))),
         lag_share: Some(0.01),
         ..OperationEvidence::default()
     };
     Evidence { operations: vec![operation], ..Evidence::default() }
+}
+
+const fn p99(service: Nanos, response: Nanos) -> Lateness {
+    Lateness { of: Statistic::Quantile(Quantile::P99), response, service }
 }
 
 /// The codes found, errors marked with `!`, warnings with `?`.
@@ -52,20 +55,20 @@ fn a_stream_may_fall_short_by_one_percent() {
 
 #[test]
 fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
-    let p99 = |service_us: u64, response_us: u64| {
+    let late = |service_us: u64, response_us: u64| {
         move |e: &mut Evidence| {
-            e.operations[0].service_p99 = Some(Nanos::new(service_us * 1_000));
-            e.operations[0].response_p99 = Some(Nanos::new(response_us * 1_000));
+            let [service, response] = [service_us, response_us].map(|us| Nanos::new(us * 1_000));
+            e.operations[0].lateness = Some(p99(service, response));
         }
     };
-    found(p99(20_000, 22_000), &[]);
-    found(p99(20_000, 22_001), &["!generator_late"]);
-    found(p99(1_000, 2_000), &[]);
-    found(p99(1_000, 2_001), &["!generator_late"]);
-    found(|e| e.operations[0].response_p99 = None, &[]);
+    found(late(20_000, 22_000), &[]);
+    found(late(20_000, 22_001), &["!generator_late"]);
+    found(late(1_000, 2_000), &[]);
+    found(late(1_000, 2_001), &["!generator_late"]);
+    found(|e| e.operations[0].lateness = None, &[]);
     let waited = |share| {
         move |e: &mut Evidence| {
-            p99(20_000, 22_001)(e);
+            late(20_000, 22_001)(e);
             e.operations[0].waited_share = Some(share);
         }
     };
@@ -247,12 +250,40 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
     // 2,000 requests: 1 ms late, served in 3 ms.
     let evidence = operation_of((0..2_000).map(|index| sample(index, Some(ms(1)), ms(4), ok())));
     assert_eq!(evidence.lag_share, Some(0.25));
-    assert_eq!(evidence.response_p99, Some(Nanos::from_millis(4)));
+    let Lateness { of, response, service } = evidence.lateness.unwrap();
+    assert_eq!((of, response), (Statistic::Quantile(Quantile::P99), Nanos::from_millis(4)));
     assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
     assert_eq!(evidence.service_mean, Some(Nanos::from_millis(3)));
     assert_eq!(evidence.trend, None, "only two of its seconds have requests");
-    let service = evidence.service_p99.unwrap();
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");
+}
+
+/// 2 ms late, served in 10 ms, and of some of them nothing is heard for a second. All of it is above 10 % and 1 ms.
+#[test]
+fn where_the_p99_is_not_known_lateness_is_judged_by_the_highest_percentile_that_is_else_by_the_mean() {
+    let ms = Nanos::from_millis;
+    let judged = |answered: u64, unanswered: u64| {
+        let served = (0..answered).map(|i| sample(i, Some(ms(2)), ms(12), ok()));
+        let timed_out = (0..unanswered).map(|i| sample(i, Some(ms(2)), ms(1_002), Outcome::TimedOut));
+        let mut search = operation_of(served.chain(timed_out));
+        search.hits = Hits::default();
+        let evidence = Evidence { operations: vec![search], ..Evidence::default() };
+        let late = Verdict::of(&evidence).findings.into_iter().find_map(|finding| match finding {
+            Finding::GeneratorLate { .. } => Some(finding.to_string()),
+            _ => None,
+        });
+        late.as_deref().and_then(|told| told.split_once("moves the ")).map(|(_, of)| of.to_owned())
+    };
+    let percentile = |name: &str| Some(format!("{name} from 10.0 ms to 12.0 ms"));
+    assert_eq!(judged(1_000, 0), percentile("p99"));
+    assert_eq!(judged(999, 0), percentile("p95"));
+    assert_eq!(judged(990, 10), percentile("p95"), "1 % unanswered");
+    assert_eq!(judged(199, 0), percentile("p90"));
+    assert_eq!(judged(99, 0), percentile("p50"));
+    assert_eq!(judged(19, 0), percentile("mean"));
+    assert_eq!(judged(0, 0), None);
+    // Timeouts are part of the mean: 10 of 10 ms and 10 of 1 s are 505 ms each, which 2 ms do not move by a tenth.
+    assert_eq!(judged(10, 10), None);
 }
 
 /// 200 inserts at 20/s whose bodies come at 2/s, at most 20 in flight: 4 were sent, each after 2 s, and served in 10 ms; 16 had
