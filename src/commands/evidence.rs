@@ -71,10 +71,15 @@ pub fn gather(
     }
 }
 
-/// What each open stream was to offer within the window, by its own law, and what was counted.
+/// What each open stream was to offer within the window, by its own law, and what was counted, less what came when the window
+/// was long over.
 fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Vec<StreamEvidence> {
     let start = Nanos::from(workload.load.warmup);
     let records = &observed.finished.recorded.operations;
+    let after_the_end = &observed.finished.after_the_end;
+    let offered = |stream: &Stream| -> u64 {
+        stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum()
+    };
     let evidence = |(index, stream): (usize, &Stream)| match &stream.model {
         LoadModel::Closed { .. } => None,
         LoadModel::Open { rate, arrival } => {
@@ -83,7 +88,7 @@ fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Ve
             Some(StreamEvidence {
                 name: stream.name.clone(),
                 planned: arrivals.filter(|due| due.at >= start).count() as u64,
-                offered: stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum(),
+                offered: offered(stream).saturating_sub(after_the_end.get(index).copied().unwrap_or(0)),
             })
         }
     };

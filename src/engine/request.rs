@@ -42,6 +42,8 @@ pub(super) struct Desk {
     pub stream_in_flight: Vec<Cell<u32>>,
     /// Of these, those that are sent or wait for what the server has to give: a free stream, or a connection.
     pub with_server: Vec<Cell<u32>>,
+    /// Arrivals of the window, per stream, that were dispatched long after its end.
+    pub after_the_end: Vec<Cell<u64>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
     /// When to send no more.

@@ -132,7 +132,7 @@ pub struct StreamEvidence {
     pub name: String,
     /// Arrivals of its schedule within the window, or within what there was of it when the run was stopped.
     pub planned: u64,
-    /// Requests offered, whatever became of them.
+    /// Requests offered in time, whatever became of them: not those that left the schedule when the window was long over.
     pub offered: u64,
 }
 

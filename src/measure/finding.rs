@@ -90,7 +90,7 @@ pub enum Finding {
         stream: String,
         /// Arrivals of its schedule.
         planned: u64,
-        /// Requests offered.
+        /// Requests offered in time.
         offered: u64,
     },
     /// Requests left so late that it shows in the response times.

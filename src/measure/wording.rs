@@ -213,7 +213,7 @@ impl fmt::Display for Finding {
         match self {
             Self::NothingMeasured => f.write_str("nothing was measured"),
             Self::Shortfall { stream, planned, offered } => {
-                write!(f, "stream {stream}: {offered} of {planned} scheduled requests were offered")
+                write!(f, "stream {stream}: {offered} of {planned} scheduled requests were offered in time")
             }
             Self::GeneratorLate { operation, late: Lateness { of, response, service } } => {
                 write!(f, "{operation}: the generator's lateness moves the {of} from {service} to {response}")
