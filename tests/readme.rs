@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use milvus_load::cli::Cli;
-use milvus_load::measure::{Bottleneck, Finding, Lateness, Load, Statistic};
+use milvus_load::measure::{Bottleneck, Finding, Lateness, Load, Statistic, Tail};
 use milvus_load::units::{Nanos, SignedNanos};
 
 fn root() -> &'static Path {
@@ -195,7 +195,7 @@ fn every_finding() -> Vec<Finding> {
         Finding::StreamLimit { waits: 1 },
         Finding::ConnectionsLost { lost: 1, failures: 0 },
         Finding::UnevenRequests { most: end(2), least: end(1) },
-        Finding::UnevenP99 { slowest: (name(), time), fastest: (name(), time) },
+        Finding::UnevenP99 { slowest: (name(), Tail::Answered(time)), fastest: (name(), time) },
         Finding::CollectionChanged { what: "rows", before: 1, after: 2 },
         Finding::Failures { operation: name(), failed: 1, offered: 2, message: None },
         Finding::Timeouts { operation: name(), timed_out: 1, offered: 2 },

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::ends::Tail;
 use super::quantile::Quantile;
 use crate::units::{Nanos, SignedNanos};
 
@@ -173,7 +174,7 @@ pub enum Finding {
     /// One address, or connection, is far slower than another.
     UnevenP99 {
         /// The slowest, and its p99.
-        slowest: (String, Nanos),
+        slowest: (String, Tail),
         /// The fastest, and its p99.
         fastest: (String, Nanos),
     },

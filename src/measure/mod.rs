@@ -36,7 +36,7 @@ mod wording;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
 pub use cut::{Cut, MOST_INTERVALS};
-pub use ends::{EndEvidence, TailEvidence, by_connection, by_peer};
+pub use ends::{EndEvidence, Tail, TailEvidence, by_connection, by_peer};
 pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,

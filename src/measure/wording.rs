@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ends::Tail;
 use super::finding::{Bottleneck, Finding, Lateness, Load};
 
 impl Finding {
@@ -254,13 +255,15 @@ impl fmt::Display for Finding {
             Self::UnevenRequests { most, least } => {
                 write!(f, "{} got {} requests per connection, {} only {}", most.0, most.1, least.0, least.1)
             }
-            Self::UnevenP99 { slowest, fastest } => {
-                write!(
+            Self::UnevenP99 { slowest: (slowest, slow), fastest: (fastest, fast) } => match slow {
+                Tail::Answered(slow) => {
+                    write!(f, "the p99 of {slowest} is {slow}, that of {fastest} only {fast}")
+                }
+                Tail::Unanswered => write!(
                     f,
-                    "the p99 of {} is {}, that of {} only {}",
-                    slowest.0, slowest.1, fastest.0, fastest.1
-                )
-            }
+                    "of {slowest}, 1 % or more of the requests got no answer; the p99 of {fastest} is {fast}"
+                ),
+            },
             Self::WaitedForStream { operation, late: Lateness { of, response, service } } => write!(
                 f,
                 "{operation}: waiting for a free stream or a connection moves the {of} from {service} to {response}"
