@@ -96,7 +96,7 @@ fn sent_late(operation: &OperationEvidence) -> Option<Finding> {
     let moved = late.response - late.service;
     let much = moved > LAG && moved.get() as f64 > LAG_SHARE * late.service.get() as f64;
     let (name, waited) = (operation.name.clone(), waited_for_server(operation));
-    much.then(|| match waited {
+    much.then_some(match waited {
         true => Finding::WaitedForStream { operation: name, late },
         false => Finding::GeneratorLate { operation: name, late },
     })
