@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use milvus_load::cli::Cli;
-use milvus_load::measure::{Bottleneck, Finding, Load};
+use milvus_load::measure::{Bottleneck, Finding, Lateness, Load, Statistic, Tail};
 use milvus_load::units::{Nanos, SignedNanos};
 
 fn root() -> &'static Path {
@@ -170,14 +170,14 @@ fn every_finding() -> Vec<Finding> {
     let not_sent = |bottleneck| Finding::NotSent { operation: name(), not_sent: 1, offered: 2, bottleneck };
     let saturated = |load| Finding::GeneratorSaturated { worker: 0, busy: 0.95, on_core: 0.9, load };
     let not_indexed = |reads| Finding::NotIndexed { unindexed: 1, rows: 2, reads };
-    let [response_p99, service_p99] = [time; 2];
+    let late = Lateness { of: Statistic::Mean, response: time, service: time };
     vec![
         Finding::NothingMeasured,
         Finding::GeneratorStopped { longest: time },
         saturated(Load::Open),
         saturated(Load::Closed),
         Finding::ShortOfCpu { operation: name(), wait: time, service: time },
-        Finding::GeneratorLate { operation: name(), response_p99, service_p99 },
+        Finding::GeneratorLate { operation: name(), late },
         Finding::Shortfall { stream: name(), planned: 2, offered: 1 },
         not_sent(Bottleneck::Generator),
         not_sent(Bottleneck::Server),
@@ -191,11 +191,11 @@ fn every_finding() -> Vec<Finding> {
         Finding::BusyMachine { others: 1.0, cores: 2 },
         Finding::StolenTime { share: 0.1 },
         Finding::Drift { operation: name(), first: time, last: time },
-        Finding::WaitedForStream { operation: name(), response_p99, service_p99 },
+        Finding::WaitedForStream { operation: name(), late },
         Finding::StreamLimit { waits: 1 },
         Finding::ConnectionsLost { lost: 1, failures: 0 },
         Finding::UnevenRequests { most: end(2), least: end(1) },
-        Finding::UnevenP99 { slowest: (name(), time), fastest: (name(), time) },
+        Finding::UnevenP99 { slowest: (name(), Tail::Answered(time)), fastest: (name(), time) },
         Finding::CollectionChanged { what: "rows", before: 1, after: 2 },
         Finding::Failures { operation: name(), failed: 1, offered: 2, message: None },
         Finding::Timeouts { operation: name(), timed_out: 1, offered: 2 },

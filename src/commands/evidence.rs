@@ -35,7 +35,6 @@ pub fn gather(
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
-        waited_share: waited_share(observed),
         constant_load: workload.load.streams.iter().all(|stream| match &stream.model {
             LoadModel::Open { rate, .. } => rate.is_constant(),
             LoadModel::Closed { .. } => true,
@@ -69,16 +68,15 @@ pub fn gather(
     }
 }
 
-/// How much of all lag was waiting for a free stream or a connection; the warm-up's waiting is taken for the window's.
-fn waited_share(observed: &Observed) -> Option<f64> {
-    let lag: u128 = observed.finished.recorded.operations.iter().map(|o| o.lag.moments().sum()).sum();
-    (lag > 0).then(|| (observed.finished.pool.waited.get() as f64 / lag as f64).min(1.0))
-}
-
-/// What each open stream was to offer within the window, by its own law, and what was counted.
+/// What each open stream was to offer within the window, by its own law, and what was counted, less what came when the window
+/// was long over.
 fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Vec<StreamEvidence> {
     let start = Nanos::from(workload.load.warmup);
     let records = &observed.finished.recorded.operations;
+    let after_the_end = &observed.finished.after_the_end;
+    let offered = |stream: &Stream| -> u64 {
+        stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum()
+    };
     let evidence = |(index, stream): (usize, &Stream)| match &stream.model {
         LoadModel::Closed { .. } => None,
         LoadModel::Open { rate, arrival } => {
@@ -87,7 +85,7 @@ fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Ve
             Some(StreamEvidence {
                 name: stream.name.clone(),
                 planned: arrivals.filter(|due| due.at >= start).count() as u64,
-                offered: stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum(),
+                offered: offered(stream).saturating_sub(after_the_end.get(index).copied().unwrap_or(0)),
             })
         }
     };

@@ -72,6 +72,17 @@ impl InsertFeed {
         self.ready.len()
     }
 
+    /// Whether the builder has ended while it was needed: nothing more will come.
+    pub fn is_abandoned(&self) -> bool {
+        self.ready.is_closed()
+    }
+
+    /// One whose builder has ended before its first body.
+    #[cfg(test)]
+    pub fn abandoned() -> Self {
+        Self { ready: mpsc::channel(1).1, builder: None }
+    }
+
     /// The next body if one is waiting.
     pub fn take(&mut self) -> Option<Frame> {
         self.ready.try_recv().ok()

@@ -40,6 +40,12 @@ pub(super) struct Desk {
     pub in_flight: RefCell<Slab<InFlight>>,
     /// Due and not done, per stream.
     pub stream_in_flight: Vec<Cell<u32>>,
+    /// Due and not done, per operation.
+    pub operation_in_flight: Vec<Cell<u32>>,
+    /// Of those of a stream, the ones that are sent or wait for what the server has to give: a free stream, or a connection.
+    pub with_server: Vec<Cell<u32>>,
+    /// Arrivals of the window, per stream, that were dispatched long after its end.
+    pub after_the_end: Vec<Cell<u64>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
     /// When to send no more.
@@ -87,11 +93,17 @@ impl Desk {
                 connection: 0,
                 hits_expected: self.plan.operations[task.operation].expected,
             });
+            let of_server = self.with_server[task.stream].get() > stream.get() / 2;
+            if of_server && let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+                recorder.refused_for_server(task.operation, task.intended);
+            }
             return None;
         }
         stream.set(now_in_flight);
+        let of_operation = self.operation_in_flight[task.operation].get() + 1;
+        self.operation_in_flight[task.operation].set(of_operation);
         if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
-            recorder.in_flight(task.operation, task.intended, now_in_flight);
+            recorder.in_flight(task.operation, task.intended, of_operation);
         }
         let entry =
             InFlight { operation: task.operation, intended: task.intended, sent: None, connection: 0, trace };
@@ -117,6 +129,7 @@ impl Desk {
                 entry.connection = connection;
             }
         };
+        add(&self.with_server[task.stream], 1);
         let call =
             self.pool.call(&operation.route, &frame, last_write, header, self.plan.timeout, note_sent).await;
         if let Ok(answer) = &call.result
@@ -124,6 +137,7 @@ impl Desk {
         {
             self.last_write.fetch_max(answer.timestamp, Ordering::Relaxed);
         }
+        add(&self.with_server[task.stream], -1);
         self.finish(task, key, Ok(call));
     }
 
@@ -160,6 +174,12 @@ impl Desk {
                     hits_expected: operation.expected,
                     outcome: outcome(reply.result),
                 };
+                if let Some(recorder) = self.recorder.borrow_mut().as_mut()
+                    && sample.sent.is_some()
+                    && reply.waited > Duration::ZERO
+                {
+                    recorder.waited(sample.operation, sample.intended, reply.waited.into());
+                }
                 (sample, reply.peer)
             }
             Err(message) => {
@@ -176,8 +196,8 @@ impl Desk {
                 (sample, None)
             }
         };
-        let stream = &self.stream_in_flight[task.stream];
-        stream.set(stream.get() - 1);
+        add(&self.stream_in_flight[task.stream], -1);
+        add(&self.operation_in_flight[task.operation], -1);
         self.record(&sample);
         self.span(&sample, peer);
         self.done.notify_one();
@@ -231,6 +251,10 @@ impl Desk {
             rows: operation.rows(),
         });
     }
+}
+
+fn add(count: &Cell<u32>, by: i32) {
+    count.set(count.get().wrapping_add_signed(by));
 }
 
 /// What was never sent has no span, here or at the server: it must not be taken for a trace.

@@ -30,6 +30,9 @@ pub enum EngineError {
     /// Not every connection came up.
     #[error("not every connection to Milvus came up: {0}")]
     Connect(String),
+    /// The thread that builds insert bodies panicked before the run. A bug.
+    #[error("the thread that builds insert bodies ended early and nothing was sent; please report this")]
+    BuilderLost,
     /// A worker ended without its record. A bug.
     #[error("a worker thread ended early and its part of the numbers is lost; please report this")]
     WorkerLost,
@@ -61,6 +64,9 @@ pub struct Finished {
     pub peers: Vec<Option<SocketAddr>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
+    /// Arrivals of the window, by stream, that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
+    /// its end, or after the stop.
+    pub after_the_end: Vec<u64>,
     /// CPU time of the worker threads.
     pub cpu: Nanos,
     /// How each worker thread fared within the window.
@@ -99,7 +105,7 @@ impl Execution {
             starts.push(start);
         }
         for ready in waiting {
-            ready.await.map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Connect)?;
+            ready.await.map_err(|_| EngineError::WorkerLost)??;
         }
         let clock = RunClock::starting_in(LEAD);
         for start in starts {
@@ -157,6 +163,7 @@ impl Finished {
             pool: haul.pool,
             peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
             late_bodies: haul.late_bodies,
+            after_the_end: haul.after_the_end,
             cpu: haul.cpu,
             workers: vec![haul.time],
         }
@@ -167,6 +174,7 @@ impl Finished {
         self.pool.merge(&haul.pool);
         self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
         self.late_bodies += haul.late_bodies;
+        self.after_the_end.iter_mut().zip(haul.after_the_end).for_each(|(all, more)| *all += more);
         self.cpu = self.cpu + haul.cpu;
         self.workers.push(haul.time);
         Ok(())

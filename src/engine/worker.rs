@@ -42,7 +42,7 @@ pub(super) struct Order {
     pub ending: Arc<Ending>,
     pub last_write: Arc<AtomicU64>,
     /// Told when connections are up and bodies are waiting.
-    pub ready: oneshot::Sender<Result<(), String>>,
+    pub ready: oneshot::Sender<Result<(), EngineError>>,
     /// Gives the clock to start by.
     pub start: oneshot::Receiver<RunClock>,
 }
@@ -53,6 +53,8 @@ pub(super) struct Haul {
     pub pool: PoolStats,
     pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
     pub late_bodies: u64,
+    /// Arrivals of the window, by stream, that were dispatched too late to be part of its load.
+    pub after_the_end: Vec<u64>,
     /// CPU time of this thread while it sent, read by itself: the kernel forgets a thread that has ended.
     pub cpu: Nanos,
     /// How it fared within the window.
@@ -75,7 +77,10 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
     // After the threads that build bodies were started: what they do is not urgent.
     ask_for_short_slices();
     let prepared = pool.ready(CONNECT_LIMIT).await;
-    bodies_waiting(&feeds, &stop).await;
+    let prepared = match prepared {
+        Ok(()) => bodies_waiting(&feeds, &stop).await,
+        Err(error) => Err(EngineError::Connect(error)),
+    };
     // Nobody listens any more where another worker has failed already.
     let _ = ready.send(prepared);
     let Ok(clock) = start.await else { return Ok(None) };
@@ -84,6 +89,9 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         tracer: RefCell::new(plan.tracing.of_worker(index)),
         in_flight: RefCell::new(slab::Slab::new()),
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
+        operation_in_flight: plan.operations.iter().map(|_| Cell::new(0)).collect(),
+        after_the_end: plan.streams.iter().map(|_| Cell::new(0)).collect(),
+        with_server: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         feeds: feeds.into_iter().map(|f| f.map(tokio::sync::Mutex::new)).collect(),
         late_bodies: Cell::new(0),
         spun: Rc::default(),
@@ -110,6 +118,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         pool: desk.pool.stats(),
         peers: desk.pool.peers(),
         late_bodies: desk.late_bodies.get(),
+        after_the_end: desk.after_the_end.iter().map(Cell::get).collect(),
         cpu: cpu_of_this_thread() - cpu_before,
         time,
     }))
@@ -124,10 +133,14 @@ fn open_feeds(plan: &Plan, worker: usize) -> std::io::Result<Vec<Option<InsertFe
 }
 
 /// A run starts with bodies in hand: until then it would measure their building.
-async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) {
+async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) -> Result<(), EngineError> {
     while feeds.iter().flatten().any(|feed| feed.waiting() < 2) && !stop.is_raised() {
+        if feeds.iter().flatten().any(InsertFeed::is_abandoned) {
+            return Err(EngineError::BuilderLost);
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    Ok(())
 }
 
 /// Sends this worker's share of every stream; returns when nothing more becomes due.
@@ -156,6 +169,12 @@ async fn send_all(desk: &Rc<Desk>, worker: usize) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// What is dispatched so long after the end of the window, or after the stop, was no load of the window any more: a
+/// backlog may end a little later than the schedule, but not be most of it.
+fn grace(window: Nanos) -> Nanos {
+    Nanos::new(window.get() / 100).max(Nanos::from_millis(100))
+}
+
 /// Dispatches everything that is due, then sleeps until the next arrival.
 async fn open_loop(
     desk: Rc<Desk>,
@@ -166,15 +185,20 @@ async fn open_loop(
     let plan = &desk.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
     let bound = plan.share(plan.max_in_flight, worker);
+    let grace = grace(plan.recorder.window);
     let (alarm, mut burst) = (Alarm::new()?, 0);
     for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
         loop {
             // In this order, see `Ending::at`.
-            let is_due = desk.clock.has_started() && due.at <= desk.clock.now();
-            if due.at >= desk.ending.at(&desk.clock) {
+            let now = desk.clock.has_started().then(|| desk.clock.now());
+            let end = desk.ending.at(&desk.clock);
+            if due.at >= end {
                 return Ok(());
             }
-            if is_due {
+            if let Some(now) = now.filter(|now| due.at <= *now) {
+                if now > end + grace && due.at >= plan.recorder.window_start {
+                    desk.after_the_end[stream].set(desk.after_the_end[stream].get() + 1);
+                }
                 break;
             }
             burst = 0;
@@ -239,4 +263,23 @@ async fn drain(desk: &Rc<Desk>) {
         let _ = tokio::time::timeout(wait, desk.done.notified()).await;
     }
     desk.give_up();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_whose_builder_of_bodies_is_gone_does_not_start() {
+        let feeds = [None, Some(InsertFeed::abandoned())];
+        let waited =
+            tokio::time::timeout(Duration::from_secs(20), bodies_waiting(&feeds, &Stop::default())).await;
+        assert!(matches!(waited, Ok(Err(EngineError::BuilderLost))), "{waited:?}");
+    }
+
+    #[test]
+    fn the_load_may_end_a_hundredth_of_the_window_late_or_a_tenth_of_a_second() {
+        assert_eq!(grace(Nanos::from_secs(1)), Nanos::from_millis(100));
+        assert_eq!(grace(Nanos::from_secs(30)), Nanos::from_millis(300));
+    }
 }

@@ -20,31 +20,46 @@ pub struct EndEvidence {
     pub p99: Option<TailEvidence>,
 }
 
+/// A response time of those that were sent to an end, where one without an answer is later than any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tail {
+    /// So long.
+    Answered(Nanos),
+    /// It is among those that were not answered, or not within an hour.
+    Unanswered,
+}
+
 /// A p99 of response times, with what chance leaves open of it.
 ///
-/// With n samples, n/100 lie beyond the true p99, give or take the square root of that: `low` and `high` are the values
+/// With n requests, n/100 lie beyond the true p99, give or take the square root of that: `low` and `high` are the values
 /// that n/100 plus and minus 3 of these lie beyond. That supposes independent requests and no distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TailEvidence {
     /// The p99.
-    pub p99: Nanos,
+    pub p99: Tail,
     /// Hardly above the true one.
-    pub low: Nanos,
+    pub low: Tail,
     /// Hardly below the true one.
-    pub high: Nanos,
+    pub high: Tail,
 }
 
 impl TailEvidence {
-    fn of(timings: &Timings<u64>) -> Option<Self> {
-        let count = timings.count();
-        let p99 = quantile(timings, count, Quantile::P99).ok()?;
-        let beyond = count as f64 / 100.0;
-        let rank = |sigmas: f64| {
-            let left = (beyond + sigmas * beyond.sqrt()).clamp(0.0, count as f64 - 1.0);
-            count - left.round() as u64
+    /// Of so many requests, of which those in `answered` were; `None`: too few.
+    fn of(answered: &Timings<u64>, requests: u64) -> Option<Self> {
+        if requests < Quantile::P99.enough_offered() {
+            return None;
+        }
+        let beyond = requests as f64 / 100.0;
+        let at = |sigmas: f64| {
+            let left = (beyond + sigmas * beyond.sqrt()).clamp(0.0, requests as f64 - 1.0);
+            let rank = requests - left.round() as u64;
+            let is_known = rank <= answered.count().saturating_sub(answered.saturated());
+            let found = is_known.then(|| answered.at_ranks(&[rank]).first().copied());
+            found.flatten().map_or(Tail::Unanswered, Tail::Answered)
         };
-        let found = timings.at_ranks(&[rank(3.0), rank(-3.0)]);
-        Some(Self { p99, low: *found.first()?, high: *found.get(1)? })
+        // The very p99 as the report tells it.
+        let p99 = quantile(answered, requests, Quantile::P99).map_or(Tail::Unanswered, Tail::Answered);
+        Some(Self { p99, low: at(3.0), high: at(-3.0) })
     }
 }
 
@@ -62,7 +77,7 @@ pub fn by_peer(connections: &[ConnectionRecord], peers: &[Option<String>]) -> Ve
         name: name.to_owned(),
         connections,
         requests,
-        p99: TailEvidence::of(&timings),
+        p99: TailEvidence::of(&timings, requests),
     };
     all.into_iter().map(end).collect()
 }
@@ -76,7 +91,7 @@ pub fn by_connection(connections: &[ConnectionRecord]) -> Vec<EndEvidence> {
             name: format!("connection {index}"),
             connections: 1,
             requests: connection.requests,
-            p99: TailEvidence::of(&timings),
+            p99: TailEvidence::of(&timings, connection.requests),
         }
     };
     connections.iter().enumerate().map(end).collect()
@@ -110,9 +125,25 @@ mod tests {
             [("a:1", 2, 1_000), ("b:1", 1, 10)]
         );
         // 10 of 1..=1000 lie beyond 990; 10 + 3 sqrt(10) = 19.5 and 10 - 9.5 = 0.5 round to 19 and 1.
-        let tail = TailEvidence { p99: Nanos::new(990), low: Nanos::new(981), high: Nanos::new(999) };
+        let at = |nanos| Tail::Answered(Nanos::new(nanos));
+        let tail = TailEvidence { p99: at(990), low: at(981), high: at(999) };
         assert_eq!((ends[0].p99, ends[1].p99), (Some(tail), None));
         assert_eq!(by_connection(&connections)[1].name, "connection 1");
+    }
+
+    /// Of 1,000 requests over each, so many were never answered, the others at once.
+    #[test]
+    fn a_percentile_of_an_end_is_that_of_all_that_was_sent_there_and_not_of_the_survivors() {
+        let with =
+            |unanswered: u64| ConnectionRecord { requests: 1_000, ..connection(1..=1_000 - unanswered) };
+        let at = |nanos| Tail::Answered(Nanos::new(nanos));
+        let tails: Vec<_> =
+            by_connection(&[0, 9, 10, 20].map(with)).iter().map(|end| end.p99.unwrap()).collect();
+        assert_eq!(tails[0], TailEvidence { p99: at(990), low: at(981), high: at(999) });
+        assert_eq!(tails[1], TailEvidence { p99: at(990), low: at(981), high: Tail::Unanswered });
+        assert_eq!(tails[2], TailEvidence { p99: Tail::Unanswered, ..tails[1] });
+        assert_eq!(tails[3].low, Tail::Unanswered, "20 are more than chance makes of 1 %");
+        assert_eq!(by_connection(&[ConnectionRecord { requests: 999, response: None }])[0].p99, None);
     }
 
     /// Exponential times, whose tail is long, four connections that are all alike, and one that is three times slower.

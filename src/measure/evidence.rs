@@ -4,6 +4,7 @@
 
 use super::counters::{Counters, Hits};
 use super::ends::EndEvidence;
+use super::finding::{Lateness, Statistic};
 use super::kernel::{MachineTime, WorkerTime};
 use super::quantile::{Quantile, quantile};
 use super::recorded::OperationRecord;
@@ -19,9 +20,6 @@ pub struct Evidence {
     pub open_streams: Vec<StreamEvidence>,
     /// Percentiles that a threshold asks for and that too few samples were offered for.
     pub too_few: Vec<TooFewEvidence>,
-    /// Of all the time that requests were due and not sent, the share in which they waited for what the server has to
-    /// give: a free stream, or a connection. `None`: not looked at.
-    pub waited_share: Option<f64>,
     /// Whether each stream offers the same load throughout, so that its times can be compared from one end of the window to
     /// the other.
     pub constant_load: bool,
@@ -66,40 +64,65 @@ pub struct OperationEvidence {
     pub hits: Hits,
     /// The most frequent failure, in the server's words.
     pub first_error: Option<String>,
-    /// p99 of done - intended, where known.
-    pub response_p99: Option<Nanos>,
-    /// p99 of done - sent, where known.
-    pub service_p99: Option<Nanos>,
+    /// Of the highest percentile up to p99 that is known of response and of service, else of the mean; `None`: none was
+    /// sent.
+    pub lateness: Option<Lateness>,
     /// Mean of done - sent; `None`: none succeeded.
     pub service_mean: Option<Nanos>,
     /// How the median response changed in the course of the window, where there are enough samples and intervals.
     pub trend: Option<Trend>,
-    /// Of all the time that sent requests were in flight, the share before they were sent; `None`: none was sent.
+    /// Of all the time that requests were in flight, the share before they were sent, or given up unsent; `None`: none
+    /// was in flight.
     pub lag_share: Option<f64>,
+    /// Of all the time that sent requests were due and not sent, the share in which they waited for what the server has to
+    /// give: a free stream, or a connection. `None`: all left at once, or none did.
+    pub waited_share: Option<f64>,
+    /// Of those not sent, how many were refused while most of what filled the bound was with the server.
+    pub refused_for_server: u64,
 }
 
 impl OperationEvidence {
     /// From the record of the run, of whose intervals the first `complete` were measured from end to end.
     pub fn of(name: &str, record: &OperationRecord, complete: usize) -> Self {
-        let offered = record.counters.offered();
-        let p99 = |timings| quantile(timings, offered, Quantile::P99).ok();
-        // Of every sent request: response = lag + service.
+        // Of every request that was sent: response = lag + service. One that failed or was given up unsent did nothing but
+        // wait for that.
         let in_flight = record.response.moments().sum()
             + record.failure_response.moments().sum()
             + record.timeouts.moments().sum();
         let lag = record.lag.moments().sum();
+        let unsent = lag + record.unsent.sum();
         Self {
             name: name.to_owned(),
             counters: record.counters,
             hits: record.hits,
             first_error: record.errors.kinds().first().map(|kind| kind.message.to_string()),
-            response_p99: p99(&record.response),
-            service_p99: p99(&record.service),
+            lateness: lateness(record, in_flight),
             service_mean: record.service.moments().mean().map(|nanos| Nanos::new(nanos as u64)),
             trend: Trend::of(&record.intervals, complete),
-            lag_share: (in_flight > 0).then(|| lag as f64 / in_flight as f64),
+            lag_share: (in_flight > 0).then(|| unsent as f64 / in_flight as f64),
+            waited_share: (lag > 0).then(|| record.waited as f64 / lag as f64),
+            refused_for_server: record.refused_for_server,
         }
     }
+}
+
+/// Of requests that were in flight for so many nanoseconds, all together.
+fn lateness(record: &OperationRecord, in_flight: u128) -> Option<Lateness> {
+    let offered = record.counters.offered();
+    let known = |of| {
+        let [response, service] = [&record.response, &record.service].map(|t| quantile(t, offered, of).ok());
+        Some(Lateness { of: Statistic::Quantile(of), response: response?, service: service? })
+    };
+    let mean = || {
+        let sent = u128::from(record.lag.count());
+        let response = in_flight.saturating_sub(record.unsent.sum());
+        let each =
+            |nanos: u128| Some(Nanos::new(u64::try_from(nanos.checked_div(sent)?).unwrap_or(u64::MAX)));
+        let service = response.saturating_sub(record.lag.moments().sum());
+        Some(Lateness { of: Statistic::Mean, response: each(response)?, service: each(service)? })
+    };
+    let quantiles = [Quantile::P99, Quantile::P95, Quantile::P90, Quantile::P50];
+    quantiles.into_iter().find_map(known).or_else(mean)
 }
 
 /// What an open-loop stream was to offer, and what it did.
@@ -109,7 +132,7 @@ pub struct StreamEvidence {
     pub name: String,
     /// Arrivals of its schedule within the window, or within what there was of it when the run was stopped.
     pub planned: u64,
-    /// Requests offered, whatever became of them.
+    /// Requests offered in time, whatever became of them: not those that left the schedule when the window was long over.
     pub offered: u64,
 }
 

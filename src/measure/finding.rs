@@ -3,6 +3,10 @@
 //! What they are and what they weigh is here, their words in `wording`, deciding in [`verdict`](super::verdict). Every match
 //! is exhaustive: a finding without a remedy does not compile.
 
+use std::fmt;
+
+use super::ends::Tail;
+use super::quantile::Quantile;
 use crate::units::{Nanos, SignedNanos};
 
 /// How much a finding weighs.
@@ -45,6 +49,37 @@ pub enum Load {
     Closed,
 }
 
+/// What one number says of many times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    /// A percentile of what was offered.
+    Quantile(Quantile),
+    /// The arithmetic mean of what was sent.
+    Mean,
+}
+
+/// `p99`, `mean`.
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // In thousandths of a percent: binary fractions would show their digits.
+            Self::Quantile(quantile) => write!(f, "p{}", (quantile.share() * 1e5).round() / 1e3),
+            Self::Mean => f.write_str("mean"),
+        }
+    }
+}
+
+/// How much later requests are done, seen from when they were due, than from when they were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lateness {
+    /// Of what.
+    pub of: Statistic,
+    /// From the intended start.
+    pub response: Nanos,
+    /// From the send.
+    pub service: Nanos,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
@@ -56,17 +91,15 @@ pub enum Finding {
         stream: String,
         /// Arrivals of its schedule.
         planned: u64,
-        /// Requests offered.
+        /// Requests offered in time.
         offered: u64,
     },
-    /// Requests left so late that it shows in the p99.
+    /// Requests left so late that it shows in the response times.
     GeneratorLate {
         /// The operation.
         operation: String,
-        /// p99 from the intended start.
-        response_p99: Nanos,
-        /// p99 from the send.
-        service_p99: Nanos,
+        /// What is compared, from the intended start and from the send.
+        late: Lateness,
     },
     /// The worker threads did not run for a while: stopped, suspended, or without a core.
     GeneratorStopped {
@@ -141,18 +174,16 @@ pub enum Finding {
     /// One address, or connection, is far slower than another.
     UnevenP99 {
         /// The slowest, and its p99.
-        slowest: (String, Nanos),
+        slowest: (String, Tail),
         /// The fastest, and its p99.
         fastest: (String, Nanos),
     },
-    /// Requests waited so long for a free stream or a connection that it shows in the p99.
+    /// Requests waited so long for a free stream or a connection that it shows in the response times.
     WaitedForStream {
         /// The operation.
         operation: String,
-        /// p99 from the intended start.
-        response_p99: Nanos,
-        /// p99 from the send.
-        service_p99: Nanos,
+        /// What is compared, from the intended start and from the send.
+        late: Lateness,
     },
     /// Requests were due while the in-flight bound was reached.
     NotSent {

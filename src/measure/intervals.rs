@@ -29,7 +29,8 @@ pub struct PerClock<T> {
 pub struct Interval {
     /// How requests ended.
     pub counters: Counters,
-    /// The most that were due and not done at once. Of several workers: the sum of theirs, an upper bound.
+    /// The most that were due and not done at once, looked at whenever one becomes due. Of several workers: the sum of
+    /// theirs, an upper bound.
     pub in_flight_max: u32,
     /// Response and service of the succeeded, lag of all that were sent.
     pub timings: PerClock<Packed>,

@@ -36,13 +36,13 @@ mod wording;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
 pub use cut::{Cut, MOST_INTERVALS};
-pub use ends::{EndEvidence, TailEvidence, by_connection, by_peer};
+pub use ends::{EndEvidence, Tail, TailEvidence, by_connection, by_peer};
 pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
-pub use finding::{Bottleneck, Finding, Load, Severity};
+pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};

@@ -5,6 +5,7 @@ use super::cut::Cut;
 use super::exemplars::{End, Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
 use super::intervals::{Interval, merge_all};
+use super::moments::Moments;
 use super::sample::Sample;
 use crate::units::Nanos;
 
@@ -43,6 +44,13 @@ pub struct OperationRecord {
     pub service: Timings<u64>,
     /// sent - intended, of all that were sent.
     pub lag: Timings<u64>,
+    /// done - intended, of those that failed or were given up before they were sent: all of it was waiting.
+    pub unsent: Moments,
+    /// Nanoseconds of `lag` that were waiting for what the server has to give: a free stream, or a connection.
+    pub waited: u128,
+    /// Of those not sent, how many were refused while most of what filled their bound was with the server: sent, or waiting
+    /// for a free stream or a connection.
+    pub refused_for_server: u64,
     /// done - intended, of the failed.
     pub failure_response: Timings<u64>,
     /// done - sent, of the failed that were sent.
@@ -156,6 +164,9 @@ impl OperationRecord {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
+        self.unsent.merge(&other.unsent);
+        self.waited += other.waited;
+        self.refused_for_server += other.refused_for_server;
         self.failure_response.merge(&other.failure_response);
         self.failure_service.merge(&other.failure_service);
         self.timeouts.merge(&other.timeouts);

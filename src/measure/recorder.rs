@@ -9,6 +9,7 @@ use super::cut::{Cut, Parts};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
 use super::histogram::Timings;
 use super::intervals::Intervals;
+use super::moments::Moments;
 use super::recorded::{ConnectionRecord, OperationRecord, Recorded};
 use super::sample::{Outcome, Sample};
 use crate::units::Nanos;
@@ -155,6 +156,25 @@ impl Recorder {
         }
     }
 
+    /// Notes that a request that was sent had waited so long for a free stream or a connection.
+    pub fn waited(&mut self, operation: usize, intended: Nanos, span: Nanos) {
+        if let Some(record) = self.in_window(operation, intended) {
+            record.waited += u128::from(span.get());
+        }
+    }
+
+    /// Notes that a request was not sent while most of what filled its bound was with the server.
+    pub fn refused_for_server(&mut self, operation: usize, intended: Nanos) {
+        if let Some(record) = self.in_window(operation, intended) {
+            record.refused_for_server += 1;
+        }
+    }
+
+    fn in_window(&mut self, operation: usize, intended: Nanos) -> Option<&mut OperationRecord> {
+        let is_in = matches!(self.place(intended), Place::Window(_));
+        self.operations.get_mut(operation).filter(|_| is_in).map(|operation| &mut operation.record)
+    }
+
     /// The counters of the window so far, of one operation: for progress.
     pub fn counters(&self, operation: usize) -> Counters {
         self.operations.get(operation).map_or_else(Counters::default, |operation| operation.record.counters)
@@ -191,6 +211,9 @@ impl OperationRecord {
             response: Timings::new(),
             service: Timings::new(),
             lag: Timings::new(),
+            unsent: Moments::default(),
+            waited: 0,
+            refused_for_server: 0,
             failure_response: Timings::new(),
             failure_service: Timings::new(),
             timeouts: Timings::new(),
@@ -206,8 +229,12 @@ impl OperationRecord {
     fn record(&mut self, sample: &Sample) {
         self.counters.record(&sample.outcome);
         self.hits.record(sample);
-        sample.lag().into_iter().for_each(|span| self.lag.record(span));
         let (response, service) = (sample.response(), sample.service());
+        match sample.lag() {
+            Some(lag) => self.lag.record(lag),
+            None if sample.outcome == Outcome::NotSent => {}
+            None => self.unsent.record(response),
+        }
         match &sample.outcome {
             Outcome::Succeeded { .. } => {
                 self.response.record(response);

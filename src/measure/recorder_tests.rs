@@ -75,6 +75,26 @@ fn every_request_is_counted_once_and_in_its_phase() {
     assert_eq!(recorded.operations[1].counters.offered(), 0);
 }
 
+/// At 4,999 ms and 45,000 ms are the neighbours of the window.
+#[test]
+fn waits_and_what_the_server_refuses_are_those_of_the_window_and_merge() {
+    let with = |times: &[u64]| {
+        let mut recorder = Recorder::new(config());
+        for &intended in times {
+            recorder.waited(1, Nanos::from_millis(intended), Nanos::new(7));
+            recorder.refused_for_server(1, Nanos::from_millis(intended));
+        }
+        recorder.record(&Sample { sent: None, ..sample(1, 6_000, 900, Outcome::TimedOut) });
+        recorder.record(&sample(1, 6_000, 0, Outcome::NotSent));
+        recorder.finish()
+    };
+    let mut recorded = with(&[4_999, 5_000, 44_999, 45_000]);
+    recorded.merge(&with(&[20_000])).unwrap();
+    let insert = &recorded.operations[1];
+    assert_eq!((insert.waited, insert.refused_for_server), (3 * 7, 3));
+    assert_eq!((insert.unsent.count(), insert.unsent.sum()), (2, 2 * 900_000_000), "not those refused");
+}
+
 #[test]
 fn a_sample_belongs_to_the_interval_of_its_intended_start_however_late_it_comes() {
     // The second one makes 3 open intervals move on to 37..40; the third belongs to interval 0, long packed.

@@ -1,6 +1,6 @@
 //! The rules about what surrounds the requests: the generator's threads, its machine, its clocks, its connections.
 
-use super::ends::EndEvidence;
+use super::ends::{EndEvidence, Tail};
 use super::evidence::{ClockEvidence, Evidence, MachineEvidence};
 use super::finding::{Finding, Load};
 use super::kernel::WorkerTime;
@@ -124,9 +124,13 @@ fn uneven_p99(ends: &[EndEvidence]) -> Option<Finding> {
     let known = || ends.iter().filter_map(|end| Some((end, end.p99?)));
     let (slowest, slow) = known().max_by_key(|(_, tail)| tail.p99)?;
     let (fastest, fast) = known().min_by_key(|(_, tail)| tail.p99)?;
-    let is_wide = slow.p99.get() as f64 > SPREAD * fast.p99.get() as f64;
+    let Tail::Answered(fast_p99) = fast.p99 else { return None };
+    let is_wide = match slow.p99 {
+        Tail::Answered(slow_p99) => slow_p99.get() as f64 > SPREAD * fast_p99.get() as f64,
+        Tail::Unanswered => true,
+    };
     (is_wide && slow.low > fast.high).then(|| Finding::UnevenP99 {
         slowest: (slowest.name.clone(), slow.p99),
-        fastest: (fastest.name.clone(), fast.p99),
+        fastest: (fastest.name.clone(), fast_p99),
     })
 }

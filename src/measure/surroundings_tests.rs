@@ -203,8 +203,10 @@ fn an_address_may_get_twice_the_requests_of_another_for_each_connection() {
 
 #[test]
 fn an_ends_p99_may_be_twice_anothers_or_what_chance_leaves_open() {
-    let tail =
-        |p99: u64, low: u64, high: u64| Some(TailEvidence { p99: us(p99), low: us(low), high: us(high) });
+    let tail = |p99: u64, low: u64, high: u64| {
+        let [p99, low, high] = [p99, low, high].map(|micros| Tail::Answered(us(micros)));
+        Some(TailEvidence { p99, low, high })
+    };
     let ends =
         |a, b| vec![EndEvidence { p99: a, ..end("x", 1, 300) }, EndEvidence { p99: b, ..end("y", 1, 300) }];
     let fast = tail(1_000, 900, 1_500);
@@ -213,6 +215,11 @@ fn an_ends_p99_may_be_twice_anothers_or_what_chance_leaves_open() {
     found(|e| e.connections = ends(fast, tail(9_000, 1_501, 9_500)), &["?uneven_p99"]);
     found(|e| e.connections = ends(fast, tail(9_000, 1_500, 9_500)), &[]);
     found(|e| e.connections = ends(fast, None), &[]);
+    // Without an answer is slower than anything, where chance does not explain so many.
+    let unanswered = |low| Some(TailEvidence { p99: Tail::Unanswered, low, high: Tail::Unanswered });
+    found(|e| e.connections = ends(fast, unanswered(Tail::Unanswered)), &["?uneven_p99"]);
+    found(|e| e.connections = ends(fast, unanswered(Tail::Answered(us(1_500)))), &[]);
+    found(|e| e.connections = ends(unanswered(Tail::Unanswered), unanswered(Tail::Unanswered)), &[]);
     // Where there are several addresses, these are compared.
     found(
         |e| {

@@ -14,7 +14,7 @@ use crate::units::Nanos;
 
 /// The largest share of its schedule that an open stream may fall short of.
 pub const SHORTFALL: f64 = 0.01;
-/// Lag may move the p99 by this share of the service p99...
+/// Lag may move the p99 (where it is not known: a lower percentile, or the mean) by this share of that of service...
 pub const LAG_SHARE: f64 = 0.10;
 /// ... or by this much, before it is the generator's fault.
 pub const LAG: Nanos = Nanos::from_millis(1);
@@ -41,8 +41,8 @@ impl Verdict {
         findings.extend(evidence.open_streams.iter().filter_map(shortfall));
         findings.extend(surroundings::all(evidence));
         for operation in &evidence.operations {
-            findings.extend(sent_late(operation, evidence.waited_share));
-            findings.extend(not_sent(operation, evidence.waited_share));
+            findings.extend(sent_late(operation));
+            findings.extend(not_sent(operation));
             findings.extend(failures(operation));
             findings.extend(timeouts(operation));
             findings.extend(few_hits(operation));
@@ -87,30 +87,34 @@ fn shortfall(stream: &StreamEvidence) -> Option<Finding> {
 }
 
 /// Whether it was mostly for the server that unsent requests waited.
-fn waited_for_server(waited_share: Option<f64>) -> bool {
-    waited_share.is_some_and(|share| share > UNSENT_SHARE)
+fn waited_for_server(operation: &OperationEvidence) -> bool {
+    operation.waited_share.is_some_and(|share| share > UNSENT_SHARE)
 }
 
-fn sent_late(operation: &OperationEvidence, waited_share: Option<f64>) -> Option<Finding> {
-    let (response_p99, service_p99) = (operation.response_p99?, operation.service_p99?);
-    let moved = response_p99 - service_p99;
-    let much = moved > LAG && moved.get() as f64 > LAG_SHARE * service_p99.get() as f64;
-    let operation = operation.name.clone();
-    much.then(|| match waited_for_server(waited_share) {
-        true => Finding::WaitedForStream { operation, response_p99, service_p99 },
-        false => Finding::GeneratorLate { operation, response_p99, service_p99 },
+fn sent_late(operation: &OperationEvidence) -> Option<Finding> {
+    let late = operation.lateness?;
+    let moved = late.response - late.service;
+    let much = moved > LAG && moved.get() as f64 > LAG_SHARE * late.service.get() as f64;
+    let (name, waited) = (operation.name.clone(), waited_for_server(operation));
+    much.then_some(match waited {
+        true => Finding::WaitedForStream { operation: name, late },
+        false => Finding::GeneratorLate { operation: name, late },
     })
 }
 
-fn not_sent(operation: &OperationEvidence, waited_share: Option<f64>) -> Option<Finding> {
-    // Where nothing at all was sent, nothing waited for the server.
+fn not_sent(operation: &OperationEvidence) -> Option<Finding> {
+    let not_sent = operation.counters.not_sent;
+    // What filled the bound may be requests of the warm-up, of which no times are kept: the first is seen at each refusal.
+    // A backlog of the generator that leaves all at once is sent then; its lag tells.
+    let filled_unsent = (operation.refused_for_server as f64) < (1.0 - UNSENT_SHARE) * not_sent as f64;
     let waited_unsent =
-        operation.lag_share.is_none_or(|share| share > UNSENT_SHARE) && !waited_for_server(waited_share);
-    (operation.counters.not_sent > 0).then(|| Finding::NotSent {
+        operation.lag_share.is_some_and(|share| share > UNSENT_SHARE) && !waited_for_server(operation);
+    let generator = filled_unsent || waited_unsent;
+    (not_sent > 0).then(|| Finding::NotSent {
         operation: operation.name.clone(),
-        not_sent: operation.counters.not_sent,
+        not_sent,
         offered: operation.counters.offered(),
-        bottleneck: if waited_unsent { Bottleneck::Generator } else { Bottleneck::Server },
+        bottleneck: if generator { Bottleneck::Generator } else { Bottleneck::Server },
     })
 }
 

@@ -8,12 +8,15 @@ fn clean() -> Evidence {
     let operation = OperationEvidence {
         name: "search".into(),
         counters: Counters { succeeded: 1_000, ..Counters::default() },
-        response_p99: Some(Nanos::from_millis(20)),
-        service_p99: Some(Nanos::from_millis(20)),
+        lateness: Some(p99(Nanos::from_millis(20), Nanos::from_millis(20))),
         lag_share: Some(0.01),
         ..OperationEvidence::default()
     };
     Evidence { operations: vec![operation], ..Evidence::default() }
+}
+
+const fn p99(service: Nanos, response: Nanos) -> Lateness {
+    Lateness { of: Statistic::Quantile(Quantile::P99), response, service }
 }
 
 /// The codes found, errors marked with `!`, warnings with `?`.
@@ -52,21 +55,21 @@ fn a_stream_may_fall_short_by_one_percent() {
 
 #[test]
 fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
-    let p99 = |service_us: u64, response_us: u64| {
+    let late = |service_us: u64, response_us: u64| {
         move |e: &mut Evidence| {
-            e.operations[0].service_p99 = Some(Nanos::new(service_us * 1_000));
-            e.operations[0].response_p99 = Some(Nanos::new(response_us * 1_000));
+            let [service, response] = [service_us, response_us].map(|us| Nanos::new(us * 1_000));
+            e.operations[0].lateness = Some(p99(service, response));
         }
     };
-    found(p99(20_000, 22_000), &[]);
-    found(p99(20_000, 22_001), &["!generator_late"]);
-    found(p99(1_000, 2_000), &[]);
-    found(p99(1_000, 2_001), &["!generator_late"]);
-    found(|e| e.operations[0].response_p99 = None, &[]);
+    found(late(20_000, 22_000), &[]);
+    found(late(20_000, 22_001), &["!generator_late"]);
+    found(late(1_000, 2_000), &[]);
+    found(late(1_000, 2_001), &["!generator_late"]);
+    found(|e| e.operations[0].lateness = None, &[]);
     let waited = |share| {
         move |e: &mut Evidence| {
-            p99(20_000, 22_001)(e);
-            e.waited_share = Some(share);
+            late(20_000, 22_001)(e);
+            e.operations[0].waited_share = Some(share);
         }
     };
     found(waited(0.5), &["!generator_late"]);
@@ -77,16 +80,23 @@ fn lag_must_move_the_p99_by_a_tenth_and_by_a_millisecond() {
 fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
     let not_sent = |share| {
         move |e: &mut Evidence| {
-            e.operations[0].counters.not_sent = 1;
+            e.operations[0].counters.not_sent = 10;
+            e.operations[0].refused_for_server = 5;
             e.operations[0].lag_share = share;
         }
     };
     found(not_sent(Some(0.5)), &["?not_sent"]);
     found(not_sent(Some(0.51)), &["!not_sent"]);
-    found(not_sent(None), &["!not_sent"]);
+    // Nothing of the window was sent: requests of the warm-up filled the bound.
+    found(not_sent(None), &["?not_sent"]);
+    let unsent = |e: &mut Evidence| {
+        not_sent(None)(e);
+        e.operations[0].refused_for_server = 4;
+    };
+    found(unsent, &["!not_sent"]);
     let waited = |e: &mut Evidence| {
         not_sent(Some(1.0))(e);
-        e.waited_share = Some(0.51);
+        e.operations[0].waited_share = Some(0.51);
     };
     found(waited, &["?not_sent"]);
 }
@@ -199,8 +209,8 @@ fn errors_come_first() {
     found(change, &["!shortfall", "?failures", "shared_cores"]);
 }
 
-#[test]
-fn the_evidence_of_an_operation_is_read_from_its_record() {
+/// What a recorder of one operation and a window of 10 s makes of these.
+fn operation_of(samples: impl IntoIterator<Item = Sample>) -> OperationEvidence {
     let mut recorder = Recorder::new(RecorderConfig {
         operations: 1,
         connections: 1,
@@ -211,26 +221,84 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
         slowest: 1,
         seed: 0,
     });
-    // 2,000 requests: 1 ms late, served in 3 ms.
-    for index in 0..2_000 {
-        let intended = Nanos::from_millis(index);
-        recorder.record(&Sample {
-            operation: 0,
-            intended,
-            sent: Some(intended + Nanos::from_millis(1)),
-            done: intended + Nanos::from_millis(4),
-            outcome: Outcome::Succeeded { hits: 1 },
-            trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
-            connection: 0,
-            hits_expected: 2,
-        });
+    samples.into_iter().for_each(|sample| recorder.record(&sample));
+    OperationEvidence::of("search", &recorder.finish().operations[0], 10)
+}
+
+/// Due at `intended` ms, sent so much later, done so long after it was due.
+fn sample(intended: u64, lag: Option<Nanos>, response: Nanos, outcome: Outcome) -> Sample {
+    let intended = Nanos::from_millis(intended);
+    Sample {
+        operation: 0,
+        intended,
+        sent: lag.map(|lag| intended + lag),
+        done: intended + response,
+        outcome,
+        trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
+        connection: 0,
+        hits_expected: 2,
     }
-    let evidence = OperationEvidence::of("search", &recorder.finish().operations[0], 10);
+}
+
+fn ok() -> Outcome {
+    Outcome::Succeeded { hits: 1 }
+}
+
+#[test]
+fn the_evidence_of_an_operation_is_read_from_its_record() {
+    let ms = Nanos::from_millis;
+    // 2,000 requests: 1 ms late, served in 3 ms.
+    let evidence = operation_of((0..2_000).map(|index| sample(index, Some(ms(1)), ms(4), ok())));
     assert_eq!(evidence.lag_share, Some(0.25));
-    assert_eq!(evidence.response_p99, Some(Nanos::from_millis(4)));
+    let Lateness { of, response, service } = evidence.lateness.unwrap();
+    assert_eq!((of, response), (Statistic::Quantile(Quantile::P99), Nanos::from_millis(4)));
     assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
     assert_eq!(evidence.service_mean, Some(Nanos::from_millis(3)));
     assert_eq!(evidence.trend, None, "only two of its seconds have requests");
-    let service = evidence.service_p99.unwrap();
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");
+}
+
+/// 2 ms late, served in 10 ms, and of some of them nothing is heard for a second. All of it is above 10 % and 1 ms.
+#[test]
+fn where_the_p99_is_not_known_lateness_is_judged_by_the_highest_percentile_that_is_else_by_the_mean() {
+    let ms = Nanos::from_millis;
+    let judged = |answered: u64, unanswered: u64| {
+        let served = (0..answered).map(|i| sample(i, Some(ms(2)), ms(12), ok()));
+        let timed_out = (0..unanswered).map(|i| sample(i, Some(ms(2)), ms(1_002), Outcome::TimedOut));
+        let mut search = operation_of(served.chain(timed_out));
+        search.hits = Hits::default();
+        let evidence = Evidence { operations: vec![search], ..Evidence::default() };
+        let late = Verdict::of(&evidence).findings.into_iter().find_map(|finding| match finding {
+            Finding::GeneratorLate { .. } => Some(finding.to_string()),
+            _ => None,
+        });
+        late.as_deref().and_then(|told| told.split_once("moves the ")).map(|(_, of)| of.to_owned())
+    };
+    let percentile = |name: &str| Some(format!("{name} from 10.0 ms to 12.0 ms"));
+    assert_eq!(judged(1_000, 0), percentile("p99"));
+    assert_eq!(judged(999, 0), percentile("p95"));
+    assert_eq!(judged(990, 10), percentile("p95"), "1 % unanswered");
+    assert_eq!(judged(199, 0), percentile("p90"));
+    assert_eq!(judged(99, 0), percentile("p50"));
+    assert_eq!(judged(19, 0), percentile("mean"));
+    assert_eq!(judged(0, 0), None);
+    // Timeouts are part of the mean: 10 of 10 ms and 10 of 1 s are 505 ms each, which 2 ms do not move by a tenth.
+    assert_eq!(judged(10, 10), None);
+}
+
+/// 200 inserts at 20/s whose bodies come at 2/s, at most 20 in flight: 4 were sent, each after 2 s, and served in 10 ms; 16 had
+/// no body when the run ended, 10 s after they were due.
+#[test]
+fn what_never_got_a_body_waited_in_the_generator() {
+    let ms = Nanos::from_millis;
+    let sent = (0..4).map(|i| sample(i * 50, Some(ms(2_000)), ms(2_010), ok()));
+    let given_up = (4..20).map(|i| sample(i * 50, None, ms(10_000), Outcome::TimedOut));
+    let refused = (20..200).map(|i| sample(i * 50, None, Nanos::ZERO, Outcome::NotSent));
+    let inserts = operation_of(sent.chain(given_up).chain(refused));
+    // 4 times 2 s and 16 times 10 s, of 40 ms more.
+    assert_eq!(inserts.lag_share, Some(168e9 / 168.04e9));
+    let blamed =
+        |finding: &Finding| matches!(finding, Finding::NotSent { bottleneck: Bottleneck::Generator, .. });
+    let verdict = Verdict::of(&Evidence { operations: vec![inserts], ..Evidence::default() });
+    assert!(verdict.findings.iter().any(blamed), "{verdict:?}");
 }

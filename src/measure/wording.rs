@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::finding::{Bottleneck, Finding, Load};
+use super::ends::Tail;
+use super::finding::{Bottleneck, Finding, Lateness, Load};
 
 impl Finding {
     /// Why it probably is so, and what it does to the numbers.
@@ -13,7 +14,7 @@ impl Finding {
                 "the generator could not keep up with its own schedule, so the load was lighter than asked for"
             }
             Self::GeneratorLate { .. } => {
-                "requests left the generator late, so part of the p99 is its own and not the server's"
+                "requests left the generator late, so part of the response times is its own and not the server's"
             }
             Self::GeneratorStopped { .. } => {
                 "the process was stopped (SIGSTOP, a debugger, a paused container or machine) or got no core, so what was due meanwhile came late"
@@ -213,12 +214,11 @@ impl fmt::Display for Finding {
         match self {
             Self::NothingMeasured => f.write_str("nothing was measured"),
             Self::Shortfall { stream, planned, offered } => {
-                write!(f, "stream {stream}: {offered} of {planned} scheduled requests were offered")
+                write!(f, "stream {stream}: {offered} of {planned} scheduled requests were offered in time")
             }
-            Self::GeneratorLate { operation, response_p99, service_p99 } => write!(
-                f,
-                "{operation}: the generator's lateness moves the p99 from {service_p99} to {response_p99}"
-            ),
+            Self::GeneratorLate { operation, late: Lateness { of, response, service } } => {
+                write!(f, "{operation}: the generator's lateness moves the {of} from {service} to {response}")
+            }
             Self::GeneratorStopped { longest } => {
                 write!(f, "the generator did not run for {longest} at a time")
             }
@@ -255,16 +255,18 @@ impl fmt::Display for Finding {
             Self::UnevenRequests { most, least } => {
                 write!(f, "{} got {} requests per connection, {} only {}", most.0, most.1, least.0, least.1)
             }
-            Self::UnevenP99 { slowest, fastest } => {
-                write!(
+            Self::UnevenP99 { slowest: (slowest, slow), fastest: (fastest, fast) } => match slow {
+                Tail::Answered(slow) => {
+                    write!(f, "the p99 of {slowest} is {slow}, that of {fastest} only {fast}")
+                }
+                Tail::Unanswered => write!(
                     f,
-                    "the p99 of {} is {}, that of {} only {}",
-                    slowest.0, slowest.1, fastest.0, fastest.1
-                )
-            }
-            Self::WaitedForStream { operation, response_p99, service_p99 } => write!(
+                    "of {slowest}, 1 % or more of the requests got no answer; the p99 of {fastest} is {fast}"
+                ),
+            },
+            Self::WaitedForStream { operation, late: Lateness { of, response, service } } => write!(
                 f,
-                "{operation}: waiting for a free stream or a connection moves the p99 from {service_p99} to {response_p99}"
+                "{operation}: waiting for a free stream or a connection moves the {of} from {service} to {response}"
             ),
             Self::NotSent { operation, not_sent, offered, .. } => {
                 write!(

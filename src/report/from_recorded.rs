@@ -121,10 +121,11 @@ fn connections(source: &Source<'_>) -> Vec<Connection> {
         .iter()
         .zip(peers)
         .map(|(record, peer)| {
-            let p99 = record
-                .response
-                .as_ref()
-                .map_or(Err(Unknown::TooFew), |timings| quantile(timings, timings.count(), Quantile::P99));
+            let p99 = match &record.response {
+                Some(timings) => quantile(timings, record.requests, Quantile::P99),
+                None if record.requests > 0 => Err(Unknown::Unanswered),
+                None => Err(Unknown::TooFew),
+            };
             Connection {
                 peer,
                 requests: record.requests,

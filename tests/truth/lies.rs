@@ -19,7 +19,7 @@ fn a_rate_that_the_generator_cannot_hold_is_not_trusted() {
         "{codes:?}\n{}",
         ended.stderr
     );
-    assert!(codes.contains(&"generator_saturated"), "{codes:?}");
+    assert!(["generator_saturated", "shortfall"].iter().all(|code| codes.contains(code)), "{codes:?}");
 }
 
 /// Every 40th request makes the server say goodbye: 100 requests, 2 of them.

@@ -100,6 +100,36 @@ fn what_is_due_beyond_the_bound_is_not_sent_and_counted_at_its_own_intended_time
     assert_eq!(server.stop().count(Rpc::Search), 8);
 }
 
+/// The bound is filled in the warm-up by requests that the server never answers: nothing of the window is sent, and no time of
+/// it tells why.
+#[test]
+fn what_is_refused_while_the_server_holds_the_bound_is_the_servers() {
+    let server = start(script(Delay::None).fault(Rpc::Search, When::Always, Effect::Withhold));
+    let mut plan = plan(&server.uri(), constant(100.0));
+    (plan.max_in_flight, plan.drain, plan.recorder.window_start) = (8, Nanos::ZERO, ms(500));
+    let run = execute(plan);
+    let record = &run.recorded.operations[0];
+    assert_eq!((record.warmup.not_sent, record.counters.not_sent), (42, 100));
+    assert_eq!(record.refused_for_server, 100, "of the window alone");
+    assert_eq!((record.lag.count(), record.unsent.count()), (0, 0));
+}
+
+/// 600 requests/s for a server that can take 8 at a time for 20 ms each: next to all lag of the window is the wait for a stream,
+/// and that of the warm-up is not part of it.
+#[test]
+fn the_wait_for_streams_is_known_for_the_windows_own_requests() {
+    let server = start(limited(8, ms(20)));
+    let mut plan = plan(&server.uri(), constant(600.0));
+    (plan.recorder.window_start, plan.recorder.window) = (ms(750), ms(250));
+    let run = execute(plan);
+    let record = &run.recorded.operations[0];
+    let (lag, waited, all) = (record.lag.moments().sum(), record.waited, run.pool.waited.get());
+    assert_eq!((record.counters.succeeded, record.warmup.succeeded), (150, 450));
+    assert!(waited <= lag && waited > lag * 8 / 10, "{waited} of {lag} ns");
+    // By arithmetic waits grow evenly, to 0.5 s: the window's are (1 - 0.75 * 0.75) = 0.44 of all.
+    assert!(waited < u128::from(all) * 6 / 10, "{waited} of {all} ns");
+}
+
 /// Two searches with bodies of their own, drawn by weight over Poisson arrivals.
 #[test]
 fn arrivals_operations_and_queries_are_the_same_for_any_number_of_workers() {

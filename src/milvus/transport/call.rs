@@ -79,6 +79,8 @@ pub enum CallError {
 pub struct Reply {
     /// Just before the headers went out; `None`: there was no connection to send it on.
     pub sent: Option<Instant>,
+    /// How long it waited for a stream slot or a connection.
+    pub waited: Duration,
     /// When the trailers had been read, or the request was given up.
     pub done: Instant,
     /// Number of the connection that carried it.
@@ -105,7 +107,7 @@ impl Pool {
         loop {
             let slot = match ticket.slot().await {
                 Ok(slot) => slot,
-                Err(error) => return never_sent(error),
+                Err(error) => return never_sent(error, ticket.waited),
             };
             let mut sender = slot.link.sender();
             // Pending only while h2 still queues a stream of this handle: never, since a slot is free. An error means
@@ -132,6 +134,7 @@ impl Pool {
             let in_time = done.duration_since(sent) <= timeout;
             return Reply {
                 sent: Some(sent),
+                waited: ticket.waited,
                 done,
                 connection: slot.connection.index,
                 peer: Some(slot.link.peer),
@@ -141,9 +144,9 @@ impl Pool {
     }
 }
 
-fn never_sent(error: String) -> Reply {
+fn never_sent(error: String, waited: Duration) -> Reply {
     let failure = CallError::Failed { grpc: grpc::UNAVAILABLE, milvus: 0, message: error };
-    Reply { sent: None, done: Instant::now(), connection: 0, peer: None, result: Err(failure) }
+    Reply { sent: None, waited, done: Instant::now(), connection: 0, peer: None, result: Err(failure) }
 }
 
 fn broken(error: h2::Error) -> CallError {

@@ -115,8 +115,10 @@ pub(super) struct Ticket<'a> {
     number: u64,
     /// Failed attempts to connect when it was drawn.
     failures: u64,
-    /// When it first had to wait.
+    /// Since when it has waited this time.
     waiting_since: Option<Instant>,
+    /// How long it has waited before.
+    pub waited: Duration,
     /// Counted as one that waited for a slot.
     is_counted: bool,
 }
@@ -160,8 +162,9 @@ impl Ticket<'_> {
 
     fn note_wait(&mut self) {
         if let Some(since) = self.waiting_since.take() {
-            let waited = &self.pool.shared.waited;
-            waited.set(waited.get() + since.elapsed());
+            let (waited, all) = (since.elapsed(), &self.pool.shared.waited);
+            self.waited += waited;
+            all.set(all.get() + waited);
         }
     }
 
@@ -209,7 +212,14 @@ impl Pool {
     pub(super) fn ticket(&self) -> Ticket<'_> {
         let number = self.shared.tickets.replace(self.shared.tickets.get() + 1);
         let failures = self.shared.failures.get();
-        Ticket { pool: self, number, failures, waiting_since: None, is_counted: false }
+        Ticket {
+            pool: self,
+            number,
+            failures,
+            waiting_since: None,
+            waited: Duration::ZERO,
+            is_counted: false,
+        }
     }
 
     fn links(&self) -> impl Iterator<Item = (&Rc<Connection>, Rc<Link>)> {

@@ -129,7 +129,8 @@ pub struct Connection {
     pub peer: Option<String>,
     /// Requests sent over it within the window.
     pub requests: u64,
-    /// p99 of the response times of its succeeded; null: too few, or above one hour.
+    /// p99 of the response times of all requests sent over it, one that did not succeed being slower than any other; null: too
+    /// few, among those that did not succeed, or above one hour.
     pub p99_us: Option<f64>,
     /// Why it is null.
     #[serde(default)]
