@@ -198,6 +198,10 @@ impl Desk {
         };
         add(&self.stream_in_flight[task.stream], -1);
         add(&self.operation_in_flight[task.operation], -1);
+        if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+            let left = self.operation_in_flight[task.operation].get();
+            recorder.in_flight(task.operation, sample.done, left);
+        }
         self.record(&sample);
         self.span(&sample, peer);
         self.done.notify_one();

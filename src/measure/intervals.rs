@@ -29,8 +29,7 @@ pub struct PerClock<T> {
 pub struct Interval {
     /// How requests ended.
     pub counters: Counters,
-    /// The most that were due and not done at once, looked at whenever one becomes due. Of several workers: the sum of
-    /// theirs, an upper bound.
+    /// The most that were due and not done at once. Of several workers: the sum of theirs, an upper bound.
     pub in_flight_max: u32,
     /// Response and service of the succeeded, lag of all that were sent.
     pub timings: PerClock<Packed>,
@@ -123,6 +122,10 @@ pub(super) struct Intervals {
     closed: Vec<Interval>,
     /// A ring: part i is in slot i mod its length.
     open: Vec<Open>,
+    /// In flight at the moment that was noted last.
+    in_flight: u32,
+    /// Parts that have begun by then.
+    begun: usize,
     /// What of the last closed one is still in the ring, to be packed next.
     to_pack: Option<Which>,
     late: Vec<(usize, Which, Nanos)>,
@@ -136,6 +139,8 @@ impl Intervals {
             closed: Vec::with_capacity(parts.count()),
             open: (0..parts.open(longest)).map(|_| Open::new()).collect(),
             parts,
+            in_flight: 0,
+            begun: 0,
             to_pack: None,
             late: Vec::with_capacity(LATE),
             scratch: PackScratch::default(),
@@ -166,19 +171,39 @@ impl Intervals {
         self.pack_one();
     }
 
-    /// Notes how many are in flight, now that a request due `since_start` after the window's start is.
+    /// Notes how many are in flight from so long after the window's start on.
     pub(super) fn in_flight(&mut self, since_start: Nanos, now_in_flight: u32) {
         let index = self.parts.index(since_start);
+        self.carry_in_flight(index);
+        self.in_flight_at_least(index, now_in_flight);
+        self.in_flight = now_in_flight;
+    }
+
+    /// The same of a moment before the window.
+    pub(super) const fn in_flight_before(&mut self, now_in_flight: u32) {
+        self.in_flight = now_in_flight;
+    }
+
+    /// What was in flight when a part began counts in it too, even where nothing became due or ended in it.
+    fn carry_in_flight(&mut self, index: usize) {
+        while self.begun <= index {
+            self.in_flight_at_least(self.begun, self.in_flight);
+            self.begun += 1;
+        }
+    }
+
+    fn in_flight_at_least(&mut self, index: usize, count: u32) {
         let most = match self.open(index) {
             Some(open) => &mut open.in_flight_max,
             None => &mut self.closed[index].in_flight_max,
         };
-        *most = (*most).max(now_in_flight);
+        *most = (*most).max(count);
     }
 
     /// All parts of the window, in order.
     pub(super) fn finish(mut self) -> Vec<Interval> {
         self.merge_late();
+        self.carry_in_flight(self.parts.count() - 1);
         while self.closed.len() < self.parts.count() {
             self.close_oldest();
         }

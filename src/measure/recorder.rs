@@ -144,14 +144,16 @@ impl Recorder {
         }
     }
 
-    /// Notes that a request became due and this worker has now so many due and not done.
-    pub fn in_flight(&mut self, operation: usize, intended: Nanos, now_in_flight: u32) {
-        if let Place::Window(since_start) = self.place(intended)
-            && let Some(operation) = self.operations.get_mut(operation)
-        {
-            operation.intervals.in_flight(since_start, now_in_flight);
-            if let Some(stages) = &mut operation.stages {
-                stages.in_flight(since_start, now_in_flight);
+    /// Notes that from `moment` on this worker has so many requests of the operation due and not done: to be told whenever
+    /// one becomes due and whenever one is done.
+    pub fn in_flight(&mut self, operation: usize, moment: Nanos, now_in_flight: u32) {
+        let place = self.place(moment);
+        let Some(operation) = self.operations.get_mut(operation) else { return };
+        for parts in std::iter::once(&mut operation.intervals).chain(&mut operation.stages) {
+            match place {
+                Place::Warmup => parts.in_flight_before(now_in_flight),
+                Place::Window(since_start) => parts.in_flight(since_start, now_in_flight),
+                Place::After => {}
             }
         }
     }

@@ -95,6 +95,23 @@ fn waits_and_what_the_server_refuses_are_those_of_the_window_and_merge() {
     assert_eq!((insert.unsent.count(), insert.unsent.sum()), (2, 2 * 900_000_000), "not those refused");
 }
 
+/// 3 are in flight when the window begins, 8 from 0.2 s on; then nothing happens until one of them is done 3.1 s in.
+#[test]
+fn what_is_in_flight_counts_in_every_interval_that_it_lasts_into() {
+    let mut recorder = Recorder::new(config());
+    for (millis, count) in [(4_500, 3), (5_200, 8), (8_100, 7), (60_000, 1)] {
+        recorder.in_flight(0, Nanos::from_millis(millis), count);
+    }
+    recorder.in_flight(1, Nanos::from_millis(4_900), 2);
+    let recorded = recorder.finish();
+    let most = |operation: usize| -> Vec<u32> {
+        recorded.operations[operation].intervals.iter().map(|interval| interval.in_flight_max).collect()
+    };
+    assert_eq!(most(0)[..4], [8; 4]);
+    assert_eq!(most(0)[4..], [7; 36]);
+    assert_eq!(most(1), [2; 40]);
+}
+
 #[test]
 fn a_sample_belongs_to_the_interval_of_its_intended_start_however_late_it_comes() {
     // The second one makes 3 open intervals move on to 37..40; the third belongs to interval 0, long packed.

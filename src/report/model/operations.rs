@@ -142,8 +142,7 @@ pub struct IntervalOperation {
     pub timed_out: u64,
     /// Never sent.
     pub not_sent: u64,
-    /// The most of this operation that were due and not done at once, looked at whenever one becomes due: 0 where none did. Of
-    /// several workers the sum of theirs, an upper bound.
+    /// The most of this operation that were due and not done at once; of several workers the sum of theirs, an upper bound.
     pub in_flight_max: u32,
     /// done - intended, of the succeeded.
     pub response: Dist,
