@@ -1,11 +1,34 @@
 //! One wake-up at an absolute moment, without tokio's whole milliseconds.
 
+use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// A turn of a busy-wait in which no other task runs takes one look at the poller, less than this; a task that sends or
 /// receives takes several calls to the system.
 const IDLE_TURN: Duration = Duration::from_micros(4);
+
+/// For how long a thread has busy-waited with nothing else to do. Tasks of one thread that do so at the same time share it, and
+/// the time counts once.
+#[derive(Debug, Default)]
+pub struct IdleTime {
+    total: Cell<Duration>,
+    /// The end of what has been counted.
+    counted: Cell<Option<Instant>>,
+}
+
+impl IdleTime {
+    /// All of it so far.
+    pub const fn total(&self) -> Duration {
+        self.total.get()
+    }
+
+    fn add(&self, from: Instant, to: Instant) {
+        let from = self.counted.get().map_or(from, |counted| counted.max(from));
+        self.total.set(self.total.get() + to.saturating_duration_since(from));
+        self.counted.set(Some(to));
+    }
+}
 
 /// One pending wake-up of one task.
 ///
@@ -37,23 +60,22 @@ impl Alarm {
     }
 
     /// Sleeps until `spin` before `moment`, then lets other tasks run, and looks at the clock again and again until it is
-    /// `moment`: some microseconds less late than a sleep, for a core that is not idle meanwhile. Never early. Returns for how
+    /// `moment`: some microseconds less late than a sleep, for a core that is not idle meanwhile. Never early. `idle` is told for how
     /// long there was nothing else to do.
     ///
     /// # Errors
     /// Where the timer fails.
-    pub async fn spin_until(&self, moment: Instant, spin: Duration) -> io::Result<Duration> {
+    pub async fn spin_until(&self, moment: Instant, spin: Duration, idle: &IdleTime) -> io::Result<()> {
         self.sleep_until(moment.checked_sub(spin).unwrap_or(moment)).await?;
-        let (mut now, mut idle) = (Instant::now(), Duration::ZERO);
+        let mut now = Instant::now();
         while now < moment {
             tokio::task::yield_now().await;
             let before = std::mem::replace(&mut now, Instant::now());
-            let turn = now - before;
-            if turn < IDLE_TURN {
-                idle += turn;
+            if now - before < IDLE_TURN {
+                idle.add(before, now);
             }
         }
-        Ok(idle)
+        Ok(())
     }
 
     /// Sleeps until `moment`; returns at once where it is over, and never early.
@@ -182,7 +204,7 @@ mod tests {
             alarm.sleep_until(moment).await.unwrap();
             assert!(Instant::now() >= moment, "woke before {wait} us were over");
             let moment = Instant::now() + Duration::from_micros(wait);
-            alarm.spin_until(moment, Duration::from_micros(100)).await.unwrap();
+            alarm.spin_until(moment, Duration::from_micros(100), &IdleTime::default()).await.unwrap();
             assert!(Instant::now() >= moment, "spun for less than {wait} us");
         }
     }
@@ -193,8 +215,25 @@ mod tests {
         let other = tokio::spawn(async {
             Alarm::new()?.sleep_until(Instant::now() + Duration::from_millis(1)).await
         });
-        Alarm::new().unwrap().spin_until(moment, Duration::from_secs(1)).await.unwrap();
+        let idle = IdleTime::default();
+        Alarm::new().unwrap().spin_until(moment, Duration::from_secs(1), &idle).await.unwrap();
         assert!(other.is_finished(), "its timer was looked at while the first one span");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn time_in_which_two_tasks_spin_counts_once() {
+        let (idle, begun) = (std::rc::Rc::new(IdleTime::default()), Instant::now());
+        let spin = || {
+            let idle = std::rc::Rc::clone(&idle);
+            async move {
+                let moment = begun + Duration::from_millis(30);
+                Alarm::new()?.spin_until(moment, Duration::from_secs(1), &idle).await
+            }
+        };
+        let (one, other) = tokio::join!(spin(), spin());
+        one.and(other).unwrap();
+        let total = idle.total();
+        assert!(total > Duration::ZERO && total <= begun.elapsed(), "{total:?}");
     }
 
     #[tokio::test(flavor = "current_thread")]

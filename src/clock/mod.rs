@@ -3,7 +3,7 @@
 mod alarm;
 mod slice;
 
-pub use alarm::Alarm;
+pub use alarm::{Alarm, IdleTime};
 pub use slice::ask_for_short_slices;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -12,7 +12,7 @@ use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
 use super::stop::Ending;
-use crate::clock::RunClock;
+use crate::clock::{IdleTime, RunClock};
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
 use crate::milvus::transport::{CallError, Pool, Reply};
@@ -51,7 +51,7 @@ pub(super) struct Desk {
     /// When to send no more.
     pub ending: Arc<Ending>,
     /// How long this worker has busy-waited with nothing else to do.
-    pub spun: Rc<Cell<Duration>>,
+    pub spun: Rc<IdleTime>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::clock::RunClock;
+use crate::clock::{IdleTime, RunClock};
 use crate::measure::{ThreadTime, WorkerTime};
 use crate::units::Nanos;
 
@@ -37,13 +37,13 @@ struct Seen {
     /// When the next look is due.
     due: Cell<Option<Nanos>>,
     latest: Cell<Nanos>,
-    spun: Rc<Cell<Duration>>,
+    spun: Rc<IdleTime>,
 }
 
 impl Watch {
     /// Watches from the first of the two moments of the run to the other, and for stops until [`Watch::end`]; `spun` is
     /// how long the thread has busy-waited so far.
-    pub fn start(clock: RunClock, (start, end): (Nanos, Nanos), spun: Rc<Cell<Duration>>) -> Self {
+    pub fn start(clock: RunClock, (start, end): (Nanos, Nanos), spun: Rc<IdleTime>) -> Self {
         let seen = Rc::new(Seen { spun, ..Seen::default() });
         let task = tokio::task::spawn_local(watch(clock, Rc::clone(&seen), start, end));
         Self { clock, seen, task }
@@ -74,7 +74,7 @@ impl Watch {
 
 impl Seen {
     fn reading(&self, at: Nanos) -> Reading {
-        Reading { at, cpu: ThreadTime::of_this_thread(), spun: self.spun.get() }
+        Reading { at, cpu: ThreadTime::of_this_thread(), spun: self.spun.total() }
     }
 
     /// Notes by how much this look is late.

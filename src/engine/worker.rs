@@ -207,8 +207,7 @@ async fn open_loop(
                 alarm.sleep_until(look).await?;
             } else {
                 let spin = plan.spin.part_of(moment.saturating_duration_since(Instant::now()));
-                let idle = alarm.spin_until(moment, spin).await?;
-                desk.spun.set(desk.spun.get() + idle);
+                alarm.spin_until(moment, spin, &desk.spun).await?;
             }
         }
         if burst == BURST {
