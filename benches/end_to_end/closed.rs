@@ -1,7 +1,10 @@
 //! CPU per request and throughput of closed loops: this tool, a bare h2 loop, tonic's generated client.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+use milvus_load::measure::cpu_of_this_thread;
 use milvus_load::truth::TruthServer;
 use milvus_load::units::{Fraction, Nanos};
 use milvus_load::workload::LoadModel;
@@ -29,10 +32,37 @@ impl Turn {
     }
 }
 
+/// Slots that each send request after request for one turn; `slot` makes the request of a slot. CPU is this thread's.
+pub async fn closed_loop<R, E>(shape: Shape, slot: impl Fn(usize) -> R) -> Result<Turn, Failure>
+where
+    R: AsyncFnMut() -> Result<(), E> + 'static,
+    E: std::error::Error + 'static,
+{
+    let (requests, stop) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (begun, cpu) = (Instant::now(), cpu_of_this_thread());
+    let one_slot = |number| {
+        let (mut request, requests, stop) = (slot(number), Rc::clone(&requests), Rc::clone(&stop));
+        tokio::task::spawn_local(async move {
+            while !stop.get() {
+                request().await?;
+                requests.set(requests.get() + 1);
+            }
+            Ok::<(), E>(())
+        })
+    };
+    let slots: Vec<_> = (0..shape.in_flight as usize).map(one_slot).collect();
+    tokio::time::sleep(shape.turn).await;
+    stop.set(true);
+    for slot in slots {
+        slot.await??;
+    }
+    Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: cpu_of_this_thread() - cpu })
+}
+
 const SHAPE: Shape = Shape { connections: 4, in_flight: 64, turn: Duration::from_millis(1_000) };
 
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
-    let bench = Bench::new(server, SHAPE);
+    let bench = Bench::new(server, SHAPE)?;
     let body = bench.frames[0].to_bytes(None);
     println!(
         "closed loop: {} connections, {} in flight, {} B a request, fraction 0 with the header sent, {pairs} rounds",

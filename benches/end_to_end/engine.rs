@@ -30,8 +30,9 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(server: &TruthServer, shape: Shape) -> Self {
-        Self { frames: support::searches(1_000), uri: server.uri(), shape, spin: BusyWait::ShortWaits }
+    pub fn new(server: &TruthServer, shape: Shape) -> Result<Self, Failure> {
+        let frames = support::searches(1_000)?;
+        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::ShortWaits })
     }
 
     /// One turn on one worker.

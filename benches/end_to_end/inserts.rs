@@ -19,7 +19,7 @@ const BATCH: u32 = 1_000;
 const SHAPE: Shape = Shape { connections: 2, in_flight: 2, turn: Duration::from_secs(2) };
 
 pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
-    let bench = Bench::new(server, SHAPE);
+    let bench = Bench::new(server, SHAPE)?;
     let mixture = Mixture::new(42, DIM, 100, 0.3);
     let layout =
         RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), mixture, scalars: vec![] };

@@ -17,8 +17,8 @@ const RATES: [u32; 3] = [1_000, 10_000, 20_000];
 const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_secs(2) };
 
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
-    let bench = Bench::new(server, SHAPE);
-    let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE) };
+    let bench = Bench::new(server, SHAPE)?;
+    let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE)? };
     println!("lateness of constant arrivals, us (sent - intended), {pairs} rounds of {:?}", SHAPE.turn);
     println!("  {:>8}  {:20}  {:>16}   p99, ratio to bare", "rate/s", "", "p50 / p99");
     for rate in RATES {

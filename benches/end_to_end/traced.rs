@@ -19,7 +19,7 @@ const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_
 const FLUSH: Duration = Duration::from_secs(10);
 
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
-    let bench = Bench::new(server, SHAPE);
+    let bench = Bench::new(server, SHAPE)?;
     let collector = collector::start()?;
     println!(
         "open loop at {RATE}/s, {} connections, every request traced and exported, {pairs} rounds",

@@ -16,7 +16,7 @@ use super::support::{self, DIM, bare};
 pub fn bench(criterion: &mut Criterion) {
     let existing = Some(Existing { dim: DIM, rows: 1_000_000 });
     let server = TruthServer::start(Script { existing, ..Script::default() }).expect("a free port");
-    let frames = support::searches(100);
+    let frames = support::searches(100).expect("a workload that is right");
     let runtime = support::runtime().expect("a runtime");
     let mut group = criterion.benchmark_group("request path, one at a time");
     group.throughput(Throughput::Elements(1));

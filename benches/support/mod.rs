@@ -5,14 +5,12 @@ pub mod collector;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use milvus_load::data::Mixture;
 use milvus_load::milvus::{Dialer, Frame, RowLayout, SearchFrames};
 use milvus_load::trace::endpoint::{Endpoint, EndpointForm};
 use milvus_load::trace::exporter::{BatchLimits, ExportSettings, Transport};
 use milvus_load::trace::span::OperationAttributes;
-use milvus_load::workload::{Consistency, Metric, Search, Target};
+use milvus_load::workload::{OperationKind, Workload};
 
 /// Dimensions of the query vectors: a search of some 3,200 bytes, as in the published comparison of clients.
 pub const DIM: u32 = 768;
@@ -24,42 +22,35 @@ pub fn runtime() -> std::io::Result<tokio::runtime::LocalRuntime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())
 }
 
+/// The workload of which the benches take a target, a collection and a search, all else as in a file that says no more.
+fn workload() -> Result<Workload, Failure> {
+    let text = format!(
+        "[target]\nuri = \"127.0.0.1\"\n[collection]\nname = \"milvus_load_search\"\nvector.dim = {DIM}\n\
+         [load]\nconcurrency = 1\n[[operations]]\nkind = \"search\"\n"
+    );
+    Ok(milvus_load::workload::load_text("bench", &text, &[])?)
+}
+
 /// Searches with distinct vectors.
-pub fn searches(count: u64) -> Arc<[Frame]> {
-    let mixture = Mixture::new(1, DIM, 10, 0.1);
-    let layout = RowLayout { key: None, vector: "vector".to_owned(), mixture, scalars: vec![] };
-    let search = Search {
-        nq: 1,
-        top_k: 10,
-        params: serde_json::Map::new(),
-        filter: None,
-        output_fields: vec![],
-        ignore_growing: false,
+pub fn searches(count: u64) -> Result<Arc<[Frame]>, Failure> {
+    let workload = workload()?;
+    let OperationKind::Search(search) = &workload.operations[0].kind else {
+        return Err("the workload's operation is a search".into());
     };
+    let layout = RowLayout::new(&workload.collection, &workload.data);
     let frames = SearchFrames {
-        collection: "milvus_load_search",
+        collection: &workload.collection.name,
         layout: &layout,
-        metric: Metric::Cosine,
-        consistency: Consistency::Bounded,
-        search: &search,
+        metric: workload.collection.vector.metric,
+        consistency: workload.collection.consistency,
+        search,
     };
-    (0..count).map(|place| frames.frame(place, count)).collect()
+    Ok((0..count).map(|place| frames.frame(place, count)).collect())
 }
 
 /// Dials a server without TLS and password.
 pub fn dialer(uri: &str) -> Result<Dialer, Failure> {
-    let target = Target {
-        uri: None,
-        database: String::new(),
-        token: None,
-        ca_file: None,
-        cert_file: None,
-        key_file: None,
-        server_name: None,
-        timeout: Duration::from_secs(10),
-        metrics: vec![],
-    };
-    Ok(Dialer::new(&uri.parse()?, &target)?)
+    Ok(Dialer::new(&uri.parse()?, &workload()?.target)?)
 }
 
 /// Spans go to this collector, in portions of the default size.
