@@ -106,23 +106,35 @@ async fn watch(clock: RunClock, seen: Rc<Seen>, start: Nanos, end: Nanos) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     /// A thread that sleeps for 300 ms between looks, in place of one that is stopped.
     #[test]
     fn a_worker_that_did_not_run_comes_late_by_as_much() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let seen = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let begun = Instant::now();
+        let (seen, stopped, watched) = tokio::task::LocalSet::new().block_on(&runtime, async {
             let clock = RunClock::starting_in(Duration::ZERO);
-            let watch = Watch::start(clock, (Nanos::from_millis(10), Nanos::from_millis(700)), Rc::default());
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            let window = (Nanos::from_millis(10), Nanos::from_secs(3_600));
+            let watch = Watch::start(clock, window, Rc::default());
+            while watch.seen.start.get().is_none() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let start = Instant::now();
             std::thread::sleep(Duration::from_millis(300));
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            watch.end()
+            let stopped = start.elapsed();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let watched = start.elapsed();
+            (watch.end(), stopped, watched)
         });
-        // Of the 300 ms at least 200 were beyond the next look, which was at most 100 ms away.
-        assert!(seen.stalled >= Nanos::from_millis(200), "{seen:?}");
-        assert!(seen.over >= Nanos::from_millis(600), "{seen:?}");
+        // Had the thread run, the next look would have been at most a tick after the stop began.
+        assert!(seen.stalled >= Nanos::from(stopped - TICK), "{seen:?} in {stopped:?}");
+        assert!(
+            seen.over >= watched.into() && seen.over <= begun.elapsed().into(),
+            "{seen:?} in {watched:?}"
+        );
     }
 
     #[test]

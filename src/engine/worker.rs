@@ -272,7 +272,7 @@ mod tests {
     async fn a_run_whose_builder_of_bodies_is_gone_does_not_start() {
         let feeds = [None, Some(InsertFeed::abandoned())];
         let waited =
-            tokio::time::timeout(Duration::from_secs(20), bodies_waiting(&feeds, &Stop::default())).await;
+            tokio::time::timeout(Duration::from_secs(120), bodies_waiting(&feeds, &Stop::default())).await;
         assert!(matches!(waited, Ok(Err(EngineError::BuilderLost))), "{waited:?}");
     }
 

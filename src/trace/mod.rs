@@ -10,6 +10,9 @@
 //! Invariants: tracing never delays and never fails a request; every span is counted; a link is only shown for a
 //! trace that may be there ([`Fate`](exporter::Fate)).
 
+#[cfg(test)]
+#[path = "../../tests/common/closed_port.rs"]
+pub(crate) mod closed_port;
 mod context;
 pub mod endpoint;
 pub mod env;

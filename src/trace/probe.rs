@@ -58,6 +58,7 @@ fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> std::io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::closed_port::ClosedPort;
     use std::net::TcpListener;
 
     #[test]
@@ -65,7 +66,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         probe(&endpoint).unwrap();
-        drop(listener);
+        let closed = ClosedPort::new();
+        let endpoint = Endpoint::parse(&format!("http://{}", closed.address())).unwrap();
         let error = probe(&endpoint).unwrap_err();
         assert!(matches!(error, ProbeError::Connect { .. }));
         assert!(error.to_string().contains(&endpoint.to_string()));
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn one_answering_address_of_several_is_enough() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let held = ClosedPort::new();
+        let closed = held.address();
         let both = [closed, listener.local_addr().unwrap()];
         connect_any(both.into_iter()).unwrap();
         assert!(connect_any([closed].into_iter()).is_err());

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc as commands;
 use tokio::task::JoinSet;
 
@@ -151,6 +151,8 @@ fn run(
 struct Host {
     server: Arc<Server>,
     addr: SocketAddr,
+    /// Bound to the same port, so that nobody else is given it while the server is closed.
+    _reserved: TcpSocket,
     /// `None` while it is closed.
     listener: Option<TcpListener>,
     connections: JoinSet<()>,
@@ -158,10 +160,14 @@ struct Host {
 
 impl Host {
     async fn bind(script: Script, clock: RunClock) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, script.port)).await?;
-        let addr = listener.local_addr()?;
+        let reserved = TcpSocket::new_v4()?;
+        // A listener may then be bound to it too, and no second one.
+        reserved.set_reuseaddr(true)?;
+        reserved.bind((Ipv4Addr::LOCALHOST, script.port).into())?;
+        let addr = reserved.local_addr()?;
+        let listener = Some(TcpListener::bind(addr).await?);
         let server = Arc::new(Server::new(script, clock)?);
-        Ok(Self { server, addr, listener: Some(listener), connections: JoinSet::new() })
+        Ok(Self { server, addr, _reserved: reserved, listener, connections: JoinSet::new() })
     }
 
     async fn serve(mut self, mut received: commands::UnboundedReceiver<Command>) {

@@ -12,6 +12,7 @@ use super::*;
 use crate::cli::ReportPath;
 use crate::report::model::Setting;
 use crate::report::samples;
+use crate::trace::closed_port::ClosedPort;
 
 /// The three slowest of the sample: searches 857, 1714 and 571 of 2,000; those of an even number were sampled.
 const NOT_SAMPLED: &str = "000000000000000000000000abc00359";
@@ -240,10 +241,10 @@ fn what_is_not_there_shortly_after_the_run_may_still_arrive() {
 
 #[test]
 fn a_jaeger_that_is_not_there_is_an_error_after_the_list() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     let stored = Stored::new(&samples::full());
     // Right after the run, when a missing trace would be waited for.
-    let (text, exit) = listed(&stored.args(2, Some(&format!("http://{closed}"))), &|| 0);
+    let (text, exit) = listed(&stored.args(2, Some(&format!("http://{}", closed.address()))), &|| 0);
     let failure = exit.unwrap_err();
     assert_eq!(failure.code(), 1);
     let words = failure.to_string();

@@ -15,15 +15,15 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// What a collector does with a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Behaviour {
     /// Takes it.
     Accept,
-    /// Takes it after a while.
-    Slow(Duration),
+    /// Takes it once [`FakeCollector::open`] was called.
+    AcceptOnceOpen,
     /// Says no with this gRPC code.
     Refuse(u16),
     /// Never answers.
@@ -56,6 +56,7 @@ type Log = Arc<Mutex<Vec<Received>>>;
 pub(super) struct FakeCollector {
     pub(super) endpoint: String,
     log: Log,
+    gate: watch::Sender<bool>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -65,19 +66,31 @@ impl FakeCollector {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         listener.set_nonblocking(true).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let log = Log::default();
-        let kept = Arc::clone(&log);
+        let (log, gate) = (Log::default(), watch::Sender::new(false));
+        let collector = Arc::new(Answering { behaviour, log: Arc::clone(&log), gate: gate.clone() });
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).unwrap();
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(listener, behaviour, kept) => {}
+                    () = accept(listener, collector) => {}
                 }
             });
         });
-        Self { endpoint, log, _stop: stop }
+        Self { endpoint, log, gate, _stop: stop }
+    }
+
+    /// From now on [`Behaviour::AcceptOnceOpen`] takes all that comes and has come.
+    pub(super) fn open(&self) {
+        self.gate.send_replace(true);
+    }
+
+    /// Returns when something has been received.
+    pub(super) fn wait_for_one(&self) {
+        while self.log.lock().unwrap().is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Everything that was taken or refused, in order.
@@ -93,25 +106,27 @@ impl FakeCollector {
     }
 }
 
-async fn accept(listener: TcpListener, behaviour: Behaviour, log: Log) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, behaviour, Arc::clone(&log)));
-    }
-}
-
-async fn serve(stream: TcpStream, behaviour: Behaviour, log: Log) {
-    let mut connection = h2::server::handshake(stream).await.unwrap();
-    while let Some(Ok((request, respond))) = connection.accept().await {
-        tokio::spawn(answer(request, respond, behaviour, Arc::clone(&log)));
-    }
-}
-
-async fn answer(
-    request: Request<h2::RecvStream>,
-    respond: SendResponse<Bytes>,
+/// What all connections of a collector share.
+struct Answering {
     behaviour: Behaviour,
     log: Log,
-) {
+    gate: watch::Sender<bool>,
+}
+
+async fn accept(listener: TcpListener, collector: Arc<Answering>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, Arc::clone(&collector)));
+    }
+}
+
+async fn serve(stream: TcpStream, collector: Arc<Answering>) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        tokio::spawn(answer(request, respond, Arc::clone(&collector)));
+    }
+}
+
+async fn answer(request: Request<h2::RecvStream>, respond: SendResponse<Bytes>, collector: Arc<Answering>) {
     let (parts, mut body) = request.into_parts();
     let mut bytes = BytesMut::new();
     while let Some(Ok(chunk)) = body.data().await {
@@ -128,14 +143,12 @@ async fn answer(
     };
     let received = Received { path: parts.uri.path().into(), headers: parts.headers, compressed, request };
     let spans = received.spans().count();
-    if !matches!(behaviour, Behaviour::Slow(_)) {
-        log.lock().unwrap().push(received.clone());
-    }
-    match behaviour {
+    collector.log.lock().unwrap().push(received);
+    match collector.behaviour {
         Behaviour::Accept => reply(respond, 0, None),
-        Behaviour::Slow(pause) => {
-            tokio::time::sleep(pause).await;
-            log.lock().unwrap().push(received);
+        Behaviour::AcceptOnceOpen => {
+            // Its sender lives as long as this does.
+            let _ = collector.gate.subscribe().wait_for(|open| *open).await;
             reply(respond, 0, None);
         }
         Behaviour::Refuse(code) => reply(respond, code, None),
@@ -187,7 +200,7 @@ pub(super) fn http(status: u16, rejected: Option<i64>) -> FakeCollector {
             });
         }
     });
-    FakeCollector { endpoint, log, _stop: oneshot::channel().0 }
+    FakeCollector { endpoint, log, gate: watch::Sender::new(true), _stop: oneshot::channel().0 }
 }
 
 fn read_http(stream: &mut BufReader<std::net::TcpStream>) -> Option<Received> {

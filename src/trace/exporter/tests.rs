@@ -9,13 +9,14 @@ use prost::Message;
 use super::fake::{Behaviour, FakeCollector, http};
 use super::*;
 use crate::trace::TraceRef;
+use crate::trace::closed_port::ClosedPort;
 use crate::trace::endpoint::{EndpointForm, Protocol};
 use crate::trace::env::OtelEnv;
 use crate::trace::setup::SetupSpan;
 use crate::trace::span::{ClientSpan, SpanOutcome};
 
 /// Generous: what is bounded by it ends by itself long before.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 fn operation() -> OperationAttributes {
     OperationAttributes {
@@ -47,6 +48,13 @@ fn settings(endpoint: &str) -> ExportSettings {
     let mut settings =
         ExportSettings::new(endpoint, "milvus-client", &resource, &OtelEnv::default()).unwrap();
     settings.limits.delay = Duration::from_millis(10);
+    patient(settings)
+}
+
+/// Time for a collector that is slow because the machine is.
+fn patient(mut settings: ExportSettings) -> ExportSettings {
+    settings.transport.timeout = LONG;
+    settings.limits.export_timeout = LONG;
     settings
 }
 
@@ -68,18 +76,17 @@ fn export(settings: &ExportSettings, spans: u128, limit: Duration) -> ExportRepo
     exporter.finish(limit)
 }
 
-/// An address where nobody listens: it was free a moment ago.
-fn nobody() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+fn at(closed: &ClosedPort) -> String {
+    format!("http://{}", closed.address())
 }
 
 const THREADS: u128 = 4;
 const EACH: u128 = 2_000;
 
-/// Overruns a small queue from four threads, with the collector at `endpoint`; checks every sum and returns the report.
+/// Overruns a small queue from four threads, with the collector at `endpoint`; checks every sum and returns the report. The end is
+/// asked for when `then` has returned.
 #[track_caller]
-fn overrun(endpoint: &str, limit: Duration) -> ExportReport {
+fn overrun(endpoint: &str, limit: Duration, then: impl FnOnce()) -> ExportReport {
     let mut settings = settings(endpoint);
     settings.limits.queue = 500;
     settings.limits.batch = 100;
@@ -96,6 +103,7 @@ fn overrun(endpoint: &str, limit: Duration) -> ExportReport {
             });
         }
     });
+    then();
     let report = exporter.finish(limit);
     let counts = report.counts;
     assert_eq!(u128::from(counts.recorded), THREADS * EACH);
@@ -114,8 +122,9 @@ fn check_fates(report: &ExportReport, collector: &FakeCollector) {
 
 #[test]
 fn every_span_is_accounted_for_with_a_slow_collector() {
-    let collector = FakeCollector::grpc(Behaviour::Slow(Duration::from_millis(30)));
-    let report = overrun(&collector.endpoint, LONG);
+    // Slower than anybody can offer: it answers nothing until all has been offered.
+    let collector = FakeCollector::grpc(Behaviour::AcceptOnceOpen);
+    let report = overrun(&collector.endpoint, LONG, || collector.open());
     assert!(report.counts.exported > 0 && report.counts.dropped > 0, "{:?}", report.counts);
     assert_eq!(report.counts.exported, collector.trace_ids().len() as u64);
     check_fates(&report, &collector);
@@ -123,7 +132,8 @@ fn every_span_is_accounted_for_with_a_slow_collector() {
 
 #[test]
 fn every_span_is_accounted_for_without_a_collector() {
-    let report = overrun(&nobody(), Duration::from_millis(300));
+    let closed = ClosedPort::new();
+    let report = overrun(&at(&closed), Duration::from_millis(300), || {});
     assert_eq!(report.counts.exported, 0);
     assert_eq!(report.fate(1), Fate::NotExported);
     assert!(report.last_error.is_some());
@@ -132,7 +142,7 @@ fn every_span_is_accounted_for_without_a_collector() {
 #[test]
 fn every_span_is_accounted_for_when_the_collector_refuses() {
     let collector = FakeCollector::grpc(Behaviour::Refuse(16));
-    let report = overrun(&collector.endpoint, LONG);
+    let report = overrun(&collector.endpoint, LONG, || {});
     assert_eq!(report.counts.exported, 0);
     assert!(report.counts.failed > 0);
     assert!(report.last_error.unwrap().contains("Unauthenticated"));
@@ -141,7 +151,8 @@ fn every_span_is_accounted_for_when_the_collector_refuses() {
 #[test]
 fn every_span_is_accounted_for_when_the_collector_hangs() {
     let collector = FakeCollector::grpc(Behaviour::Hang);
-    let report = overrun(&collector.endpoint, Duration::from_millis(300));
+    // The end comes when the first batch is on its way.
+    let report = overrun(&collector.endpoint, Duration::from_millis(300), || collector.wait_for_one());
     assert_eq!(report.counts.exported, 0);
     assert!(report.counts.failed >= 100, "the batch on its way has failed: {:?}", report.counts);
     assert!(report.last_error.unwrap().contains("time at the end of the run was up"));
@@ -289,7 +300,8 @@ fn headers_arrive_once_and_are_never_shown() {
     for (collector, protocol) in
         [(FakeCollector::grpc(Behaviour::Accept), Protocol::Grpc), (http(200, None), Protocol::HttpProtobuf)]
     {
-        let mut settings = ExportSettings::new(&collector.endpoint, "x", &[], &OtelEnv::read(&env)).unwrap();
+        let mut settings =
+            patient(ExportSettings::new(&collector.endpoint, "x", &[], &OtelEnv::read(&env)).unwrap());
         settings.transport.protocol = protocol;
         assert!(!format!("{settings:?}").contains("s3cret"));
         let report = export(&settings, 1, LONG);
@@ -338,7 +350,8 @@ fn an_http_failure_names_its_cause() {
     let report = export(&over_http(&http(401, None).endpoint), 3, LONG);
     assert_eq!(report.counts.failed, 3);
     assert!(report.last_error.unwrap().contains("401"));
-    let report = export(&over_http(&nobody()), 3, LONG);
+    let closed = ClosedPort::new();
+    let report = export(&over_http(&at(&closed)), 3, LONG);
     let words = report.last_error.unwrap();
     assert!(words.to_lowercase().contains("refused"), "{words}");
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::trace::closed_port::ClosedPort;
 
 const ID: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
 
@@ -125,8 +126,8 @@ fn every_kind_of_answer_has_its_own_error() {
     assert!(matches!(fetch(b"SSH-2.0-OpenSSH\r\n\r\n".to_vec()), JaegerError::BadReply { .. }));
     assert!(matches!(fetch(http("503 Busy", "")), JaegerError::Status { status: 503, .. }));
     assert!(matches!(fetch(http("403 No", "")), JaegerError::Status { status: 403, .. }));
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = JaegerClient::new(&format!("http://{closed}")).fetch(ID).unwrap_err();
+    let closed = ClosedPort::new();
+    let error = JaegerClient::new(&format!("http://{}", closed.address())).fetch(ID).unwrap_err();
     assert!(matches!(error, JaegerError::Unreachable { .. }));
 }
 
