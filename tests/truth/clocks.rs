@@ -33,8 +33,10 @@ fn traced(trace: &str) -> Traced {
          workers = 2\nconnections = 2\n[trace]\notlp_endpoint = \"{}\"\nslowest = 1000\n{trace}",
         collector.uri
     );
-    let ended = run_binary(&server.uri(), &workload);
-    assert!([0, 4].contains(&ended.code), "{}", ended.stderr);
+    let run = BinaryRun::start(&server.uri(), &workload, |command, _| {
+        command.env("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
+    });
+    let report = run.end().done();
     let requests = collector.messages();
     let (spans, others): (Vec<_>, Vec<_>) = requests
         .iter()
@@ -44,7 +46,7 @@ fn traced(trace: &str) -> Traced {
         .partition(|span: &Span| attribute(span, "milvus_load.lag_us").is_some());
     let log = server.stop();
     assert_eq!(log.count(Rpc::Search), 400);
-    Traced { report: ended.report(), spans, others: others.len() as u64, log }
+    Traced { report, spans, others: others.len() as u64, log }
 }
 
 fn attribute<'a>(span: &'a Span, key: &str) -> Option<&'a Value> {

@@ -1,7 +1,14 @@
 //! The numbers against the truth: the engine and the binary against servers whose behaviour is known to the request.
 //!
 //! No assertion here asks the machine to be quick. Where a time is judged, it is against what the server wrote down, or
-//! the bound is so wide that only the error it was made to catch can reach it.
+//! against the other times of the same run. What must have happened is waited for, in the server's log, and not slept for.
+
+#[path = "../common/closed_port.rs"]
+mod closed_port;
+#[path = "../common/tool.rs"]
+mod tool;
+#[path = "../common/verdict.rs"]
+mod verdict;
 
 mod accounting;
 mod bookkeeping;

@@ -1,6 +1,8 @@
 //! The stall that other tools do not see: a server that answers in 2 ms but stops for 1 s in every 5 s.
 
-use milvus_load::truth::{Delay, Script, Stalls, truth};
+use std::collections::BTreeSet;
+
+use milvus_load::truth::{Delay, Entry, Log, Rpc, Script, Stalls, truth};
 use milvus_load::units::Nanos;
 use milvus_load::workload::LoadModel;
 
@@ -15,7 +17,8 @@ fn stalling(period: u64, offset: u64) -> Script {
 }
 
 /// Two bounds. Below: no request can be quicker than the law, without any slack, so no percentile can. Above: what the
-/// server and the generator themselves own up to, and 50 ms for the machine; the error to be caught is 500 ms and more.
+/// server and the generator themselves own up to, once on the way there and once on the way back, and 50 ms for what both do; the
+/// error to be caught is 500 ms and more.
 #[test]
 fn a_stall_shows_in_the_percentiles_as_the_law_has_it() {
     let script = stalling(5_000, 2_500);
@@ -49,7 +52,10 @@ fn a_stall_shows_in_the_percentiles_as_the_law_has_it() {
         };
         truths += &format!(" {truth} |");
         measured += &format!(" {told} |");
-        assert!(told >= truth && told <= truth + own + ms(50), "{name}: {told} for {truth}");
+        assert!(
+            told >= truth && told <= truth + own + own + ms(50),
+            "{name}: {told} for {truth}, and {own} at most"
+        );
     }
     println!("{truths}\n{measured}");
     let lag = &record.lag;
@@ -62,22 +68,32 @@ fn at_half(timings: &milvus_load::measure::Timings<u64>) -> Nanos {
     timings.at_ranks(&[timings.count().div_ceil(2)])[0]
 }
 
-/// The contrast: a closed loop sends nothing during a stall, so 2 requests in 1,000 are slow though the server stood
-/// still for a third of the time. Its numbers are right and mean something else; the report says which it is.
+/// The contrast: a closed loop sends nothing during a stall, so of all its requests two are slow, though the server stands
+/// still for a fifth of the time. Its numbers are right and mean something else; the report says which it is.
 #[test]
 fn a_closed_loop_hides_the_stall_and_its_lag_is_none() {
-    let server = start(stalling(3_000, 1_000));
-    let mut plan = plan(&server.uri(), LoadModel::Closed { concurrency: 2 });
-    plan.recorder.window = ms(2_500);
+    let server = start(stalling(5_000, 1_500));
+    let plan = plan(&server.uri(), LoadModel::Closed { concurrency: 2 });
     assert!(plan.is_closed());
-    let run = execute(plan);
+    let by_law = |entry: &&Entry| entry.due - entry.arrival >= ms(500);
+    let has_stalled =
+        |log: &Log| log.count(Rpc::Search) >= 500 && log.entries.iter().any(|entry| by_law(&entry));
+    let run = execute_until(plan, &server, has_stalled);
+    let log = server.stop();
     let all = requests(&run);
-    let slow = all.iter().filter(|request| request.response() >= ms(500)).count();
-    assert_eq!(slow, 2, "one per slot, of {}", all.len());
-    let on_the_way = all.iter().filter(|request| request.service().unwrap() >= ms(500)).count();
-    assert_eq!(on_the_way, 2, "and all of it is service");
+    // Each stall ends at one moment, at which what it held is taken up.
+    let held: Vec<_> = log.entries.iter().filter(by_law).collect();
+    let stalls: BTreeSet<_> =
+        held.iter().map(|entry| (entry.due.get() - ms(1_500).get()) / ms(5_000).get()).collect();
+    assert!(held.len() <= 2 * stalls.len(), "one per slot: {held:?}");
+    // And all of it is service.
+    let received = by_trace(&log);
+    for request in &all {
+        let entry = received[&request.trace.trace_id];
+        assert!(request.service().unwrap() >= entry.due - entry.arrival, "{request:?}");
+    }
     let mut times: Vec<_> = all.iter().map(|request| request.response()).collect();
     let p90 = at_quantile(&mut times, 0.9);
     println!("closed loop: {} requests, p90 {p90}, max {}", all.len(), times[times.len() - 1]);
-    assert!(p90 < ms(500), "{p90}: of all moments a third were slow, of the requests next to none");
+    assert!(p90 < ms(500), "{p90}: of all moments a fifth were slow, of the requests next to none");
 }

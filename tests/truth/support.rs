@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use milvus_load::data::Mixture;
-use milvus_load::engine::{BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, Tracing};
+use milvus_load::engine::{
+    BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, StopReason, Tracing,
+};
 use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
 use milvus_load::milvus::scan::ReplyKind;
 use milvus_load::milvus::transport::Route;
@@ -18,9 +20,19 @@ use milvus_load::trace::sampling::{Header, SamplingRule, Switches};
 use milvus_load::truth::{Delay, Entry, Existing, Log, Script, TruthServer};
 use milvus_load::units::{Fraction, Nanos, Rate};
 use milvus_load::workload::{Arrival, Consistency, LoadModel, Metric, Search, Stream, Target};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::tool::tool;
+use crate::verdict::is_exit;
 
 /// More requests than any of these tests makes: so many are kept by name.
 const ALL: usize = 20_000;
+
+/// What has not happened by then never will. Nothing takes so long that is not broken, on however slow a machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How long an answer may take, and what is in flight at the end, where no test is about that.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
@@ -94,7 +106,7 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
 
 /// One search operation, one stream, one worker, one connection, no warm-up; a window of one second, time for all.
 pub fn plan(uri: &str, model: LoadModel) -> Plan {
-    let dialer = Dialer::new(&uri.parse().unwrap(), &target(Duration::from_secs(10))).unwrap();
+    let dialer = Dialer::new(&uri.parse().unwrap(), &target(PATIENCE)).unwrap();
     let operation = PlannedOperation {
         name: "search".to_owned(),
         route: Route::new(&dialer, "Search", ReplyKind::Search, &CallHeaders::default()).unwrap(),
@@ -116,12 +128,12 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
             window_start: Nanos::ZERO,
             window: Nanos::from_secs(1),
             stages: vec![],
-            longest: Nanos::from_secs(20),
+            longest: Nanos::from_secs(120),
             slowest: ALL,
             seed: 7,
         },
-        drain: Nanos::from_secs(10),
-        timeout: Duration::from_secs(10),
+        drain: PATIENCE.into(),
+        timeout: PATIENCE,
         tracing: Tracing {
             entropy: RunEntropy::from_os().unwrap(),
             rule: SamplingRule::new(Fraction::ONE),
@@ -141,6 +153,27 @@ pub fn set_going(mut plan: Plan, stop: &Stop) -> Execution {
 /// Carries a plan out.
 pub fn execute(plan: Plan) -> Finished {
     set_going(plan, &Stop::default()).finish().unwrap()
+}
+
+/// Returns when it has happened.
+#[track_caller]
+pub fn wait_for(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !has_happened() {
+        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Carries a plan out until the server's log shows enough; how long that takes is the machine's business.
+#[track_caller]
+pub fn execute_until(mut plan: Plan, server: &TruthServer, is_enough: impl Fn(&Log) -> bool) -> Finished {
+    plan.recorder.window = Nanos::from_secs(600);
+    let stop = Stop::default();
+    let execution = set_going(plan, &stop);
+    wait_for("enough requests", || is_enough(&server.log()));
+    stop.raise(StopReason::Interrupted);
+    execution.finish().unwrap()
 }
 
 /// Returns at that time of the run.
@@ -193,6 +226,23 @@ pub fn by_trace(log: &Log) -> HashMap<u128, Entry> {
     all
 }
 
+/// The most requests of one connection that the server had at once.
+pub fn most_at_once(entries: &[Entry]) -> usize {
+    let connections = entries.iter().map(|entry| entry.connection).max().map_or(0, |last| last + 1);
+    let most = |connection| {
+        let mine = || entries.iter().filter(move |entry| entry.connection == connection);
+        mine()
+            .map(|one| {
+                let at = |other: &&Entry| {
+                    other.arrival <= one.arrival && one.arrival < other.answered.unwrap_or(Nanos::MAX)
+                };
+                mine().filter(at).count()
+            })
+            .max()
+    };
+    (0..connections).filter_map(most).max().unwrap_or(0)
+}
+
 /// A moment of the run on the server's clock.
 pub fn on_server(run: &Finished, server: &TruthServer, moment: Nanos) -> Nanos {
     Nanos::from(run.clock.instant(moment).saturating_duration_since(server.anchor()))
@@ -205,21 +255,16 @@ pub fn at_quantile(values: &mut [Nanos], share: f64) -> Nanos {
     values[rank.clamp(1, values.len()) - 1]
 }
 
-/// The binary as a user without any setting in the environment has it.
-pub fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-load"));
-    let foreign = |name: &str| name.starts_with("OTEL_") || name.starts_with("MILVUS_");
-    for (name, _) in std::env::vars().filter(|(name, _)| foreign(name)) {
-        command.env_remove(name);
-    }
-    command
+/// The codes of the verdict's findings.
+pub fn codes(report: &RunReport) -> Vec<&str> {
+    report.verdict.findings.iter().map(|finding| finding.code.as_str()).collect()
 }
 
 /// A run of the binary against a server.
 pub struct BinaryRun {
     /// Lives as long as the run.
     _directory: tempfile::TempDir,
-    pub child: Child,
+    child: Child,
 }
 
 /// How a run of the binary ended.
@@ -235,6 +280,14 @@ impl Ended {
     pub fn report(&self) -> RunReport {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
     }
+
+    /// The report of a run that did what it was to do, on however busy a machine.
+    #[track_caller]
+    pub fn done(&self) -> RunReport {
+        let report = serde_json::from_str(&self.stdout).ok();
+        assert!(is_exit(0, Some(self.code), report.as_ref()), "{}: {}", self.code, self.stderr);
+        self.report()
+    }
 }
 
 impl BinaryRun {
@@ -244,11 +297,16 @@ impl BinaryRun {
         let file = directory.path().join("w.toml");
         let common = "[collection]\nname = \"c\"\nprepare = \"never\"\n[data]\nqueries = 100\n";
         std::fs::write(&file, format!("{common}{workload}\n[[operations]]\nkind = \"search\"\n")).unwrap();
-        let mut command = binary();
+        let mut command = tool();
         command.arg("run").arg(&file).args(["--json", "--uri", uri, "--out"]).arg(directory.path());
+        command.args(["--set", "target.timeout=60s", "--set", "load.drain=60s"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
         set_up(&mut command, directory.path());
         Self { child: command.spawn().unwrap(), _directory: directory }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for its end.
