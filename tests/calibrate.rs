@@ -1,20 +1,18 @@
 //! `calibrate` and `run --calibrate` through the binary: what they tell, never how quick the machine is.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use milvus_load::report::model::{Calibration, Proof, RowOutcome};
 use milvus_load::report::{RunReport, calibration_schema};
 use milvus_load::truth::{Delay, Existing, Script, TruthServer};
 use milvus_load::units::Nanos;
 
+#[path = "common/tool.rs"]
+mod tool;
+
 fn binary(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-load"));
-    let foreign = |name: &str| name.starts_with("OTEL_") || name.starts_with("MILVUS_");
-    for (name, _) in std::env::vars().filter(|(name, _)| foreign(name)) {
-        command.env_remove(name);
-    }
-    command.args(arguments).output().expect("runs")
+    tool::tool().args(arguments).output().expect("runs")
 }
 
 #[track_caller]
@@ -89,7 +87,9 @@ fn a_quick_calibration_tells_truth_and_measured_and_what_the_machine_can_do() {
         let judged = !["p99.9", "max"].contains(&row.percentile.as_str());
         assert_eq!(row.outcome != RowOutcome::NotJudged, judged, "{name}");
         assert!((row.bound_us - (row.truth_us * 0.01).max(100.0)).abs() < 0.001, "{name}: {row:?}");
-        assert_eq!(judged, row.floor_us.is_some() && row.percentile != "max", "{name}: {row:?}");
+        // Of the round trips of the window, a machine that stood still at its end may have brought too few for a p99.
+        let has_floor = row.floor_us.is_some() && row.percentile != "max";
+        assert!(has_floor == judged || row.percentile == "p99", "{name}: {row:?}");
     }
     let figures = calibration.figures.expect("were looked at");
     assert!(figures.service_min_us <= figures.service_p50_us && figures.service_min_us > Some(0.0));

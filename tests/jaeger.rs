@@ -17,13 +17,14 @@ use milvus_load::report::store;
 use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerTrace, TraceSummary};
 use tempfile::TempDir;
 
-const TOOL: &str = env!("CARGO_BIN_EXE_milvus-load");
+#[path = "common/tool.rs"]
+mod tool;
 
 /// Names the binary of Jaeger.
 const JAEGER: &str = "MILVUS_LOAD_JAEGER";
 
 /// What is waited for comes within this time, or not at all.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -51,11 +52,23 @@ struct Jaeger {
 }
 
 impl Jaeger {
-    /// Starts one on free ports and waits until it answers.
+    /// Starts one on free ports and waits until it answers; on others where somebody has taken one of them meanwhile.
     fn start(dir: &Path) -> Self {
+        const TRIES: usize = 5;
+        for _ in 0..TRIES {
+            match Self::try_start(dir) {
+                Ok(jaeger) => return jaeger,
+                Err(log) => assert!(log.contains("address already in use"), "Jaeger ended:\n{log}"),
+            }
+        }
+        panic!("Jaeger's ports were taken {TRIES} times")
+    }
+
+    /// Its log, where it ended before it answered.
+    fn try_start(dir: &Path) -> Result<Self, String> {
         let binary = std::env::var_os(JAEGER)
             .unwrap_or_else(|| panic!("{JAEGER} must name Jaeger's all-in-one binary; .ci/run installs one"));
-        // All held at once, so that no two are the same. Others may take one before Jaeger does: then it ends at once.
+        // All held at once, so that no two are the same.
         let held = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let addresses = held.map(|listener| listener.local_addr().unwrap());
         let log = File::create(dir.join("jaeger.log")).unwrap();
@@ -71,10 +84,11 @@ impl Jaeger {
         let [query, otlp, ..] = addresses.map(|address| format!("http://{address}"));
         let mut jaeger = Self { process, ui: query, otlp };
         let client = jaeger.client();
+        let mut ended = None;
         wait_for(|| {
-            if let Some(status) = jaeger.process.try_wait().unwrap() {
-                let log = std::fs::read_to_string(dir.join("jaeger.log")).unwrap_or_default();
-                panic!("Jaeger ended with {status}:\n{log}");
+            if jaeger.process.try_wait().unwrap().is_some() {
+                ended = Some(std::fs::read_to_string(dir.join("jaeger.log")).unwrap_or_default());
+                return Ok(());
             }
             TcpStream::connect(addresses[1]).map_err(|error| format!("its OTLP port: {error}"))?;
             match client.fetch(1) {
@@ -82,7 +96,7 @@ impl Jaeger {
                 other => Err(format!("its query API: {other:?}")),
             }
         });
-        jaeger
+        ended.map_or(Ok(jaeger), Err)
     }
 
     fn client(&self) -> JaegerClient {
@@ -123,11 +137,7 @@ impl Tool {
     }
 
     fn command(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(TOOL);
-        let meant = |name: &str| name.starts_with("OTEL_") || name.starts_with("MILVUS_");
-        for (name, _) in std::env::vars().filter(|(name, _)| meant(name)) {
-            command.env_remove(name);
-        }
+        let mut command = tool::tool();
         command.args(args).arg("--out").arg(self.reports.path());
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env("MILVUS_LOAD_CACHE", self.cache.path());
         command.stdin(Stdio::null()).output().unwrap()

@@ -304,6 +304,8 @@ fn the_real_environment_reaches_the_wire_as_resolved() {
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-general=1")
         .env("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-own=a%20b")
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "120000")
+        .env("OTEL_BSP_EXPORT_TIMEOUT", "120000")
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
         .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none")
         .env("OTEL_SERVICE_NAME", "from-env")
@@ -360,5 +362,5 @@ fn child_that_exports_one_span() {
         peer: None,
         rows: 0,
     });
-    assert_eq!(exporter.finish(Duration::from_secs(30)).counts.exported, 1);
+    assert_eq!(exporter.finish(Duration::from_secs(120)).counts.exported, 1);
 }

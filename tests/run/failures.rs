@@ -2,12 +2,14 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Sandbox, alive, closed_port, findings, server, signal, wait_until};
+use crate::closed_port::ClosedPort;
+use crate::support::{Sandbox, alive, errors, findings, server, signal, wait_until};
 
 #[test]
 fn nobody_at_the_port_is_said_at_once_and_leaves_nothing() {
     let sandbox = Sandbox::new();
-    let uri = format!("127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let uri = closed.address().to_string();
     let run = sandbox.end(&mut sandbox.tool(&["run", "small.toml", "--uri", &uri]));
     run.ended_with(1);
     run.said(&[&uri, "is Milvus running there"]);
@@ -20,20 +22,20 @@ fn nobody_at_the_port_is_said_at_once_and_leaves_nothing() {
 #[test]
 fn a_milvus_killed_in_the_middle_does_not_end_the_run_and_every_request_is_accounted_for() {
     let sandbox = Sandbox::new();
-    let set = ["--duration", "6s", "--set", "load.drain=3s"];
+    let set = ["--duration", "18s", "--set", "load.drain=3s"];
     let mut run = sandbox.start(sandbox.tool(&["run", "small.toml"]).args(set));
     run.until_said("collection run_small");
-    // In the window whatever the machine is like: 6 s of it follow the half second of warm-up.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // In the midst of the window: half a second of warm-up and 18 s of it follow. Either half may be seconds shorter.
+    std::thread::sleep(std::time::Duration::from_secs(9));
     let server = sandbox.own_server();
     signal(server, Signal::KILL);
     let run = run.wait(&sandbox);
 
     let report = run.report(4);
-    assert_eq!((&report["run"]["state"], &report["run"]["measured_s"]), (&"complete".into(), &6.0.into()));
+    assert_eq!((&report["run"]["state"], &report["run"]["measured_s"]), (&"complete".into(), &18.0.into()));
     let search = &report["operations"]["search"];
-    // 50/s for 6 s: the schedule is carried out, whatever becomes of the server.
-    assert_eq!(search["offered"], 300);
+    // 50/s for 18 s: the schedule is carried out, whatever becomes of the server.
+    assert_eq!(search["offered"], 900);
     for ending in ["succeeded", "failed"] {
         assert!(search[ending].as_u64() > Some(20), "{ending}: {search}");
     }
@@ -43,7 +45,7 @@ fn a_milvus_killed_in_the_middle_does_not_end_the_run_and_every_request_is_accou
     assert_eq!(search["response"]["p99_us"], serde_json::Value::Null);
     assert_eq!(search["response"]["unknown"]["p99_us"], "unanswered");
     assert_eq!(report["verdict"]["trusted"], false);
-    assert_eq!(findings(report)[0], "server_gone");
+    assert!(errors(report).contains(&"server_gone"), "{:?}", errors(report));
     assert!(findings(report).contains(&"failures"));
     assert!(run.stdout.contains("the server cannot be reached at the end of the run"), "{}", run.stdout);
     assert!(!alive(server));

@@ -2,39 +2,23 @@
 //!
 //! | planted | caught by |
 //! |---|---|
-//! | the generator is stopped for 2 s | `generator_stopped` |
+//! | the generator is stopped for 2 s | `generator_stopped`, see the truth tests |
 //! | twice as many busy threads as cores | `busy_machine` or `short_of_cpu` |
 //! | rows that no index covers are searched | `not_indexed` |
 //! | a rate that the generator cannot hold | `generator_saturated`, see the truth tests |
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use rustix::process::Signal;
 
 use crate::collections::create_foreign;
-use crate::support::{Sandbox, findings, server};
+use crate::support::{Sandbox, errors, findings, server};
 
-#[test]
-fn a_generator_that_was_stopped_for_two_seconds_is_not_trusted() {
-    let sandbox = Sandbox::new();
-    let args = ["run", "small.toml", "--uri", &server().uri, "--duration", "8s"];
-    let mut run = sandbox.start(&mut sandbox.tool(&args));
-    run.until_said("collection run_small");
-    // In the window, half a second of warm-up before it.
-    std::thread::sleep(Duration::from_secs(3));
-    run.signal(Signal::STOP);
-    std::thread::sleep(Duration::from_secs(2));
-    run.signal(Signal::CONT);
-    let run = run.wait(&sandbox);
+/// Ends the busy threads, also where the test has failed.
+struct Over<'a>(&'a AtomicBool);
 
-    let report = run.report(4);
-    assert_eq!(findings(report)[0], "generator_stopped");
-    // What was due meanwhile was sent afterwards, and is counted from when it was due.
-    let search = &report["operations"]["search"];
-    assert_eq!((&search["offered"], &search["succeeded"]), (&400.into(), &400.into()));
-    assert!(search["lag"]["max_us"].as_f64() > Some(1.9e6), "{}", search["lag"]);
-    assert!(run.stdout.contains("the generator did not run for") && run.stdout.contains("SIGSTOP"));
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -49,12 +33,11 @@ fn cores_that_others_keep_busy_are_told() {
             }
         };
         (0..2 * cores).for_each(|_| drop(scope.spawn(burn)));
+        let _over = Over(&over);
         // Its metrics tell what the server uses itself.
         let metrics = format!("target.metrics=[\"{}\"]", server().metrics_url);
         let args = ["run", "small.toml", "--uri", &server().uri, "--duration", "8s", "--set", &metrics];
-        let run = sandbox.start(&mut sandbox.tool(&args)).wait(&sandbox);
-        over.store(true, Ordering::Relaxed);
-        run
+        sandbox.start(&mut sandbox.tool(&args)).wait(&sandbox)
     });
     // Whether the numbers still hold depends on how the kernel shares the cores out; that others had them is said.
     let report = run.report.as_ref().expect("a report");
@@ -73,6 +56,6 @@ fn a_search_over_rows_without_an_index_is_not_trusted() {
     sandbox.write("read.toml", &operation("search"));
     sandbox.run(&["write.toml", "--set", "collection.allow_writes=true"]).ended_with(0);
     let run = sandbox.run(&["read.toml"]);
-    assert_eq!(findings(run.report(4))[0], "not_indexed");
+    assert!(errors(run.report(4)).contains(&"not_indexed"), "{:?}", errors(run.report(4)));
     assert!(run.stdout.contains("flush the collection"), "{}", run.stdout);
 }

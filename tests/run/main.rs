@@ -5,6 +5,13 @@
 //! checked by [`books`]: its shape, its sums, its histograms.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+#[path = "../common/closed_port.rs"]
+mod closed_port;
+#[path = "../common/tool.rs"]
+mod tool;
+#[path = "../common/verdict.rs"]
+mod verdict;
+
 mod books;
 mod collections;
 mod exits;

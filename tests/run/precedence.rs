@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use milvus_load::truth::{Script, TruthServer};
 
-use crate::support::{SMALL, Sandbox, closed_port, server};
+use crate::closed_port::ClosedPort;
+use crate::support::{SMALL, Sandbox, server};
 
 const SECRET: &str = "geheim-7f3a";
 
@@ -82,7 +83,8 @@ fn a_dry_run_touches_no_server_and_writes_nothing() {
 #[test]
 fn the_run_itself_names_target_endpoint_and_fraction_with_their_origin() {
     let sandbox = Sandbox::new();
-    let endpoint = format!("http://127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let endpoint = format!("http://{}", closed.address());
     let mut tool = sandbox.tool(&["run", "small.toml", "--duration", "1s", "--sample-fraction", "0.5"]);
     let run =
         sandbox.end(tool.env("MILVUS_URI", &server().uri).env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
@@ -106,7 +108,8 @@ fn the_token_reaches_milvus_and_nothing_else() {
     // base64 of `root:geheim-7f3a`, made by hand with coreutils' base64.
     assert_eq!(sent.reveal(), "cm9vdDpnZWhlaW0tN2YzYQ==");
 
-    let nobody = format!("127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let nobody = closed.address().to_string();
     let refused =
         sandbox.end(sandbox.tool(&["run", "small.toml", "--uri", &nobody]).env("MILVUS_TOKEN", &token));
     refused.ended_with(1);

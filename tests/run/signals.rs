@@ -2,18 +2,27 @@
 
 use std::net::TcpListener;
 
+use milvus_load::truth::{Delay, Effect, Rpc, Script, TruthServer, When};
+use milvus_load::units::Nanos;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Ended, Running, Sandbox, alive, findings, server, signal, trusted, wait_until};
+use crate::support::{Ended, Running, Sandbox, alive, findings, trusted, wait_until};
 
-/// A run of a minute on the shared server, under way.
-fn under_way(sandbox: &Sandbox, more: &[&str]) -> Running {
-    let args = ["run", "small.toml", "--uri", &server().uri, "--duration", "60s"];
-    let mut run = sandbox.start(sandbox.tool(&args).args(more));
-    run.until_said("collection run_small");
-    // Past the half second of warm-up, and far from the end.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+/// A Milvus that counts what it is asked, and from search 75 on does with them what `effect` says.
+fn milvus(effect: Option<Effect>) -> TruthServer {
+    let script = Script { search: Delay::Constant(Nanos::from_millis(2)), ..Script::default() };
+    let script = effect.into_iter().fold(script, |s, effect| s.fault(Rpc::Search, When::From(75), effect));
+    TruthServer::start(script).unwrap()
+}
+
+/// A run of a minute, under way: it has sent the 25 searches of the warm-up and more than a second's, and has more than that
+/// before it.
+fn under_way(sandbox: &Sandbox, milvus: &TruthServer, more: &[&str]) -> Running {
+    let args =
+        ["run", "small.toml", "--uri", &milvus.uri(), "--duration", "60s", "--set", "collection.rows=0"];
+    let run = sandbox.start(sandbox.tool(&args).args(more));
+    wait_until("searches come", || milvus.log().count(Rpc::Search) >= 80);
     run
 }
 
@@ -25,7 +34,7 @@ fn is_partial(run: &Ended, code: i32) {
         report["run"]["measured_s"].as_f64().unwrap(),
         report["operations"]["search"]["offered"].as_u64().unwrap(),
     );
-    assert!(measured > 0.5 && measured < 60.0, "{measured}");
+    assert!(measured > 1.0 && measured < 60.0, "{measured}");
     // A request every 20 ms for as long as was measured: at either edge one more or less.
     assert!((offered as f64 - measured * 50.0).abs() <= 3.0, "{offered} in {measured} s");
     assert_eq!(report["operations"]["search"]["succeeded"], offered, "what was in flight was waited for");
@@ -39,7 +48,8 @@ fn is_partial(run: &Ended, code: i32) {
 fn a_signal_ends_the_run_in_order_with_a_partial_report() {
     let sandbox = Sandbox::new();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let run = under_way(&sandbox, &[]);
+        let milvus = milvus(None);
+        let run = under_way(&sandbox, &milvus, &[]);
         run.signal(signal);
         is_partial(&run.wait(&sandbox), code);
     }
@@ -48,28 +58,25 @@ fn a_signal_ends_the_run_in_order_with_a_partial_report() {
 #[test]
 fn a_second_signal_does_not_wait_for_the_drain() {
     let sandbox = Sandbox::new();
+    let milvus = milvus(Some(Effect::Withhold));
     // Longer than anything is waited for here: only an end at once can be seen.
-    let mut run = under_way(&sandbox, &["--set", "load.drain=10m", "--set", "target.timeout=10m"]);
-    let milvus = server().pid;
-    signal(milvus, Signal::STOP);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut run = under_way(&sandbox, &milvus, &["--set", "load.drain=10m", "--set", "target.timeout=10m"]);
     run.signal(Signal::INT);
     run.until_said("once more to end at once");
     run.signal(Signal::INT);
     let run = run.wait(&sandbox);
-    signal(milvus, Signal::CONT);
     assert_eq!((run.code, run.report), (Some(130), None::<Value>));
     // Nothing is left that would be taken for a report.
     let latest = sandbox.end(&mut sandbox.tool(&["report", "latest"]));
     latest.ended_with(1);
-    assert!(alive(milvus), "the server of somebody else goes on");
 }
 
 #[test]
 fn a_signal_during_set_up_leaves_neither_report_nor_server() {
     let sandbox = Sandbox::new();
-    let mut run = sandbox.start(&mut sandbox.tool(&["run", "small.toml"]));
-    // Said when the server answers; set-up, which takes seconds, is next.
+    let rows = ["--set", "collection.rows=1000000"];
+    let mut run = sandbox.start(sandbox.tool(&["run", "small.toml"]).args(rows));
+    // Said when the server answers; set-up, which takes half a minute for so many rows, is next.
     run.until_said("Milvus v");
     let server = sandbox.own_server();
     run.signal(Signal::INT);

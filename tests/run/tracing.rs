@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use milvus_load::truth::{Script, TruthServer};
 use serde_json::Value;
 
-use crate::support::{Sandbox, closed_port, findings, server, trusted};
+use crate::closed_port::ClosedPort;
+use crate::support::{Sandbox, findings, server, trusted};
 
 /// All 150 requests were answered.
 #[track_caller]
@@ -47,7 +48,8 @@ fn with_no_collector_and_none_asked_for_there_is_one_note_and_no_link() {
 #[test]
 fn a_collector_that_was_asked_for_and_is_absent_is_a_warning_and_its_spans_are_counted() {
     let sandbox = Sandbox::new();
-    let endpoint = format!("http://127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let endpoint = format!("http://{}", closed.address());
     let mut tool = sandbox.tool(&["run", "small.toml", "--uri", &server().uri]);
     let run = sandbox.end(tool.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
     let report = run.report(0);
