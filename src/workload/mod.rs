@@ -15,6 +15,7 @@ mod filter;
 mod keys;
 mod kind;
 mod layers;
+mod load;
 mod model;
 mod overrides;
 mod problem;
@@ -33,6 +34,7 @@ mod uri;
 use std::path::Path;
 
 pub use filter::FilterError;
+pub use load::{Arrival, Load, LoadModel, Spin, Stream};
 pub use model::*;
 pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Rates;
-use crate::units::{Fraction, Nanos};
+use super::Load;
+use crate::units::Fraction;
 
 /// A whole workload: the file with overrides, environment and defaults laid over and under it.
 #[derive(Clone, Debug)]
@@ -270,91 +270,6 @@ pub struct Data {
     pub spread: f64,
     /// Distinct query vectors.
     pub queries: u32,
-}
-
-/// `[load]`, what all streams share.
-#[derive(Clone, Debug)]
-pub struct Load {
-    /// The streams: first that of `[load]` (if any operation uses it), then operations with a rate or concurrency of their own.
-    pub streams: Vec<Stream>,
-    /// Per open stream: due and not done, at most; 1 or more.
-    pub max_in_flight: u32,
-    /// Connections in total, 1 or more.
-    pub connections: u32,
-    /// Worker threads; `None`: what the machine can spare, at most `connections`.
-    pub workers: Option<u32>,
-    /// Whether workers busy-wait for the last moments before a request is due.
-    pub spin: Spin,
-    /// Discarded lead-in.
-    pub warmup: Duration,
-    /// The measured window; with stages, all of theirs.
-    pub duration: Duration,
-    /// How long to wait for what is in flight at the end.
-    pub drain: Duration,
-}
-
-/// `load.spin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spin {
-    /// Where the machine has cores to spare.
-    Auto,
-    /// Always.
-    On,
-    /// Never.
-    Off,
-}
-
-impl Load {
-    /// When each stage of the window begins, from its start: wherever a stage of any stream does. The first is 0; no other
-    /// means that no rate changes.
-    pub fn stage_starts(&self) -> Vec<Nanos> {
-        let mut starts = vec![Nanos::ZERO];
-        for stream in &self.streams {
-            if let LoadModel::Open { rate, .. } = &stream.model {
-                starts.extend(rate.starts());
-            }
-        }
-        starts.sort_unstable();
-        starts.dedup();
-        starts
-    }
-}
-
-/// One arrival process with the operations that share it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stream {
-    /// `load`, or the operation's name.
-    pub name: String,
-    /// When requests start.
-    pub model: LoadModel,
-    /// Indexes into [`Workload::operations`] with their weights (above 0).
-    pub shares: Vec<(usize, f64)>,
-}
-
-/// When requests start.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LoadModel {
-    /// At their own times, whatever the server does.
-    Open {
-        /// Requests per second, over the run.
-        rate: Rates,
-        /// How gaps are drawn.
-        arrival: Arrival,
-    },
-    /// The next when the last is done, in so many slots.
-    Closed {
-        /// Slots, 1 or more.
-        concurrency: u32,
-    },
-}
-
-/// How the gaps of an open stream are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Equal gaps.
-    Constant,
-    /// Exponential gaps: independent arrivals.
-    Poisson,
 }
 
 /// One `[[operations]]`.
