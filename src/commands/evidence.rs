@@ -35,10 +35,7 @@ pub fn gather(
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, observed, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
-        constant_load: workload.load.streams.iter().all(|stream| match &stream.model {
-            LoadModel::Open { rate, .. } => rate.is_constant(),
-            LoadModel::Closed { .. } => true,
-        }),
+        constant_load: is_constant(workload),
         workers: observed.finished.workers.clone(),
         machine: observed.machine.map(|time| machine(time, target, observed)),
         clock: Some(clock(observed)),
@@ -49,22 +46,41 @@ pub fn gather(
         connections: by_connection(&recorded.connections),
         bodies_late: observed.finished.late_bodies,
         spans: spans(settings, observed),
-        server: ServerEvidence {
-            embedded: target.kind.is_embedded(),
-            reachable_at_end: Some(observed.version.1.is_some()),
-            version_start: Some(observed.version.0.clone()),
-            version_end: observed.version.1.clone(),
-        },
-        collection: Some(CollectionEvidence {
-            rows_expected: (workload.collection.prepare != Prepare::Never)
-                .then_some(workload.collection.rows + observed.extra_rows),
-            start: observed.collection.0,
-            end: observed.collection.1,
-            writes: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. })),
-            reads: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Search(_))),
-        }),
+        server: server(target, observed),
+        collection: Some(collection(workload, observed)),
         calibration: observed.calibration.as_ref().map(calibration),
         interrupted_after: observed.finished.stopped.map(|_| measured),
+    }
+}
+
+/// Whether no stream's rate changes.
+fn is_constant(workload: &Workload) -> bool {
+    workload.load.streams.iter().all(|stream| match &stream.model {
+        LoadModel::Open { rate, .. } => rate.is_constant(),
+        LoadModel::Closed { .. } => true,
+    })
+}
+
+fn server(target: &ChosenTarget, observed: &Observed) -> ServerEvidence {
+    let (before, after) = &observed.version;
+    ServerEvidence {
+        embedded: target.kind.is_embedded(),
+        reachable_at_end: Some(after.is_some()),
+        version_start: Some(before.clone()),
+        version_end: after.clone(),
+    }
+}
+
+fn collection(workload: &Workload, observed: &Observed) -> CollectionEvidence {
+    let (start, end) = observed.collection;
+    let is_any = |is: fn(&OperationKind) -> bool| workload.operations.iter().any(|o| is(&o.kind));
+    CollectionEvidence {
+        rows_expected: (workload.collection.prepare != Prepare::Never)
+            .then_some(workload.collection.rows + observed.extra_rows),
+        start,
+        end,
+        writes: is_any(|kind| matches!(kind, OperationKind::Insert { .. })),
+        reads: is_any(|kind| matches!(kind, OperationKind::Search(_))),
     }
 }
 
