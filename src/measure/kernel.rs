@@ -55,7 +55,7 @@ pub fn cpu_of_this_thread() -> Nanos {
 }
 
 /// The three numbers of /proc/PID/schedstat: ns on a core, ns in a run queue, turns (kernel documentation, sched-stats).
-fn parse_schedstat(text: &str) -> Option<ThreadTime> {
+pub(super) fn parse_schedstat(text: &str) -> Option<ThreadTime> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
     let mut next = || numbers.next()?.ok();
     Some(ThreadTime { ran: Nanos::new(next()?), waited: Nanos::new(next()?), turns: next()? })

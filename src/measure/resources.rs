@@ -8,6 +8,7 @@ use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::kernel::parse_schedstat;
 use crate::units::Nanos;
 
 /// A part of the generator, told by the name of its threads.
@@ -98,19 +99,14 @@ fn threads() -> Option<BTreeMap<Part, Nanos>> {
     for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
         // A thread may end between the listing and the reading.
         let read = |file| fs::read_to_string(task.path().join(file)).ok();
-        let (Some(name), Some(cpu)) = (read("comm"), read("schedstat").as_deref().and_then(schedstat_cpu))
+        let (Some(name), Some(time)) = (read("comm"), read("schedstat").as_deref().and_then(parse_schedstat))
         else {
             continue;
         };
         let sum = parts.entry(Part::of_thread(name.trim())).or_insert(Nanos::ZERO);
-        *sum = *sum + cpu;
+        *sum = *sum + time.ran;
     }
     (!parts.is_empty()).then_some(parts)
-}
-
-/// The first of the three numbers of /proc/PID/schedstat: time on the CPU in ns (kernel documentation, sched-stats).
-fn schedstat_cpu(text: &str) -> Option<Nanos> {
-    text.split_ascii_whitespace().next()?.parse().ok().map(Nanos::new)
 }
 
 /// A line such as `VmHWM:     1234 kB` of /proc/PID/status, in bytes.
@@ -169,9 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_files_are_read_and_damaged_ones_passed_over() {
-        assert_eq!(schedstat_cpu("123456789 42 7\n"), Some(Nanos::new(123_456_789)));
-        assert_eq!(schedstat_cpu("x"), None);
+    fn the_kernels_status_is_read_and_a_damaged_one_passed_over() {
         assert_eq!(status_bytes("Name:\tx\nVmHWM:\t    2048 kB\n", "VmHWM"), Some(2 << 20));
         assert_eq!(status_bytes("VmHWMx: 1 kB\nVmHWM: lots kB", "VmHWM"), None);
     }
