@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use crate::engine::BusyWait;
 use crate::engine::Course;
 use crate::units::Nanos;
-use crate::workload::{Arrival, LoadModel, MilvusUri, OperationKind, Rates, Stream, Workload};
+use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
 
+use super::machine::is_here;
 use super::settings::Settings;
 use super::{planning, tracing};
 
@@ -31,7 +32,7 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         seconds(load.drain)
     )?;
     // The embedded Milvus, where none is named, is here too.
-    let here = workload.target.uri.as_ref().is_none_or(MilvusUri::is_loopback);
+    let here = workload.target.uri.as_ref().is_none_or(is_here);
     let workers = planning::workers(workload, here);
     let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
     let wait = match planning::busy_wait(workload, workers, here) {

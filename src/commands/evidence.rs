@@ -1,7 +1,5 @@
 //! Gathers what the verdict is drawn from.
 
-use std::net::{IpAddr, UdpSocket};
-
 use crate::engine::{Finished, Schedule};
 use crate::measure::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime,
@@ -12,6 +10,7 @@ use crate::report::thresholds::Judged;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
 
+use super::machine::is_ours;
 use super::measuring::Observed;
 use super::settings::Settings;
 use super::target::ChosenTarget;
@@ -116,17 +115,12 @@ fn machine(time: MachineTime, target: &ChosenTarget, observed: &Observed) -> Mac
         (seconds >= 0.0).then(|| Nanos::new((seconds * 1e9) as u64))
     };
     let is_here = target.is_on_this_machine()
-        || observed.finished.peers.iter().flatten().any(|peer| is_our_address(peer.ip()));
+        || observed.finished.peers.iter().flatten().any(|peer| is_ours(peer.ip()));
     MachineEvidence {
         time,
         ours: observed.generator.1.cpu - observed.generator.0.cpu,
         server: if is_here { cpu_of_server() } else { Some(Nanos::ZERO) },
     }
-}
-
-/// Only an address of this machine can be bound to.
-fn is_our_address(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn clock(observed: &Observed) -> ClockEvidence {
@@ -157,16 +151,4 @@ fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {
         dropped: counts.dropped,
         failed: counts.failed,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_of_this_machine_is_told_from_anothers() {
-        assert!(is_our_address([127, 0, 0, 1].into()));
-        // TEST-NET-1 of RFC 5737: nobody's.
-        assert!(!is_our_address([192, 0, 2, 1].into()));
-    }
 }

@@ -1,6 +1,9 @@
-//! The machine that the generator runs on.
+//! The machine that the generator runs on, and whether something else is on it too.
+
+use std::net::{IpAddr, UdpSocket};
 
 use crate::report::model::Machine;
+use crate::workload::MilvusUri;
 
 /// Cores, memory, system and processor, as far as they can be read.
 pub fn describe() -> Machine {
@@ -22,9 +25,41 @@ fn total_memory(line: &str) -> Option<u64> {
     Some(kilobytes.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// Whether an address is one of this machine's, of whichever interface: no other can be bound to.
+pub fn is_ours(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// Whether a server that is named so is on this machine. Asks nobody: a name other than `localhost` is taken for another's.
+pub fn is_here(uri: &MilvusUri) -> bool {
+    uri.is_loopback() || uri.host.parse().is_ok_and(is_ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_anothers() {
+        assert!(is_ours([127, 0, 0, 1].into()));
+        // TEST-NET-3 of RFC 5737: nobody's.
+        assert!(!is_ours([203, 0, 113, 1].into()));
+    }
+
+    #[test]
+    fn a_server_named_by_an_address_of_any_interface_is_here() {
+        let here = |host: String| is_here(&format!("http://{host}:19530").parse().unwrap());
+        assert!(here("localhost".into()) && here("127.0.0.1".into()) && here("[::1]".into()));
+        // By which one connects to oneself on Linux, and which is not loopback's.
+        assert!(!cfg!(target_os = "linux") || here("0.0.0.0".into()));
+        // The address that packets to others would leave by, where there is any; none is sent.
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+        if socket.connect(("203.0.113.1", 9)).is_ok() {
+            let address = socket.local_addr().unwrap().ip();
+            assert!(here(address.to_string()), "{address}");
+        }
+        assert!(!here("203.0.113.1".into()) && !here("milvus.example".into()));
+    }
 
     #[test]
     fn memory_is_told_in_bytes() {

@@ -8,6 +8,7 @@ use crate::trace::endpoint::Protocol;
 use crate::units::Fraction;
 use crate::workload::{MilvusUri, Workload};
 
+use super::machine::is_here;
 use super::settings::Settings;
 
 /// The server of a run.
@@ -121,7 +122,7 @@ impl ChosenTarget {
 
     /// Whether the server shares this machine's cores with the generator.
     pub fn is_on_this_machine(&self) -> bool {
-        self.kind.is_embedded() || self.uri.is_loopback()
+        self.kind.is_embedded() || is_here(&self.uri)
     }
 
     /// Ends an embedded server that was started for this run, or leaves it running as the kept one.
