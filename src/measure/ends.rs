@@ -20,12 +20,12 @@ pub struct EndEvidence {
     pub p99: Option<TailEvidence>,
 }
 
-/// A response time of those that were sent to an end, where one without an answer is later than any other.
+/// A response time of those that were sent to an end, where one that did not succeed is later than any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tail {
     /// So long.
     Answered(Nanos),
-    /// It is among those that were not answered, or not within an hour.
+    /// It is among those that failed, however fast, or timed out, or took longer than an hour.
     Unanswered,
 }
 
@@ -131,11 +131,11 @@ mod tests {
         assert_eq!(by_connection(&connections)[1].name, "connection 1");
     }
 
-    /// Of 1,000 requests over each, so many were never answered, the others at once.
+    /// Of 1,000 requests over each, so many did not succeed, the others did at once.
     #[test]
     fn a_percentile_of_an_end_is_that_of_all_that_was_sent_there_and_not_of_the_survivors() {
         let with =
-            |unanswered: u64| ConnectionRecord { requests: 1_000, ..connection(1..=1_000 - unanswered) };
+            |unsuccessful: u64| ConnectionRecord { requests: 1_000, ..connection(1..=1_000 - unsuccessful) };
         let at = |nanos| Tail::Answered(Nanos::new(nanos));
         let tails: Vec<_> =
             by_connection(&[0, 9, 10, 20].map(with)).iter().map(|end| end.p99.unwrap()).collect();
@@ -144,6 +144,20 @@ mod tests {
         assert_eq!(tails[2], TailEvidence { p99: Tail::Unanswered, ..tails[1] });
         assert_eq!(tails[3].low, Tail::Unanswered, "20 are more than chance makes of 1 %");
         assert_eq!(by_connection(&[ConnectionRecord { requests: 999, response: None }])[0].p99, None);
+    }
+
+    /// What is known of an end is what did not succeed there: whether it got an error at once or nothing at all, nobody can say.
+    #[test]
+    fn requests_that_failed_at_once_are_not_said_to_have_got_no_answer() {
+        let failing = ConnectionRecord { requests: 2_000, ..connection((1..=1_900).map(|k| k * 1_000)) };
+        let connections = by_connection(&[connection((1..=2_000).map(|k| k * 1_000)), failing]);
+        let evidence = Evidence { connections, ..Evidence::default() };
+        let found = Verdict::of(&evidence).findings;
+        let finding = found.iter().find(|finding| finding.code() == "uneven_p99").expect("5 % are too many");
+        assert_eq!(
+            finding.to_string(),
+            "of connection 1's requests, 1 % or more did not succeed, so it has no p99; that of connection 0 is 1.98 ms"
+        );
     }
 
     /// Exponential times, whose tail is long, four connections that are all alike, and one that is three times slower.

@@ -261,7 +261,7 @@ impl fmt::Display for Finding {
                 }
                 Tail::Unanswered => write!(
                     f,
-                    "of {slowest}, 1 % or more of the requests got no answer; the p99 of {fastest} is {fast}"
+                    "of {slowest}'s requests, 1 % or more did not succeed, so it has no p99; that of {fastest} is {fast}"
                 ),
             },
             Self::WaitedForStream { operation, late: Lateness { of, response, service } } => write!(
