@@ -22,9 +22,11 @@ pub const TOOL: &str = env!("CARGO_BIN_EXE_milvus-load");
 /// Whatever has to happen at some time has happened by then, or never will. Generous: machines are shared.
 pub const LIMIT: Duration = Duration::from_secs(150);
 
-/// A search that is ready within seconds: 50 requests per second, for 3 s after half a second of warm-up.
+/// A search that is ready within seconds: 50 requests per second, for 3 s after half a second of warm-up. Its bounds are none that
+/// a server on a busy machine reaches.
 pub const SMALL: &str = r#"
 description = "A small search"
+target.timeout = "60s"
 
 [collection]
 name = "run_small"
@@ -36,6 +38,7 @@ index = { type = "HNSW", params = { M = 8, efConstruction = 64 } }
 rate = 50
 arrival = "constant"
 connections = 2
+max_in_flight = 10_000
 warmup = "500ms"
 duration = "3s"
 drain = "60s"
@@ -45,6 +48,12 @@ kind = "search"
 top_k = 5
 params = { ef = 16 }
 "#;
+
+/// For requests that a server on a busy machine answers in its own time.
+pub const PATIENTLY: [&str; 4] = ["--set", "target.timeout=60s", "--set", "load.drain=60s"];
+
+/// For an open loop that nothing is to be left out of meanwhile.
+pub const UNBOUNDED: [&str; 2] = ["--set", "load.max_in_flight=100000"];
 
 /// A directory to run the tool in, with a cache of servers of its own. While it lives, no other test has one.
 pub struct Sandbox {
@@ -80,10 +89,10 @@ impl Sandbox {
         tool
     }
 
-    /// `run` against the shared server, to its end.
+    /// `run` against the shared server, to its end; it may take its time to answer.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Ended {
-        self.end(&mut self.tool(&[&["run"], args, &["--uri", &server().uri]].concat()))
+        self.end(&mut self.tool(&[&["run"], args, &PATIENTLY, &["--uri", &server().uri]].concat()))
     }
 
     /// Carries the command out to its end, and checks the books of the report that it wrote.
