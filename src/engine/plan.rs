@@ -48,8 +48,7 @@ impl Plan {
 
     /// The share of `total` that worker `worker` takes: they add up to `total`.
     pub const fn share(&self, total: u32, worker: usize) -> u32 {
-        let workers = self.workers as u32;
-        total / workers + if (worker as u32) < total % workers { 1 } else { 0 }
+        share(total, self.workers as u32, worker as u32)
     }
 
     /// The first connection of a worker and how many it has.
@@ -62,6 +61,10 @@ impl Plan {
     pub fn is_closed(&self) -> bool {
         self.streams.iter().all(|s| matches!(s.model, LoadModel::Closed { .. }))
     }
+}
+
+const fn share(total: u32, workers: u32, worker: u32) -> u32 {
+    total / workers + if worker < total % workers { 1 } else { 0 }
 }
 
 /// When a worker busy-waits for the next request to be due, in place of sleeping until then.
@@ -140,12 +143,16 @@ pub enum Requests {
 
 #[cfg(test)]
 mod tests {
-    /// Shares are whole, differ by at most one, and lose nothing.
+    use super::*;
+
     #[test]
-    fn shares_add_up() {
-        for (total, workers) in [(256, 3), (4, 4), (7, 2), (1, 2), (10, 1)] {
-            let share = |worker: u32| total / workers + u32::from(worker < total % workers);
-            assert_eq!((0..workers).map(share).sum::<u32>(), total);
+    fn shares_are_whole_lose_nothing_and_differ_by_at_most_one() {
+        for (total, shares) in
+            [(256, &[86, 85, 85][..]), (4, &[1; 4]), (7, &[4, 3]), (1, &[1, 0]), (10, &[10])]
+        {
+            let workers = shares.len() as u32;
+            let of: Vec<_> = (0..workers).map(|worker| share(total, workers, worker)).collect();
+            assert_eq!(of, shares, "{total} over {workers}");
         }
     }
 }
