@@ -73,8 +73,13 @@ pub struct JaegerClient {
 impl JaegerClient {
     /// For the Jaeger whose UI is at `ui`: `http://localhost:16686`, with a path where it stands behind one.
     pub fn new(ui: &str) -> Self {
+        Self::within(ui, LIMIT)
+    }
+
+    /// One whose requests may take so long.
+    fn within(ui: &str, limit: Duration) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(LIMIT))
+            .timeout_global(Some(limit))
             .http_status_as_error(false)
             .user_agent(concat!("milvus-load/", env!("CARGO_PKG_VERSION")))
             .proxy(None)

@@ -101,6 +101,11 @@ fn answer(reply: Vec<u8>) -> (String, std::thread::JoinHandle<String>) {
     (url, thread)
 }
 
+/// Time for the largest reply on the slowest machine.
+fn client(ui: &str) -> JaegerClient {
+    JaegerClient::within(ui, Duration::from_secs(300))
+}
+
 fn http(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
         .into_bytes()
@@ -109,7 +114,7 @@ fn http(status: &str, body: &str) -> Vec<u8> {
 #[test]
 fn a_trace_is_asked_for_by_its_32_digits_beneath_the_uis_path() {
     let (url, server) = answer(http("200 OK", &reply().to_string()));
-    let trace = JaegerClient::new(&format!("{url}/jaeger/")).fetch(ID).unwrap();
+    let trace = client(&format!("{url}/jaeger/")).fetch(ID).unwrap();
     assert_eq!(trace.spans.len(), 4);
     let asked = server.join().unwrap();
     assert!(asked.starts_with("GET /jaeger/api/traces/0af7651916cd43dd8448eb211c80319c HTTP/1.1"), "{asked}");
@@ -118,7 +123,7 @@ fn a_trace_is_asked_for_by_its_32_digits_beneath_the_uis_path() {
 #[test]
 fn every_kind_of_answer_has_its_own_error() {
     let not_found = r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#;
-    let fetch = |bytes| JaegerClient::new(&answer(bytes).0).fetch(ID).unwrap_err();
+    let fetch = |bytes| client(&answer(bytes).0).fetch(ID).unwrap_err();
     assert_eq!(fetch(http("404 Not Found", not_found)), JaegerError::NotFound);
     assert_eq!(fetch(http("200 OK", r#"{"data":[]}"#)), JaegerError::NotFound);
     assert!(matches!(fetch(http("404 Not Found", "<html>")), JaegerError::BadReply { .. }));
@@ -127,7 +132,7 @@ fn every_kind_of_answer_has_its_own_error() {
     assert!(matches!(fetch(http("503 Busy", "")), JaegerError::Status { status: 503, .. }));
     assert!(matches!(fetch(http("403 No", "")), JaegerError::Status { status: 403, .. }));
     let closed = ClosedPort::new();
-    let error = JaegerClient::new(&format!("http://{}", closed.address())).fetch(ID).unwrap_err();
+    let error = client(&format!("http://{}", closed.address())).fetch(ID).unwrap_err();
     assert!(matches!(error, JaegerError::Unreachable { .. }));
 }
 
@@ -135,7 +140,7 @@ fn every_kind_of_answer_has_its_own_error() {
 fn a_reply_without_end_is_given_up() {
     let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     endless.resize(MOST_BYTES as usize + (1 << 20), b' ');
-    let error = JaegerClient::new(&answer(endless).0).fetch(ID).unwrap_err();
+    let error = client(&answer(endless).0).fetch(ID).unwrap_err();
     assert!(matches!(&error, JaegerError::BadReply { cause, .. } if cause.contains("bytes")), "{error}");
 }
 
