@@ -201,7 +201,12 @@ async fn open_loop(
                 }
                 break;
             }
-            burst = 0;
+            if burst > 0 {
+                // What was dispatched leaves first: setting an alarm takes a call to the system as well.
+                burst = 0;
+                tokio::task::yield_now().await;
+                continue;
+            }
             let (moment, look) = (desk.clock.instant(due.at), Instant::now() + STOP_POLL);
             if moment > look {
                 alarm.sleep_until(look).await?;
