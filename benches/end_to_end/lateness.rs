@@ -29,7 +29,10 @@ pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Fai
         "lateness of constant arrivals, us (sent - intended), {pairs} rounds of {:?}, {burners} cores burning",
         SHAPE.turn
     );
-    println!("  {:>8}  {:20}  {:>16}   {:24}  CPU us/request", "rate/s", "", "p50 / p99", "p99, ratio to bare");
+    println!(
+        "  {:>8}  {:20}  {:>16}   {:24}  CPU us/request",
+        "rate/s", "", "p50 / p99", "p99, ratio to bare"
+    );
     for rate in RATES {
         let (mut bare, mut sleeping, mut spun) = (vec![], vec![], vec![]);
         for round in 0..=pairs {

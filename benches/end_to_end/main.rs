@@ -81,7 +81,9 @@ fn options() -> Result<Options, String> {
             }
             "closed" | "traced" | "inserts" | "lateness" => options.part = Some(argument),
             other => {
-                return Err(format!("{other:?}: write closed, traced, inserts or lateness, --pairs N, --burners N"));
+                return Err(format!(
+                    "{other:?}: write closed, traced, inserts or lateness, --pairs N, --burners N"
+                ));
             }
         }
     }

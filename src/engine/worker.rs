@@ -51,7 +51,7 @@ pub(super) struct Order {
 pub(super) struct Haul {
     pub recorded: Recorded,
     pub pool: PoolStats,
-    pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
+    pub peers: Vec<(u16, Vec<std::net::SocketAddr>)>,
     pub late_bodies: u64,
     /// Arrivals of the window, by stream, that were dispatched too late to be part of its load.
     pub after_the_end: Vec<u64>,
