@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench end_to_end                       everything, about two minutes
 //! cargo bench --bench end_to_end -- closed --pairs 20  one part, more pairs
+//! cargo bench --bench end_to_end -- lateness --burners 1  with a core busy
 //! ```
 //!
 //! Machines differ and change from minute to minute, so no absolute figure is compared: arms take turns, each round gives
@@ -37,6 +38,8 @@ pub struct Shape {
 struct Options {
     part: Option<String>,
     pairs: usize,
+    /// Cores to keep busy while lateness is measured.
+    burners: usize,
 }
 
 fn main() -> Result<(), Failure> {
@@ -56,14 +59,14 @@ fn main() -> Result<(), Failure> {
         inserts::run(&server, options.pairs)?;
     }
     if wanted("lateness") {
-        lateness::run(&server, options.pairs)?;
+        lateness::run(&server, options.pairs, options.burners)?;
     }
     Ok(())
 }
 
-/// `[closed|traced|inserts|lateness] [--pairs N]`; cargo adds `--bench`.
+/// `[closed|traced|inserts|lateness] [--pairs N] [--burners N]`; cargo adds `--bench`.
 fn options() -> Result<Options, String> {
-    let mut options = Options { part: None, pairs: 12 };
+    let mut options = Options { part: None, pairs: 12, burners: 0 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -72,9 +75,15 @@ fn options() -> Result<Options, String> {
                 let number = arguments.next().and_then(|text| text.parse().ok());
                 options.pairs = number.filter(|n| *n >= 6).ok_or("--pairs takes a number of at least 6")?;
             }
+            "--burners" => {
+                let number = arguments.next().and_then(|text| text.parse().ok());
+                options.burners = number.ok_or("--burners takes a number of threads")?;
+            }
             "closed" | "traced" | "inserts" | "lateness" => options.part = Some(argument),
             other => {
-                return Err(format!("{other:?}: write closed, traced, inserts or lateness, and --pairs N"));
+                return Err(format!(
+                    "{other:?}: write closed, traced, inserts or lateness, --pairs N, --burners N"
+                ));
             }
         }
     }

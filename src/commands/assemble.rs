@@ -28,7 +28,7 @@ pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -
     let mut report = RunReport::new(run(workload, observed, measured));
     surroundings(&mut report, settings, target, observed);
     let link = Links { link: LinkTemplate::parse(&workload.trace.link)?, observed };
-    let peers: Vec<_> = observed.finished.peers.iter().map(|peer| peer.map(|p| p.to_string())).collect();
+    let peers = observed.finished.peer_names();
     report.fill(&Source {
         recorded: &observed.finished.recorded,
         operations: &workload.operations,

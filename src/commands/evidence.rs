@@ -29,7 +29,7 @@ pub fn gather(
     let named = workload.operations.iter().zip(records);
     let Finished { recorded, pool, .. } = &observed.finished;
     let complete = (measured.get() / recorded.cut.length.get()) as usize;
-    let peers: Vec<_> = observed.finished.peers.iter().map(|peer| peer.map(|p| p.to_string())).collect();
+    let peers = observed.finished.peer_names();
     Evidence {
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, observed, measured),

@@ -60,8 +60,8 @@ pub struct Finished {
     pub stopped: Option<Nanos>,
     /// Connections lost, attempts failed, waits for stream slots.
     pub pool: PoolStats,
-    /// The address of each connection, by number.
-    pub peers: Vec<Option<SocketAddr>>,
+    /// The addresses that each connection has had at its other end, by number; none where it never was up.
+    pub peers: Vec<Vec<SocketAddr>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
     /// Arrivals of the window, by stream, that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
@@ -155,13 +155,19 @@ impl Execution {
 }
 
 impl Finished {
+    /// The other end of each connection in words; `None`: it never was up. One that was dialled anew and came to another address
+    /// has both, since it is not recorded which of them a request went to.
+    pub fn peer_names(&self) -> Vec<Option<String>> {
+        self.peers.iter().map(|peers| peer_name(peers)).collect()
+    }
+
     fn first(clock: RunClock, haul: Haul) -> Self {
         Self {
             recorded: haul.recorded,
             clock,
             stopped: None,
             pool: haul.pool,
-            peers: haul.peers.into_iter().map(|(_, peer)| peer).collect(),
+            peers: haul.peers.into_iter().map(|(_, peers)| peers).collect(),
             late_bodies: haul.late_bodies,
             after_the_end: haul.after_the_end,
             cpu: haul.cpu,
@@ -172,11 +178,29 @@ impl Finished {
     fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
         self.recorded.merge(&haul.recorded)?;
         self.pool.merge(&haul.pool);
-        self.peers.extend(haul.peers.into_iter().map(|(_, peer)| peer));
+        self.peers.extend(haul.peers.into_iter().map(|(_, peers)| peers));
         self.late_bodies += haul.late_bodies;
         self.after_the_end.iter_mut().zip(haul.after_the_end).for_each(|(all, more)| *all += more);
         self.cpu = self.cpu + haul.cpu;
         self.workers.push(haul.time);
         Ok(())
+    }
+}
+
+fn peer_name(peers: &[SocketAddr]) -> Option<String> {
+    let names: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
+    (!names.is_empty()).then(|| names.join(", then "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_went_to_two_addresses_is_booked_under_neither_alone() {
+        let [one, other] = ["127.0.0.1:19530", "[::1]:19530"].map(|peer| peer.parse().unwrap());
+        assert_eq!(peer_name(&[]), None);
+        assert_eq!(peer_name(&[one]).as_deref(), Some("127.0.0.1:19530"));
+        assert_eq!(peer_name(&[one, other]).as_deref(), Some("127.0.0.1:19530, then [::1]:19530"));
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Order {
 pub(super) struct Haul {
     pub recorded: Recorded,
     pub pool: PoolStats,
-    pub peers: Vec<(u16, Option<std::net::SocketAddr>)>,
+    pub peers: Vec<(u16, Vec<std::net::SocketAddr>)>,
     pub late_bodies: u64,
     /// Arrivals of the window, by stream, that were dispatched too late to be part of its load.
     pub after_the_end: Vec<u64>,
@@ -201,7 +201,12 @@ async fn open_loop(
                 }
                 break;
             }
-            burst = 0;
+            if burst > 0 {
+                // What was dispatched leaves first: setting an alarm takes a call to the system as well.
+                burst = 0;
+                tokio::task::yield_now().await;
+                continue;
+            }
             let (moment, look) = (desk.clock.instant(due.at), Instant::now() + STOP_POLL);
             if moment > look {
                 alarm.sleep_until(look).await?;

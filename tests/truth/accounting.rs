@@ -100,6 +100,11 @@ fn a_server_that_says_goaway_loses_no_request() {
     assert_eq!(log.count(Rpc::Search), 400);
     assert!(log.by_connection.len() > 2, "it went on over new connections");
     assert!(run.pool.connections_lost >= 1);
+    assert!(
+        run.peers.iter().all(|peers| peers.len() == 1),
+        "new connections to the same address: {:?}",
+        run.peers
+    );
 }
 
 /// One request at a time, so that a cut hits one request.

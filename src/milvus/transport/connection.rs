@@ -34,8 +34,8 @@ pub(super) struct Connection {
     state: RefCell<State>,
     /// Raised when the current HTTP/2 connection must not take new streams (GOAWAY).
     retired: Notify,
-    /// The address it is connected to, or was last.
-    pub peer: Cell<Option<SocketAddr>>,
+    /// The addresses that it has been connected to, in the order of their first time.
+    peers: RefCell<Vec<SocketAddr>>,
 }
 
 enum State {
@@ -67,7 +67,7 @@ impl Link {
 
 impl Connection {
     pub fn new(index: u16) -> Self {
-        Self { index, state: RefCell::new(State::Down), retired: Notify::new(), peer: Cell::new(None) }
+        Self { index, state: RefCell::new(State::Down), retired: Notify::new(), peers: RefCell::default() }
     }
 
     /// The HTTP/2 connection that takes new streams; `None` where it is down.
@@ -75,6 +75,18 @@ impl Connection {
         match &*self.state.borrow() {
             State::Down => None,
             State::Up(link) => Some(Rc::clone(link)),
+        }
+    }
+
+    /// The addresses that it has been connected to; none where it never was up.
+    pub fn peers(&self) -> Vec<SocketAddr> {
+        self.peers.borrow().clone()
+    }
+
+    fn note_peer(&self, peer: SocketAddr) {
+        let mut peers = self.peers.borrow_mut();
+        if !peers.contains(&peer) {
+            peers.push(peer);
         }
     }
 
@@ -119,7 +131,7 @@ impl Connection {
         let peer = peers[attempt % peers.len()];
         let stream = dialer.dial(peer).await.map_err(|e| e.to_string())?;
         let (send, connection) = shake_hands(stream, peer).await.map_err(|e| e.to_string())?;
-        self.peer.set(Some(peer));
+        self.note_peer(peer);
         *self.state.borrow_mut() = State::Up(Rc::new(Link { send, in_flight: Cell::new(0), peer }));
         Ok(connection)
     }

@@ -243,9 +243,9 @@ impl Pool {
         if error.is_empty() { "no connection yet".to_owned() } else { error.clone() }
     }
 
-    /// The address of each connection, by its number; `None` where it never was up.
-    pub fn peers(&self) -> Vec<(u16, Option<SocketAddr>)> {
-        self.connections.iter().map(|c| (c.index, c.peer.get())).collect()
+    /// The addresses that each connection has had at its other end, by its number; none where it never was up.
+    pub fn peers(&self) -> Vec<(u16, Vec<SocketAddr>)> {
+        self.connections.iter().map(|c| (c.index, c.peers())).collect()
     }
 
     /// Counts so far.

@@ -125,7 +125,7 @@ pub struct Machine {
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
-    /// Address and port of the other end; null: it was never up.
+    /// Address and port of the other end, in case of several after one another all of them; null: it was never up.
     pub peer: Option<String>,
     /// Requests sent over it within the window.
     pub requests: u64,
