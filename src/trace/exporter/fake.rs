@@ -93,6 +93,27 @@ impl FakeCollector {
     }
 }
 
+/// Answers every connection with HTTP/2's SETTINGS and a GOAWAY that has these words.
+pub(super) fn goes_away(words: &'static str) -> String {
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let length = 8 + words.len() as u8;
+                // Frames: length (3 bytes), type, flags, stream (4 bytes). GOAWAY: last stream, reason 2, words.
+                let frames = [&[0, 0, 0, 4, 0, 0, 0, 0, 0], &[0, 0, length, 7, 0, 0, 0, 0, 0][..]];
+                let payload = [&[0, 0, 0, 0, 0, 0, 0, 2], words.as_bytes()];
+                stream.write_all(&[frames.concat(), payload.concat()].concat()).unwrap();
+                // Until the client has gone.
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            });
+        }
+    });
+    endpoint
+}
+
 async fn accept(listener: TcpListener, behaviour: Behaviour, log: Log) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(serve(stream, behaviour, Arc::clone(&log)));
@@ -165,6 +186,9 @@ fn reply(mut respond: SendResponse<Bytes>, code: u16, rejected: Option<i64>) {
     }
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", code.to_string().parse().unwrap());
+    if code != 0 {
+        trailers.insert("grpc-message", "no access for s3cret".parse().unwrap());
+    }
     let _ = stream.send_trailers(trailers);
 }
 

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use opentelemetry_sdk::trace::SpanData;
 use tokio::time::Instant;
 
 use super::collector::{Collector, Refusal, Taken};
@@ -91,13 +90,11 @@ impl Pump {
         }
     }
 
-    async fn send(&self, batch: &[Queued]) -> Result<Taken, Refusal> {
+    async fn send(&mut self, batch: &[Queued]) -> Result<Taken, Refusal> {
         const TIME_IS_UP: &str = "not exported before the time at the end of the run was up";
         if self.shared.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Refusal::Failed(TIME_IS_UP.into()));
         }
-        let spans: Vec<SpanData> = batch.iter().filter_map(|span| self.templates.build(span)).collect();
-        let missing = batch.len() - spans.len();
         let deadline = async {
             loop {
                 match self.shared.deadline() {
@@ -109,9 +106,7 @@ impl Pump {
         tokio::select! {
             // An answer that is there counts, however late.
             biased;
-            answer = self.collector.send(spans) => {
-                answer.map(|taken| Taken { rejected: taken.rejected + missing, ..taken })
-            }
+            answer = self.collector.send(batch) => answer,
             () = deadline => Err(Refusal::Failed(TIME_IS_UP.into())),
         }
     }
