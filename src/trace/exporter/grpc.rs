@@ -116,13 +116,10 @@ fn refusal(status: &Status) -> Refusal {
         Some(source) => {
             Refusal::Failed(format!("the export failed with gRPC code {code:?}: {}", chain(source)))
         }
-        None => {
-            let words = format!("the collector answered with gRPC code {code:?}");
-            match code {
-                Code::ResourceExhausted => Refusal::TooLarge(words),
-                _ => Refusal::Failed(words),
-            }
-        }
+        None => match code {
+            Code::ResourceExhausted => Refusal::TooLarge(format!("gRPC code {code:?}")),
+            _ => Refusal::Failed(format!("the collector answered with gRPC code {code:?}")),
+        },
     }
 }
 
@@ -141,6 +138,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         });
         next = error.source();
     }
+    // Some repeat the words of their cause.
+    words.dedup();
     words.join(": ")
 }
 

@@ -61,7 +61,7 @@ pub enum ExportError {
     /// PEM files that hold no usable certificate or key.
     #[error("the certificates for the collector cannot be used: {0}; check that they are PEM files")]
     Tls(String),
-    /// The exporter crate refused a setting.
+    /// A setting that tonic or opentelemetry-otlp refused.
     #[error("the span exporter could not be set up: {0}")]
     Exporter(String),
     /// No thread or no runtime.

@@ -75,13 +75,20 @@ impl Pump {
         self.since.is_some_and(|since| since.elapsed() >= self.limits.delay)
     }
 
-    /// Sends the batch; what is too large as a whole is sent once more in halves.
+    /// Sends the batch and empties it.
     async fn send_batch(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         (self.bytes, self.since) = (0, None);
-        let answer = self.send(&batch).await;
+        self.send_whole_or_halves(&batch).await;
+        batch.clear();
+        self.batch = batch;
+    }
+
+    /// What is too large as a whole is sent once more in halves.
+    async fn send_whole_or_halves(&mut self, batch: &[Queued]) {
+        let answer = self.send(batch).await;
         if !matches!(answer, Err(Refusal::TooLarge(_))) || batch.len() < 2 {
-            return self.count(&batch, answer);
+            return self.count(batch, answer);
         }
         let (first, second) = batch.split_at(batch.len() / 2);
         for half in [first, second] {

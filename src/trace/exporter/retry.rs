@@ -1,8 +1,8 @@
 //! Whether a failed export over gRPC is tried again, and when: OTLP's rules.
 //!
 //! Belongs here: the decision, a pure one. Does not belong here: sending and sleeping ([`super::grpc`]). Over HTTP
-//! opentelemetry-otlp decides by itself; numbers and codes are the same here (OTLP specification 1.9, "Failures" of
-//! OTLP/gRPC, and "OTLP/gRPC Throttling").
+//! opentelemetry-otlp decides by itself; attempts and pauses are those of its recommended policy. Codes: the OTLP
+//! specification's "OTLP/gRPC Failures" and "OTLP/gRPC Throttling".
 //!
 //! Invariant: no pause goes beyond the time that is left, and after [`Backoff::MOST`] there is none.
 
