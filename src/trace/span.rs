@@ -6,7 +6,7 @@
 //!
 //! Invariant: a span goes from *sent* to *done*, so Jaeger shows service time; lag stands in an attribute. No vector, no
 //! filter value and no secret is ever an attribute. What a span says is listed once: what all of an operation say in
-//! [`SpanTemplates`], the rest in [`ClientSpan::tell`].
+//! [`SpanTemplates`], the rest in `ClientSpan::tell`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

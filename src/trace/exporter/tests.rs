@@ -316,6 +316,7 @@ fn compression_is_used_where_it_is_asked_for() {
         settings.transport.gzip = true;
         assert_eq!(export(&settings, 10, LONG).counts.exported, 10);
         assert!(collector.received().iter().all(|one| one.compressed));
+        assert_eq!(collector.trace_ids(), (1..=10).collect());
     }
 }
 
