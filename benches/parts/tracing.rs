@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use milvus_load::trace::TraceRef;
-use milvus_load::trace::exporter::Exporter;
+use milvus_load::trace::exporter::{BatchLimits, Exporter, RequestEncoder};
 use milvus_load::trace::ids::RunEntropy;
 use milvus_load::trace::sampling::{Header, RequestTracer, SamplingRule, Switches};
 use milvus_load::trace::span::{ClientSpan, SpanOutcome, SpanTemplates};
 use milvus_load::units::Fraction;
+use opentelemetry_sdk::Resource;
 
 use super::support::{self, collector};
 
@@ -31,7 +32,16 @@ pub fn bench(criterion: &mut Criterion) {
     }
     let templates = SpanTemplates::new(&[support::attributes()], "0badcafe");
     group.bench_function("span built", |bencher| {
-        bencher.iter(|| templates.client_span(black_box(&span())));
+        let mut encoder = RequestEncoder::new(templates.clone(), &Resource::builder_empty().build());
+        let mut spans = 0;
+        bencher.iter(|| {
+            encoder.add(black_box(&span()));
+            spans += 1;
+            // As often as the exporter does.
+            if spans % BatchLimits::MOST_IN_BATCH == 0 {
+                black_box(encoder.finish());
+            }
+        });
     });
     let collector = collector::start().expect("a free port");
     group.throughput(Throughput::Elements(SPANS)).sample_size(10);

@@ -25,5 +25,6 @@ pub mod sampling;
 pub mod setup;
 pub mod span;
 pub mod traceparent;
+mod words;
 
 pub use context::TraceRef;

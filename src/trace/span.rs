@@ -1,10 +1,12 @@
 //! The client's span of a request: what a worker notes, and what OpenTelemetry makes of it.
 //!
 //! A worker makes a [`ClientSpan`], plain numbers that cost nothing to copy. Everything with text in it is built on the
-//! exporter's thread by [`SpanTemplates`]. Names of attributes: semantic conventions 1.42 (`SCHEMA_URL`).
+//! exporter's thread: by [`SpanTemplates`] as the SDK has it, or straight as bytes by
+//! [`RequestEncoder`](super::exporter::RequestEncoder). Names of attributes: semantic conventions 1.42 (`SCHEMA_URL`).
 //!
 //! Invariant: a span goes from *sent* to *done*, so Jaeger shows service time; lag stands in an attribute. No vector, no
-//! filter value and no secret is ever an attribute.
+//! filter value and no secret is ever an attribute. What a span says is listed once: what all of an operation say in
+//! [`SpanTemplates`], the rest in `ClientSpan::tell`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
 
 use super::TraceRef;
 use super::exporter::encoded_bytes;
+use super::words::{Said, Text};
 use crate::grpc;
 
 /// How a traced request ended.
@@ -102,33 +105,36 @@ impl SpanTemplates {
 
     /// The span of one request; `None` where its operation is unknown.
     pub fn client_span(&self, span: &ClientSpan) -> Option<SpanData> {
-        let template = self.operations.get(span.operation)?;
-        let mut attributes = Vec::with_capacity(template.attributes.len() + 10);
-        attributes.extend(template.attributes.iter().cloned());
-        attributes.extend([
-            KeyValue::new("milvus_load.phase", span.phase),
-            KeyValue::new("milvus_load.lag_us", micros(span.sent.saturating_sub(span.intended))),
-            KeyValue::new("milvus_load.intended_unix_us", micros(span.intended)),
-            KeyValue::new(attribute::RPC_RESPONSE_STATUS_CODE, span.outcome.grpc_name()),
-        ]);
-        if span.rows > 0 {
-            attributes.push(KeyValue::new("milvus_load.rows", i64::from(span.rows)));
-        }
-        if let Some(peer) = span.peer {
-            attributes.push(KeyValue::new(attribute::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
-            attributes.push(KeyValue::new(attribute::NETWORK_PEER_PORT, i64::from(peer.port())));
-        }
-        if let Some(error) = span.outcome.error_type() {
-            attributes.push(KeyValue::new(attribute::ERROR_TYPE, error));
-        }
-        if let SpanOutcome::Milvus(code) = span.outcome {
-            attributes.push(KeyValue::new(attribute::DB_RESPONSE_STATUS_CODE, code.to_string()));
-        }
-        let mut data =
-            self.bare(span.trace, 0, SpanKind::Client, template.name.clone(), span.sent, span.done);
-        data.attributes = attributes;
-        data.status = span.outcome.status();
+        let mut data = self.common(span.operation)?;
+        data.span_context = context(span.trace);
+        (data.start_time, data.end_time) = (at(span.sent), at(ends(span.sent, span.done)));
+        span.tell(|key, said| data.attributes.push(KeyValue::new(key, said)));
+        data.status = match span.outcome.failure() {
+            None => Status::Unset,
+            Some(words) => Status::error(words.as_str().to_owned()),
+        };
         Some(data)
+    }
+
+    /// What all spans of an operation say, without IDs and at time 0; `None` where it is unknown.
+    pub(super) fn common(&self, operation: usize) -> Option<SpanData> {
+        let template = self.operations.get(operation)?;
+        let mut data =
+            SpanData { name: template.name.clone().into(), span_kind: SpanKind::Client, ..self.nothing() };
+        data.attributes = Vec::with_capacity(template.attributes.len() + ClientSpan::MOST_TOLD);
+        data.attributes.extend_from_slice(&template.attributes);
+        Some(data)
+    }
+
+    /// A span that says nothing but whose it is.
+    pub(super) fn nothing(&self) -> SpanData {
+        let nobody = TraceRef { trace_id: 0, span_id: 0, sampled: true };
+        self.bare(nobody, 0, SpanKind::Internal, String::new(), 0, 0)
+    }
+
+    /// How many operations there are.
+    pub(super) fn operations(&self) -> usize {
+        self.operations.len()
     }
 
     /// No span of this operation takes more bytes than this when encoded; 0 where the operation is unknown.
@@ -147,20 +153,13 @@ impl SpanTemplates {
         end: u64,
     ) -> SpanData {
         SpanData {
-            span_context: SpanContext::new(
-                TraceId::from_bytes(trace.trace_id.to_be_bytes()),
-                SpanId::from_bytes(trace.span_id.to_be_bytes()),
-                TraceFlags::SAMPLED,
-                false,
-                TraceState::default(),
-            ),
+            span_context: context(trace),
             parent_span_id: SpanId::from_bytes(parent.to_be_bytes()),
             parent_span_is_remote: false,
             span_kind,
             name: name.into(),
             start_time: at(start),
-            // A span that ends before it starts is refused or drawn nonsensically by most tools.
-            end_time: at(end.max(start)),
+            end_time: at(ends(start, end)),
             attributes: Vec::new(),
             dropped_attributes_count: 0,
             events: Default::default(),
@@ -193,6 +192,32 @@ impl Template {
 }
 
 impl ClientSpan {
+    /// No span tells more attributes than this.
+    const MOST_TOLD: usize = 9;
+
+    /// Tells the attributes that this span has beyond those which all of its operation have, in the order in which they
+    /// are sent. Whatever shows a span asks here, so that all say the same.
+    pub(super) fn tell(&self, mut tell: impl FnMut(&'static str, Said)) {
+        let text = |text: &'static str| Said::Text(Text::Fixed(text));
+        tell("milvus_load.phase", text(self.phase));
+        tell("milvus_load.lag_us", micros(self.sent.saturating_sub(self.intended)));
+        tell("milvus_load.intended_unix_us", micros(self.intended));
+        tell(attribute::RPC_RESPONSE_STATUS_CODE, Said::Text(self.outcome.grpc_name()));
+        if self.rows > 0 {
+            tell("milvus_load.rows", Said::Number(self.rows.into()));
+        }
+        if let Some(peer) = self.peer {
+            tell(attribute::NETWORK_PEER_ADDRESS, Said::Text(Text::made(peer.ip())));
+            tell(attribute::NETWORK_PEER_PORT, Said::Number(peer.port().into()));
+        }
+        if let Some(error) = self.outcome.error_type() {
+            tell(attribute::ERROR_TYPE, Said::Text(error));
+        }
+        if let SpanOutcome::Milvus(code) = self.outcome {
+            tell(attribute::DB_RESPONSE_STATUS_CODE, Said::Text(Text::made(code)));
+        }
+    }
+
     /// The one with the most to say, to bound what the others take.
     fn largest(operation: usize) -> Self {
         Self {
@@ -211,38 +236,53 @@ impl ClientSpan {
 
 impl SpanOutcome {
     /// `rpc.response.status_code`. A time limit of ours is what gRPC calls DEADLINE_EXCEEDED.
-    fn grpc_name(self) -> StringValue {
+    fn grpc_name(self) -> Text {
         match self {
-            Self::Ok | Self::Milvus(_) => "OK".into(),
-            Self::TimedOut => "DEADLINE_EXCEEDED".into(),
+            Self::Ok | Self::Milvus(_) => Text::Fixed("OK"),
+            Self::TimedOut => Text::Fixed("DEADLINE_EXCEEDED"),
             Self::Grpc(code) => grpc_name(code),
         }
     }
 
     /// `error.type`, on failure alone.
-    fn error_type(self) -> Option<StringValue> {
+    fn error_type(self) -> Option<Text> {
         match self {
             Self::Ok => None,
-            Self::TimedOut => Some("timeout".into()),
-            Self::Milvus(code) => Some(code.to_string().into()),
+            Self::TimedOut => Some(Text::Fixed("timeout")),
+            Self::Milvus(code) => Some(Text::made(code)),
             Self::Grpc(code) => Some(grpc_name(code)),
         }
     }
 
-    /// Unset on success, as the conventions ask of a client.
-    fn status(self) -> Status {
+    /// What the status says of a failure. A success leaves the status unset, as the conventions ask of a client.
+    pub(super) fn failure(self) -> Option<Text> {
         match self {
-            Self::Ok => Status::Unset,
-            Self::TimedOut => Status::error("no complete answer in time"),
-            Self::Milvus(code) => Status::error(format!("Milvus code {code}")),
-            Self::Grpc(code) => Status::error(grpc_name(code).to_string()),
+            Self::Ok => None,
+            Self::TimedOut => Some(Text::Fixed("no complete answer in time")),
+            Self::Milvus(code) => Some(Text::made(format_args!("Milvus code {code}"))),
+            Self::Grpc(code) => Some(grpc_name(code)),
         }
     }
 }
 
 /// The status code's name, or the bare number of one that gRPC does not define.
-fn grpc_name(code: u8) -> StringValue {
-    grpc::name(code).map_or_else(|| code.to_string().into(), Into::into)
+fn grpc_name(code: u8) -> Text {
+    grpc::name(code).map_or_else(|| Text::made(code), Text::Fixed)
+}
+
+fn context(trace: TraceRef) -> SpanContext {
+    SpanContext::new(
+        TraceId::from_bytes(trace.trace_id.to_be_bytes()),
+        SpanId::from_bytes(trace.span_id.to_be_bytes()),
+        TraceFlags::SAMPLED,
+        false,
+        TraceState::default(),
+    )
+}
+
+/// When a span ends: one that ends before it starts is refused or drawn nonsensically by most tools.
+pub(super) fn ends(start: u64, end: u64) -> u64 {
+    end.max(start)
 }
 
 /// Who made the spans.
@@ -259,9 +299,9 @@ fn shared(text: &str) -> StringValue {
 }
 
 /// Whole microseconds.
-fn micros(nanos: u64) -> i64 {
+fn micros(nanos: u64) -> Said {
     // At most 2^64 / 1000, which fits.
-    (nanos / 1_000) as i64
+    Said::Number((nanos / 1_000) as i64)
 }
 
 fn at(unix_nanos: u64) -> SystemTime {

@@ -40,7 +40,6 @@ pub(super) struct Received {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) compressed: bool,
-    /// Empty where the body was compressed.
     pub(super) request: ExportTraceServiceRequest,
 }
 
@@ -106,6 +105,38 @@ impl FakeCollector {
     }
 }
 
+/// Answers the first request of every connection with a GOAWAY that has these words.
+pub(super) fn goes_away(words: &'static str) -> String {
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || go_away(&mut stream, words));
+        }
+    });
+    endpoint
+}
+
+/// HTTP/2 by hand: a frame is its length (3 bytes), type, flags and stream (4 bytes), then its payload.
+fn go_away(stream: &mut std::net::TcpStream, words: &str) -> std::io::Result<u64> {
+    const HEADERS: u8 = 1;
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])?; // SETTINGS
+    stream.read_exact(&mut [0; 24])?; // the client's preface
+    let mut head = [0; 9];
+    while head[3] != HEADERS {
+        stream.read_exact(&mut head)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize])?;
+    }
+    // Last stream 0: the request was not looked at. Reason 2: internal error.
+    let payload = [&[0, 0, 0, 0, 0, 0, 0, 2], words.as_bytes()].concat();
+    stream.write_all(&[0, 0, payload.len() as u8, 7, 0, 0, 0, 0, 0])?;
+    stream.write_all(&payload)?;
+    // Until the client has gone.
+    std::io::copy(stream, &mut std::io::sink())
+}
+
 /// What all connections of a collector share.
 struct Answering {
     behaviour: Behaviour,
@@ -137,10 +168,7 @@ async fn answer(request: Request<h2::RecvStream>, respond: SendResponse<Bytes>, 
         return; // cut off in the middle
     }
     let compressed = bytes[0] == 1;
-    let request = match compressed {
-        true => ExportTraceServiceRequest::default(),
-        false => ExportTraceServiceRequest::decode(&bytes[5..]).unwrap(),
-    };
+    let request = decode(&bytes[5..], compressed);
     let received = Received { path: parts.uri.path().into(), headers: parts.headers, compressed, request };
     let spans = received.spans().count();
     collector.log.lock().unwrap().push(received);
@@ -156,6 +184,15 @@ async fn answer(request: Request<h2::RecvStream>, respond: SendResponse<Bytes>, 
         Behaviour::Reject(rejected) => reply(respond, 0, Some(rejected)),
         Behaviour::AtMost(most) => reply(respond, if spans > most { 8 } else { 0 }, None),
     }
+}
+
+fn decode(body: &[u8], compressed: bool) -> ExportTraceServiceRequest {
+    let mut plain = body.to_vec();
+    if compressed {
+        plain.clear();
+        flate2::read::GzDecoder::new(body).read_to_end(&mut plain).unwrap();
+    }
+    ExportTraceServiceRequest::decode(&plain[..]).unwrap()
 }
 
 fn partial(rejected: Option<i64>) -> Vec<u8> {
@@ -178,6 +215,9 @@ fn reply(mut respond: SendResponse<Bytes>, code: u16, rejected: Option<i64>) {
     }
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", code.to_string().parse().unwrap());
+    if code != 0 {
+        trailers.insert("grpc-message", "no access for s3cret".parse().unwrap());
+    }
     let _ = stream.send_trailers(trailers);
 }
 
@@ -219,10 +259,7 @@ fn read_http(stream: &mut BufReader<std::net::TcpStream>) -> Option<Received> {
     let mut body = vec![0; headers["content-length"].to_str().unwrap().parse().unwrap()];
     stream.read_exact(&mut body).unwrap();
     let compressed = headers.contains_key("content-encoding");
-    let request = match compressed {
-        true => ExportTraceServiceRequest::default(),
-        false => ExportTraceServiceRequest::decode(&body[..]).unwrap(),
-    };
+    let request = decode(&body, compressed);
     let path = lines[0].split(' ').nth(1).unwrap().to_owned();
     Some(Received { path, headers, compressed, request })
 }

@@ -1,4 +1,5 @@
-//! OTLP over HTTP with `ureq`, on the exporter's thread's own pool for blocking work.
+//! OTLP over HTTP: the exporter of opentelemetry-otlp with every setting given, over `ureq` on the exporter's thread's
+//! own pool for blocking work.
 //!
 //! The headers of the settings replace whatever opentelemetry-otlp has read from the environment by itself.
 
@@ -9,18 +10,92 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{
+    Compression, Protocol as OtlpProtocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use super::queue::lock;
-use super::settings::Transport;
+use super::ExportError;
+use super::collector::{Refusal, Taken};
+use super::queue::{Queued, lock};
+use super::rejected::PartialSuccessWatch;
+use super::settings::{ExportSettings, Transport};
 use super::tls::{TlsPem, certificates};
+use crate::trace::span::SpanTemplates;
 
 /// A collector's answer is a few bytes; more than this is no collector.
 const MOST_REPLY: u64 = 1 << 20;
 
+/// A collector that is spoken to over HTTP.
+pub(super) struct HttpExporter {
+    exporter: SpanExporter,
+    client: UreqClient,
+    templates: SpanTemplates,
+    watch: PartialSuccessWatch,
+}
+
+impl HttpExporter {
+    pub(super) fn new(
+        settings: &ExportSettings,
+        pem: Option<&TlsPem>,
+        templates: SpanTemplates,
+        resource: &Resource,
+    ) -> Result<Self, ExportError> {
+        let client =
+            UreqClient::new(&settings.transport, pem).map_err(|error| ExportError::Tls(error.to_string()))?;
+        let builder = SpanExporter::builder()
+            .with_http()
+            .with_protocol(OtlpProtocol::HttpBinary)
+            .with_endpoint(settings.endpoint.traces_url(settings.form))
+            .with_timeout(settings.transport.timeout)
+            .with_http_client(client.clone())
+            .with_retry_policy(RetryPolicy::recommended());
+        let builder =
+            if settings.transport.gzip { builder.with_compression(Compression::Gzip) } else { builder };
+        let mut exporter = builder.build().map_err(|error| ExportError::Exporter(error.to_string()))?;
+        exporter.set_resource(resource);
+        Ok(Self { exporter, client, templates, watch: PartialSuccessWatch::default() })
+    }
+
+    /// What has to hear the events of the thread that exports.
+    pub(super) fn watch(&self) -> PartialSuccessWatch {
+        self.watch.clone()
+    }
+
+    /// Sends a batch, with the crate's own few retries where the status allows them.
+    pub(super) async fn export(&self, batch: &[Queued]) -> Result<Taken, Refusal> {
+        let spans: Vec<SpanData> = batch.iter().filter_map(|span| self.templates.build(span)).collect();
+        let length = spans.len();
+        let _ = self.watch.take();
+        self.exporter.export(spans).await.map_err(|error| self.refusal(error))?;
+        let told = self.watch.take().unwrap_or_default();
+        let rejected = usize::try_from(told.rejected).unwrap_or(0).min(length);
+        let message = Some(told.message).filter(|words| !words.is_empty());
+        Ok(Taken { rejected: rejected + batch.len() - length, message })
+    }
+
+    fn refusal(&self, error: OTelSdkError) -> Refusal {
+        let words = match error {
+            OTelSdkError::InternalFailure(words) => words,
+            OTelSdkError::Timeout(limit) => return Refusal::TimedOut(limit),
+            OTelSdkError::AlreadyShutdown => "the exporter is shut down".to_owned(),
+        };
+        let cause = self.client.take_cause();
+        // The crate gives its errors as text alone; that this one is recognized is tested against a collector.
+        if words.ends_with("status code: 413") {
+            Refusal::TooLarge(words)
+        } else {
+            Refusal::Failed(cause.map_or(words.clone(), |cause| format!("{words}: {cause}")))
+        }
+    }
+}
+
 /// The client that opentelemetry-otlp posts its bodies with.
 #[derive(Clone, Debug)]
-pub(super) struct UreqClient {
+struct UreqClient {
     agent: ureq::Agent,
     headers: Arc<Vec<(HeaderName, HeaderValue)>>,
     /// Why the last request failed; the exporter crate itself says only "network error".
@@ -28,7 +103,7 @@ pub(super) struct UreqClient {
 }
 
 impl UreqClient {
-    pub(super) fn new(transport: &Transport, pem: Option<&TlsPem>) -> Result<Self, ureq::Error> {
+    fn new(transport: &Transport, pem: Option<&TlsPem>) -> Result<Self, ureq::Error> {
         let tls = pem.map(tls_config).transpose()?.unwrap_or_default();
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(transport.timeout))
@@ -47,7 +122,7 @@ impl UreqClient {
     }
 
     /// Why the last request failed, since last asked.
-    pub(super) fn take_cause(&self) -> Option<String> {
+    fn take_cause(&self) -> Option<String> {
         lock(&self.cause).take()
     }
 

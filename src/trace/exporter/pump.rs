@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use opentelemetry_sdk::trace::SpanData;
 use tokio::time::Instant;
 
 use super::collector::{Collector, Refusal, Taken};
@@ -76,13 +75,20 @@ impl Pump {
         self.since.is_some_and(|since| since.elapsed() >= self.limits.delay)
     }
 
-    /// Sends the batch; what is too large as a whole is sent once more in halves.
+    /// Sends the batch and empties it.
     async fn send_batch(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         (self.bytes, self.since) = (0, None);
-        let answer = self.send(&batch).await;
+        self.send_whole_or_halves(&batch).await;
+        batch.clear();
+        self.batch = batch;
+    }
+
+    /// What is too large as a whole is sent once more in halves.
+    async fn send_whole_or_halves(&mut self, batch: &[Queued]) {
+        let answer = self.send(batch).await;
         if !matches!(answer, Err(Refusal::TooLarge(_))) || batch.len() < 2 {
-            return self.count(&batch, answer);
+            return self.count(batch, answer);
         }
         let (first, second) = batch.split_at(batch.len() / 2);
         for half in [first, second] {
@@ -91,13 +97,11 @@ impl Pump {
         }
     }
 
-    async fn send(&self, batch: &[Queued]) -> Result<Taken, Refusal> {
+    async fn send(&mut self, batch: &[Queued]) -> Result<Taken, Refusal> {
         const TIME_IS_UP: &str = "not exported before the time at the end of the run was up";
         if self.shared.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Refusal::Failed(TIME_IS_UP.into()));
         }
-        let spans: Vec<SpanData> = batch.iter().filter_map(|span| self.templates.build(span)).collect();
-        let missing = batch.len() - spans.len();
         let deadline = async {
             loop {
                 match self.shared.deadline() {
@@ -109,9 +113,7 @@ impl Pump {
         tokio::select! {
             // An answer that is there counts, however late.
             biased;
-            answer = self.collector.send(spans) => {
-                answer.map(|taken| Taken { rejected: taken.rejected + missing, ..taken })
-            }
+            answer = self.collector.send(batch) => answer,
             () = deadline => Err(Refusal::Failed(TIME_IS_UP.into())),
         }
     }

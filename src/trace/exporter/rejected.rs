@@ -1,9 +1,9 @@
 //! What a collector says when it takes a batch but not all of it.
 //!
-//! OTLP calls that partial success. opentelemetry-otlp reports it as success and leaves but a log event behind, named
-//! `...PartialSuccess`, through `tracing`. [`PartialSuccessWatch`] is a subscriber that hears nothing but these
-//! events, on the exporter's thread alone. It declares itself indifferent to every other place that could log, so that
-//! they cost the measuring threads nothing.
+//! OTLP calls that partial success. Over gRPC it stands in the answer. Over HTTP, opentelemetry-otlp reports it as
+//! success and leaves but a log event behind, named `...PartialSuccess`, through `tracing`. [`PartialSuccessWatch`] is a
+//! subscriber that hears nothing but these events, on the exporter's thread alone. It declares itself indifferent to
+//! every other place that could log, so that they cost the measuring threads nothing.
 
 use std::sync::{Arc, Mutex};
 

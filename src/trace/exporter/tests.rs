@@ -6,7 +6,7 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use proptest::prelude::*;
 use prost::Message;
 
-use super::fake::{Behaviour, FakeCollector, http};
+use super::fake::{Behaviour, FakeCollector, goes_away, http};
 use super::*;
 use crate::trace::TraceRef;
 use crate::trace::closed_port::ClosedPort;
@@ -328,7 +328,58 @@ fn compression_is_used_where_it_is_asked_for() {
         settings.transport.gzip = true;
         assert_eq!(export(&settings, 10, LONG).counts.exported, 10);
         assert!(collector.received().iter().all(|one| one.compressed));
+        assert_eq!(collector.trace_ids(), (1..=10).collect());
     }
+}
+
+#[test]
+fn grpc_calls_what_the_specification_names() {
+    let collector = FakeCollector::grpc(Behaviour::Accept);
+    assert_eq!(export(&settings(&collector.endpoint), 3, LONG).counts.exported, 3);
+    let received = &collector.received()[0];
+    assert_eq!(received.path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    assert_eq!(received.headers["content-type"], "application/grpc");
+    assert_eq!(received.headers["te"], "trailers");
+}
+
+#[test]
+fn what_may_pass_later_is_tried_three_more_times_and_what_may_not_never() {
+    // UNAVAILABLE and PERMISSION_DENIED
+    for (code, attempts) in [(14, 4), (7, 1)] {
+        let collector = FakeCollector::grpc(Behaviour::Refuse(code));
+        let report = one_batch(settings(&collector.endpoint));
+        assert_eq!((report.counts.failed, sizes(&collector)), (100, vec![100; attempts]));
+    }
+}
+
+#[test]
+fn a_span_of_an_operation_that_nobody_knows_has_failed() {
+    for (collector, settings) in [
+        (FakeCollector::grpc(Behaviour::Accept), settings as fn(&str) -> _),
+        (http(200, None), over_http as fn(&str) -> _),
+    ] {
+        let exporter = start(&settings(&collector.endpoint));
+        let sink = exporter.sink();
+        sink.offer(span(1));
+        sink.offer(ClientSpan { operation: 1, ..span(2) });
+        let counts = exporter.finish(LONG).counts;
+        assert_eq!((counts.exported, counts.failed), (1, 1));
+        assert_eq!(collector.trace_ids(), HashSet::from([1]));
+    }
+}
+
+#[test]
+fn no_words_of_a_collector_are_repeated() {
+    for code in 1..=16 {
+        let collector = FakeCollector::grpc(Behaviour::Refuse(code));
+        let mut settings = settings(&collector.endpoint);
+        // One attempt is enough.
+        settings.transport.timeout = Duration::from_millis(90);
+        let words = one_batch(settings).last_error.unwrap();
+        assert!(words.contains("gRPC code") && !words.contains("s3cret"), "{words}");
+    }
+    let words = one_batch(settings(&goes_away("no access for s3cret"))).last_error.unwrap();
+    assert!(words.contains("connection was closed") && !words.contains("s3cret"), "{words}");
 }
 
 #[test]
@@ -346,11 +397,14 @@ fn http_posts_to_the_path_of_the_form() {
 }
 
 #[test]
-fn an_http_failure_names_its_cause() {
+fn a_failure_names_its_cause() {
+    let closed = ClosedPort::new();
+    let report = export(&settings(&at(&closed)), 3, LONG);
+    let words = report.last_error.unwrap();
+    assert!(words.contains("gRPC code Unavailable") && words.contains("refused"), "{words}");
     let report = export(&over_http(&http(401, None).endpoint), 3, LONG);
     assert_eq!(report.counts.failed, 3);
     assert!(report.last_error.unwrap().contains("401"));
-    let closed = ClosedPort::new();
     let report = export(&over_http(&at(&closed)), 3, LONG);
     let words = report.last_error.unwrap();
     assert!(words.to_lowercase().contains("refused"), "{words}");
