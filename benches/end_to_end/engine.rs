@@ -25,14 +25,14 @@ pub struct Bench {
     pub frames: Arc<[Frame]>,
     pub uri: String,
     pub shape: Shape,
-    /// See `Plan::spin`.
+    /// See `Plan::spin`. Busy-waiting would hide in the CPU time what a request takes.
     pub spin: BusyWait,
 }
 
 impl Bench {
     pub fn new(server: &TruthServer, shape: Shape) -> Result<Self, Failure> {
         let frames = support::searches(1_000)?;
-        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::ShortWaits })
+        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::Never })
     }
 
     /// One turn on one worker.

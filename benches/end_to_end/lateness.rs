@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use milvus_load::calibrate::probe::bare_loop;
 use milvus_load::engine::BusyWait;
-use milvus_load::measure::{Quantile, Timings, cpu_of_this_thread, quantile};
+use milvus_load::measure::{Quantile, Timings, quantile};
 use milvus_load::truth::TruthServer;
-use milvus_load::units::{Fraction, Nanos, Rate};
+use milvus_load::units::{Fraction, Rate};
 
 use super::Shape;
 use super::engine::{Bench, open};
@@ -18,11 +18,11 @@ use super::support::Failure;
 const RATES: [u32; 3] = [1_000, 10_000, 20_000];
 const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_secs(2) };
 
-/// A turn: p50 and p99 of the lateness in us, CPU in us per request.
-type Turn = (f64, f64, f64);
+/// A turn: p50 and p99 of the lateness in us.
+type Turn = (f64, f64);
 
 pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Failure> {
-    let bench = Bench { spin: BusyWait::Never, ..Bench::new(server, SHAPE)? };
+    let bench = Bench::new(server, SHAPE)?;
     let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE)? };
     let _burning = Burners::start(burners);
     println!(
@@ -34,45 +34,62 @@ pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Fai
         "rate/s", "", "p50 / p99", "p99, ratio to bare"
     );
     for rate in RATES {
-        let (mut bare, mut sleeping, mut spun) = (vec![], vec![], vec![]);
+        let (mut bare, mut spun, mut sleeping) = (Arm::default(), Arm::default(), Arm::default());
         for round in 0..=pairs {
-            let turns = (self::bare(rate)?, engine(&bench, rate)?, engine(&spinning, rate)?);
+            let floor = of(&bare_loop(Rate::per_second(f64::from(rate))?, SHAPE.turn)?)?;
+            let turns = (engine(&spinning, rate)?, engine(&bench, rate)?);
             if round > 0 {
-                bare.push(turns.0);
-                sleeping.push(turns.1);
-                spun.push(turns.2);
+                bare.add((floor, None));
+                spun.add(turns.0);
+                sleeping.add(turns.1);
             }
         }
-        for (name, arm) in
-            [("bare timerfd", &bare), ("milvus-load, spin", &spun), ("milvus-load, sleep", &sleeping)]
-        {
-            let median = |of: fn(&Turn) -> f64| Median::of(&arm.iter().map(of).collect::<Vec<_>>()).middle;
-            let ratios: Vec<f64> = arm.iter().zip(&bare).map(|(arm, bare)| arm.1 / bare.1).collect();
-            let shown = format!("{:.1} / {:.1}", median(|t| t.0), median(|t| t.1));
-            let (ratio, cpu) = (Median::of(&ratios).to_string(), median(|t| t.2));
-            println!("  {rate:>8}  {name:20}  {shown:>16}   {ratio:24}  {cpu:.1}");
-        }
+        bare.print(rate, "bare timerfd", &bare);
+        spun.print(rate, "milvus-load, spin", &bare);
+        sleeping.print(rate, "milvus-load, sleep", &bare);
     }
     Ok(())
 }
 
-fn bare(rate: u32) -> Result<Turn, Failure> {
-    let before = cpu_of_this_thread();
-    let lateness = bare_loop(Rate::per_second(f64::from(rate))?, SHAPE.turn)?;
-    turn(&lateness, cpu_of_this_thread() - before)
+/// The turns of one way to wait.
+#[derive(Default)]
+struct Arm {
+    lateness: Vec<Turn>,
+    /// In us per request; empty for the bare loop, which sends none.
+    cpu: Vec<f64>,
 }
 
-fn engine(bench: &Bench, rate: u32) -> Result<Turn, Failure> {
-    let finished = bench.run(open(f64::from(rate))?, Fraction::ZERO, None)?;
-    turn(&finished.recorded.operations[0].lag, finished.cpu)
+impl Arm {
+    fn add(&mut self, (lateness, cpu): (Turn, Option<f64>)) {
+        self.lateness.push(lateness);
+        self.cpu.extend(cpu);
+    }
+
+    fn print(&self, rate: u32, name: &str, bare: &Self) {
+        let median =
+            |of: fn(&Turn) -> f64| Median::of(&self.lateness.iter().map(of).collect::<Vec<_>>()).middle;
+        let shown = format!("{:.1} / {:.1}", median(|t| t.0), median(|t| t.1));
+        let ratios: Vec<f64> = self.lateness.iter().zip(&bare.lateness).map(|(a, b)| a.1 / b.1).collect();
+        let ratio = Median::of(&ratios).to_string();
+        let cpu =
+            if self.cpu.is_empty() { "-".into() } else { format!("{:.1}", Median::of(&self.cpu).middle) };
+        println!("  {rate:>8}  {name:20}  {shown:>16}   {ratio:24}  {cpu:>14}");
+    }
 }
 
-fn turn(lateness: &Timings<u64>, cpu: Nanos) -> Result<Turn, Failure> {
+fn of(lateness: &Timings<u64>) -> Result<Turn, Failure> {
     let us = |q| quantile(lateness, lateness.count(), q).map(|at| at.get() as f64 / 1e3);
     match (us(Quantile::P50), us(Quantile::P99)) {
-        (Ok(p50), Ok(p99)) => Ok((p50, p99, cpu.get() as f64 / 1e3 / lateness.count() as f64)),
+        (Ok(p50), Ok(p99)) => Ok((p50, p99)),
         _ => Err("too few arrivals for a p99".into()),
     }
+}
+
+fn engine(bench: &Bench, rate: u32) -> Result<(Turn, Option<f64>), Failure> {
+    let finished = bench.run(open(f64::from(rate))?, Fraction::ZERO, None)?;
+    let lateness = &finished.recorded.operations[0].lag;
+    let cpu = finished.cpu.get() as f64 / 1e3 / lateness.count() as f64;
+    Ok((of(lateness)?, Some(cpu)))
 }
 
 /// Threads that use a core each, until dropped.
