@@ -4,7 +4,7 @@
 //! cargo run --release --example truth_server -- --port 19530 --delay 2ms --stall-every 5s --stall-for 1s
 //! ```
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -95,9 +95,9 @@ impl Options {
 
 fn main() -> anyhow::Result<()> {
     let server = TruthServer::start(Options::parse().script()?)?;
-    println!("{}", server.uri());
+    writeln!(std::io::stdout(), "{}", server.uri())?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_told_to_stop());
-    print(&server.stop());
+    print(&server.stop(), &mut std::io::stdout().lock())?;
     Ok(())
 }
 
@@ -115,21 +115,23 @@ async fn until_told_to_stop() {
     }
 }
 
-fn print(log: &Log) {
-    println!("requests {} over {} connections", log.requests, log.by_connection.len());
+fn print(log: &Log, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "requests {} over {} connections", log.requests, log.by_connection.len())?;
     for &rpc in Rpc::ALL {
         if log.count(rpc) > 0 {
-            println!("  {} {}", rpc.name(), log.count(rpc));
+            writeln!(out, "  {} {}", rpc.name(), log.count(rpc))?;
         }
     }
     let seen = log.traceparents;
-    println!(
+    writeln!(
+        out,
         "traceparent: {} sampled, {} unsampled, {} absent, {} malformed",
         seen.sampled, seen.unsampled, seen.absent, seen.malformed
-    );
+    )?;
     let late = log.lateness;
-    println!(
+    writeln!(
+        out,
         "own lateness over {} answers: p50 {}, p99 {}, max {}",
         late.count, late.p50, late.p99, late.max
-    );
+    )
 }

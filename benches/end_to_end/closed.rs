@@ -85,7 +85,7 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
         }
     }
     println!(
-        "  {:22}{:>12}{:>14}   {:22}   throughput, ratio",
+        "  {:22}{:>12}{:>16}   {:22}   throughput, ratio",
         "", "requests/s", "CPU us/request", "CPU, ratio to bare h2"
     );
     for (name, arm) in [("bare h2", &floor), ("milvus-load", &tool), ("tonic generated", &tonic)] {
@@ -106,7 +106,7 @@ fn print_arm(name: &str, arm: &[Turn], floor: &[Turn]) {
         Median::of(&arm.iter().zip(floor).map(|(arm, floor)| what(arm) / what(floor)).collect::<Vec<_>>())
     };
     println!(
-        "  {name:22}{:>12.0}{:>14.2}   {:22}   {}",
+        "  {name:22}{:>12.0}{:>16.2}   {:22}   {}",
         of(Turn::per_second),
         of(Turn::cpu_us),
         ratio(Turn::cpu_us).to_string(),

@@ -23,6 +23,7 @@ type Turn = (f64, f64);
 
 pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE)?;
+    let short = Bench { spin: BusyWait::ShortWaits, ..Bench::new(server, SHAPE)? };
     let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE)? };
     let _burning = Burners::start(burners);
     println!(
@@ -34,19 +35,22 @@ pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Fai
         "rate/s", "", "p50 / p99", "p99, ratio to bare"
     );
     for rate in RATES {
-        let (mut bare, mut spun, mut sleeping) = (Arm::default(), Arm::default(), Arm::default());
+        let (mut bare, mut spun) = (Arm::default(), Arm::default());
+        let (mut short_spun, mut slept) = (Arm::default(), Arm::default());
         for round in 0..=pairs {
             let floor = of(&bare_loop(Rate::per_second(f64::from(rate))?, SHAPE.turn)?)?;
-            let turns = (engine(&spinning, rate)?, engine(&bench, rate)?);
+            let turns = (engine(&spinning, rate)?, engine(&short, rate)?, engine(&bench, rate)?);
             if round > 0 {
                 bare.add((floor, None));
                 spun.add(turns.0);
-                sleeping.add(turns.1);
+                short_spun.add(turns.1);
+                slept.add(turns.2);
             }
         }
         bare.print(rate, "bare timerfd", &bare);
-        spun.print(rate, "milvus-load, spin", &bare);
-        sleeping.print(rate, "milvus-load, sleep", &bare);
+        spun.print(rate, "milvus-load, every", &bare);
+        short_spun.print(rate, "milvus-load, short", &bare);
+        slept.print(rate, "milvus-load, sleep", &bare);
     }
     Ok(())
 }

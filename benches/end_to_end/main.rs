@@ -2,7 +2,7 @@
 //! one null server.
 //!
 //! ```text
-//! cargo bench --bench end_to_end                       everything, about two minutes
+//! cargo bench --bench end_to_end                       everything, about six minutes
 //! cargo bench --bench end_to_end -- closed --pairs 20  one part, more pairs
 //! cargo bench --bench end_to_end -- lateness --burners 1  with a core busy
 //! ```

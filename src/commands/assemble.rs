@@ -65,7 +65,7 @@ fn resources(observed: &Observed, evidence: &Evidence) -> model::Resources {
     model::Resources {
         generator: model::Generator {
             workers: evidence.workers.iter().map(from_run::worker).collect(),
-            ..from_run::generator(before, after, observed.finished.cpu, sent)
+            ..from_run::generator(before, after, (observed.finished.cpu, observed.finished.spun), sent)
         },
         server: observed.server.as_ref().map(|(before, after)| server_use(before, after)),
         others_cores: evidence.machine.and_then(|machine| machine.others()),

@@ -35,7 +35,7 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let here = workload.target.uri.as_ref().is_none_or(is_here);
     let workers = planning::workers(workload, here);
     let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
-    let wait = match planning::busy_wait(workload, workers) {
+    let wait = match planning::busy_wait(workload, workers, here) {
         _ if !load.streams.iter().any(is_open) => "no waits (closed loop)",
         BusyWait::Never => "sleeping until a request is due",
         BusyWait::ShortWaits => "busy-waiting in place of sleeps below 40 us",

@@ -1,6 +1,6 @@
 //! The machine that the generator runs on, and whether something else is on it too.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::report::model::Machine;
 use crate::workload::MilvusUri;
@@ -25,9 +25,18 @@ fn total_memory(line: &str) -> Option<u64> {
     Some(kilobytes.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Whether an address is one of this machine's, of whichever interface: no other can be bound to.
+/// Whether an address is one of this machine's, of whichever interface: what is sent to it would have it as its sender too.
+/// Nothing is sent.
 pub fn is_ours(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let sender = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        // Port 9 discards; any would do.
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    };
+    address.is_unspecified() || sender().is_ok_and(|sender: SocketAddr| sender.ip() == address)
 }
 
 /// Whether a server that is named so is on this machine. Asks nobody: a name other than `localhost` is taken for another's.

@@ -120,7 +120,7 @@ async fn observe(
     let collection_start = look_at_collection(&session, workload, prepared.rows).await?;
     let here = target.is_on_this_machine();
     let workers = planning::workers(workload, here);
-    let spin = planning::busy_wait(workload, workers);
+    let spin = planning::busy_wait(workload, workers, here);
     let plan = Arc::new(planning::plan(
         workload,
         prepared,

@@ -69,6 +69,8 @@ pub struct Finished {
     pub after_the_end: Vec<u64>,
     /// CPU time of the worker threads.
     pub cpu: Nanos,
+    /// What of it was busy-waiting with nothing else to do.
+    pub spun: Nanos,
     /// How each worker thread fared within the window.
     pub workers: Vec<WorkerTime>,
 }
@@ -155,10 +157,9 @@ impl Execution {
 }
 
 impl Finished {
-    /// The other end of each connection in words; `None`: it never was up. One that was dialled anew and came to another address
-    /// has both, since it is not recorded which of them a request went to.
-    pub fn peer_names(&self) -> Vec<Option<String>> {
-        self.peers.iter().map(|peers| peer_name(peers)).collect()
+    /// The addresses of [`Finished::peers`] as text.
+    pub fn peer_names(&self) -> Vec<Vec<String>> {
+        self.peers.iter().map(|peers| peers.iter().map(SocketAddr::to_string).collect()).collect()
     }
 
     fn first(clock: RunClock, haul: Haul) -> Self {
@@ -171,6 +172,7 @@ impl Finished {
             late_bodies: haul.late_bodies,
             after_the_end: haul.after_the_end,
             cpu: haul.cpu,
+            spun: haul.spun,
             workers: vec![haul.time],
         }
     }
@@ -182,25 +184,8 @@ impl Finished {
         self.late_bodies += haul.late_bodies;
         self.after_the_end.iter_mut().zip(haul.after_the_end).for_each(|(all, more)| *all += more);
         self.cpu = self.cpu + haul.cpu;
+        self.spun = self.spun + haul.spun;
         self.workers.push(haul.time);
         Ok(())
-    }
-}
-
-fn peer_name(peers: &[SocketAddr]) -> Option<String> {
-    let names: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
-    (!names.is_empty()).then(|| names.join(", then "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_that_went_to_two_addresses_is_booked_under_neither_alone() {
-        let [one, other] = ["127.0.0.1:19530", "[::1]:19530"].map(|peer| peer.parse().unwrap());
-        assert_eq!(peer_name(&[]), None);
-        assert_eq!(peer_name(&[one]).as_deref(), Some("127.0.0.1:19530"));
-        assert_eq!(peer_name(&[one, other]).as_deref(), Some("127.0.0.1:19530, then [::1]:19530"));
     }
 }

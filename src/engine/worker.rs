@@ -57,6 +57,8 @@ pub(super) struct Haul {
     pub after_the_end: Vec<u64>,
     /// CPU time of this thread while it sent, read by itself: the kernel forgets a thread that has ended.
     pub cpu: Nanos,
+    /// What of it was busy-waiting with nothing else to do.
+    pub spun: Nanos,
     /// How it fared within the window.
     pub time: WorkerTime,
 }
@@ -120,6 +122,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
         late_bodies: desk.late_bodies.get(),
         after_the_end: desk.after_the_end.iter().map(Cell::get).collect(),
         cpu: cpu_of_this_thread() - cpu_before,
+        spun: desk.spun.total().into(),
         time,
     }))
 }

@@ -63,18 +63,21 @@ impl TailEvidence {
     }
 }
 
-/// By address, those that were ever connected to; `peers` by index of the connection.
-pub fn by_peer(connections: &[ConnectionRecord], peers: &[Option<String>]) -> Vec<EndEvidence> {
-    let mut all: BTreeMap<&str, (u32, u64, Timings<u64>)> = BTreeMap::new();
-    for (connection, peer) in connections.iter().zip(peers) {
-        let Some(peer) = peer else { continue };
+/// By address, those that were ever connected to; `peers` by index of the connection. Connections that came from one address to
+/// another are an end of their own, for it is not recorded which of the two a request went to.
+pub fn by_peer(connections: &[ConnectionRecord], peers: &[Vec<String>]) -> Vec<EndEvidence> {
+    let mut all: BTreeMap<String, (u32, u64, Timings<u64>)> = BTreeMap::new();
+    for (connection, peers) in connections.iter().zip(peers).filter(|(_, peers)| !peers.is_empty()) {
+        let mut peers = peers.clone();
+        peers.sort();
+        let peer = peers.join(" and ");
         let (connections, requests, timings) = all.entry(peer).or_default();
         *connections += 1;
         *requests += connection.requests;
         connection.response.iter().for_each(|response| add(timings, response));
     }
-    let end = |(name, (connections, requests, timings)): (&str, (u32, u64, Timings<u64>))| EndEvidence {
-        name: name.to_owned(),
+    let end = |(name, (connections, requests, timings)): (String, (u32, u64, Timings<u64>))| EndEvidence {
+        name,
         connections,
         requests,
         p99: TailEvidence::of(&timings, requests),
@@ -118,8 +121,8 @@ mod tests {
     #[test]
     fn connections_to_one_address_are_one_end() {
         let connections = [connection(1..=600), connection([5; 10]), connection(601..=1_000), connection([])];
-        let peers = ["a:1", "b:1", "a:1"].map(|peer| Some(peer.to_owned()));
-        let ends = by_peer(&connections, &[peers.to_vec(), vec![None]].concat());
+        let peers = ["a:1", "b:1", "a:1"].map(|peer| vec![peer.to_owned()]);
+        let ends = by_peer(&connections, &[peers.to_vec(), vec![vec![]]].concat());
         assert_eq!(
             ends.iter().map(|e| (e.name.as_str(), e.connections, e.requests)).collect::<Vec<_>>(),
             [("a:1", 2, 1_000), ("b:1", 1, 10)]
@@ -129,6 +132,16 @@ mod tests {
         let tail = TailEvidence { p99: at(990), low: at(981), high: at(999) };
         assert_eq!((ends[0].p99, ends[1].p99), (Some(tail), None));
         assert_eq!(by_connection(&connections)[1].name, "connection 1");
+    }
+
+    #[test]
+    fn connections_that_went_from_one_address_to_another_are_booked_under_neither() {
+        let connections = [connection([1; 3]), connection([1; 4]), connection([1; 5])];
+        let peers = [&["a:1", "b:1"][..], &["b:1", "a:1"], &["a:1"]];
+        let peers = peers.map(|peers| peers.iter().map(|peer| (*peer).to_owned()).collect());
+        let ends = by_peer(&connections, &peers);
+        let told: Vec<_> = ends.iter().map(|e| (e.name.as_str(), e.connections, e.requests)).collect();
+        assert_eq!(told, [("a:1", 1, 5), ("a:1 and b:1", 2, 7)]);
     }
 
     /// Of 1,000 requests over each, so many did not succeed, the others did at once.

@@ -25,8 +25,8 @@ pub struct Source<'a> {
     pub slow: Slow,
     /// How many requests of each set are told per operation.
     pub requests: usize,
-    /// The other end of each connection, where it was ever up.
-    pub peers: &'a [Option<String>],
+    /// The addresses that each connection has had at its other end, in order; none where it was never up.
+    pub peers: &'a [Vec<String>],
     /// The link of a trace, or why there is none.
     pub link: &'a dyn Fn(TraceRef) -> Result<String, NoLink>,
 }
@@ -114,20 +114,21 @@ fn error_classes(errors: &Errors) -> Vec<ErrorClass> {
 }
 
 fn connections(source: &Source<'_>) -> Vec<Connection> {
-    let peers = source.peers.iter().cloned().chain(std::iter::repeat(None));
+    let peers = source.peers.iter().cloned().chain(std::iter::repeat(Vec::new()));
     source
         .recorded
         .connections
         .iter()
         .zip(peers)
-        .map(|(record, peer)| {
+        .map(|(record, peers)| {
             let p99 = match &record.response {
                 Some(timings) => quantile(timings, record.requests, Quantile::P99),
                 None if record.requests > 0 => Err(Unknown::Unanswered),
                 None => Err(Unknown::TooFew),
             };
             Connection {
-                peer,
+                peer: peers.last().cloned(),
+                peers,
                 requests: record.requests,
                 p99_us: p99.ok().map(Nanos::as_micros_f64),
                 unknown: p99.err().map(|unknown| ("p99_us".to_owned(), unknown.into())).into_iter().collect(),

@@ -83,13 +83,19 @@ pub fn verdict(verdict: &measure::Verdict) -> Verdict {
 }
 
 /// What the generator cost between two snapshots, for `sent` requests; `workers` is the CPU time of the worker threads,
-/// which have ended by the second one.
-pub fn generator(before: &ProcessSnapshot, after: &ProcessSnapshot, workers: Nanos, sent: u64) -> Generator {
-    let cpu = after.cpu - before.cpu;
+/// which have ended by the second one, and what of it they busy-waited.
+pub fn generator(
+    before: &ProcessSnapshot,
+    after: &ProcessSnapshot,
+    (workers, spun): (Nanos, Nanos),
+    sent: u64,
+) -> Generator {
+    let cpu = after.cpu - before.cpu - spun;
     let parts = after.parts_since(before, workers).unwrap_or_default();
     Generator {
         cpu_us_per_request: (sent > 0 && cpu > Nanos::ZERO).then(|| cpu.as_micros_f64() / sent as f64),
         cpu_s: parts.into_iter().map(|(part, cpu)| (part.name().to_owned(), cpu.as_secs_f64())).collect(),
+        busy_wait_s: spun.as_secs_f64(),
         rss_peak_bytes: after.rss_peak,
         workers: Vec::new(),
     }
@@ -132,8 +138,13 @@ mod tests {
     #[test]
     fn cost_per_request_needs_requests() {
         let at = |cpu| ProcessSnapshot { cpu: Nanos::from_millis(cpu), parts: None, rss_peak: None };
-        assert_eq!(generator(&at(100), &at(300), Nanos::ZERO, 10_000).cpu_us_per_request, Some(20.0));
-        assert_eq!(generator(&at(100), &at(300), Nanos::ZERO, 0).cpu_us_per_request, None);
-        assert!(generator(&at(100), &at(300), Nanos::ZERO, 1).cpu_s.is_empty());
+        let spun = generator(&at(100), &at(300), (Nanos::from_millis(150), Nanos::from_millis(120)), 10_000);
+        assert_eq!((spun.cpu_us_per_request, spun.busy_wait_s), (Some(8.0), 0.12), "busy-waiting is no work");
+        assert_eq!(
+            generator(&at(100), &at(300), (Nanos::ZERO, Nanos::ZERO), 10_000).cpu_us_per_request,
+            Some(20.0)
+        );
+        assert_eq!(generator(&at(100), &at(300), (Nanos::ZERO, Nanos::ZERO), 0).cpu_us_per_request, None);
+        assert!(generator(&at(100), &at(300), (Nanos::ZERO, Nanos::ZERO), 1).cpu_s.is_empty());
     }
 }

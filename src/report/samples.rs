@@ -112,7 +112,7 @@ fn filled(state: State, recorded: &Recorded, measured: Nanos) -> RunReport {
         measured,
         slow: Slow::Quantile(0.99),
         requests: 50,
-        peers: &[Some("127.0.0.1:19530".into())],
+        peers: &[vec!["127.0.0.1:19530".into()]],
         link: &|trace| match trace.sampled {
             true => Ok(format!("http://localhost:16686/trace/{:032x}", trace.trace_id)),
             false => Err(NoLink::NotSampled),

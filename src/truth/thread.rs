@@ -147,12 +147,26 @@ fn run(
     });
 }
 
+/// Takes a port (0: a free one) in such a way that one listener may still be bound to it. Only Linux allows that: elsewhere the
+/// address alone.
+fn reserve(port: u16) -> io::Result<(Option<TcpSocket>, SocketAddr)> {
+    let addr = (Ipv4Addr::LOCALHOST, port).into();
+    if !cfg!(target_os = "linux") {
+        return Ok((None, addr));
+    }
+    let reserved = TcpSocket::new_v4()?;
+    reserved.set_reuseaddr(true)?;
+    reserved.bind(addr)?;
+    let addr = reserved.local_addr()?;
+    Ok((Some(reserved), addr))
+}
+
 /// The server's listener and its connections.
 struct Host {
     server: Arc<Server>,
     addr: SocketAddr,
     /// Bound to the same port, so that nobody else is given it while the server is closed.
-    _reserved: TcpSocket,
+    _reserved: Option<TcpSocket>,
     /// `None` while it is closed.
     listener: Option<TcpListener>,
     connections: JoinSet<()>,
@@ -160,12 +174,9 @@ struct Host {
 
 impl Host {
     async fn bind(script: Script, clock: RunClock) -> io::Result<Self> {
-        let reserved = TcpSocket::new_v4()?;
-        // A listener may then be bound to it too, and no second one.
-        reserved.set_reuseaddr(true)?;
-        reserved.bind((Ipv4Addr::LOCALHOST, script.port).into())?;
-        let addr = reserved.local_addr()?;
-        let listener = Some(TcpListener::bind(addr).await?);
+        let (reserved, addr) = reserve(script.port)?;
+        let listener = TcpListener::bind(addr).await?;
+        let (addr, listener) = (listener.local_addr()?, Some(listener));
         let server = Arc::new(Server::new(script, clock)?);
         Ok(Self { server, addr, _reserved: reserved, listener, connections: JoinSet::new() })
     }

@@ -234,7 +234,7 @@ pub(super) const KEYS: &[Key] = &[
         "load.spin",
         choice(&["auto", "on", "off"]),
         Toml("\"auto\""),
-        "Open loop: whether a worker busy-waits for the last 40 us before a request is due; auto: where that costs little",
+        "Open loop: whether a worker busy-waits for the last 40 us before a request is due; auto: where that costs little CPU or cores are to spare",
     ),
     key(
         "load.warmup",

@@ -32,7 +32,7 @@ pub struct Load {
 /// `load.spin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spin {
-    /// Where the machine has cores to spare.
+    /// Where it costs little CPU, or where the machine has cores to spare.
     Auto,
     /// Always.
     On,

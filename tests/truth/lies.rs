@@ -41,9 +41,10 @@ fn a_generator_that_was_stopped_for_two_seconds_is_not_trusted() {
     let report = ended.report();
     let search = &report.operations["search"];
     assert_eq!(ended.code, 4, "{}", ended.stderr);
-    // What was due meanwhile was sent afterwards, and is counted from when it was due: the first of it 10 ms after the stop.
+    // What was due meanwhile was sent afterwards, and is counted from when it was due: the first of it soon after the stop,
+    // however late the thread that takes the signal comes to run.
     assert_eq!((search.offered, search.succeeded), (1_500, 1_500));
-    assert!(search.lag.max_us > Some(1.98e6), "{:?}", search.lag.max_us);
+    assert!(search.lag.max_us > Some(1.5e6), "{:?}", search.lag.max_us);
     let finding = report.verdict.findings.iter().find(|finding| finding.code == "generator_stopped");
     let words = format!("{:?}", finding.expect("it was stopped"));
     assert!(words.contains("the generator did not run for") && words.contains("SIGSTOP"), "{words}");

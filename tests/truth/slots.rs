@@ -40,7 +40,7 @@ fn the_wait_for_a_stream_slot_is_lag_and_never_service() {
     let mut lag: Vec<_> = all.iter().map(|request| request.lag().unwrap()).collect();
     let (service, lag) = (at_quantile(&mut service, 0.5), at_quantile(&mut lag, 0.5));
     assert!(
-        service.get() * 2 < lag.get(),
+        service.get() * 8 < lag.get(),
         "{service} of service, {lag} of lag: the wait has got into service"
     );
     assert!(run.pool.slot_waits > 100);
@@ -86,7 +86,7 @@ fn what_is_due_beyond_the_bound_is_not_sent_and_counted_at_its_own_intended_time
     let sent: Vec<_> = requests(&run).iter().map(|r| r.intended.get() / 10_000_000).collect();
     assert_eq!(sent, [0, 1, 2, 3, 4, 5, 6, 7]);
     // What was sent last may have been given up before the server came to read it.
-    assert!(server.stop().count(Rpc::Search) <= 8);
+    assert!((1..=8).contains(&server.stop().count(Rpc::Search)));
 }
 
 /// The bound is filled in the warm-up by requests that the server never answers: nothing of the window is sent, and no time of

@@ -87,7 +87,7 @@ fn the_bound_holds_through_a_ramp_and_what_is_beyond_it_counts_in_its_own_stage(
     }
     assert_eq!((sent.len(), record.warmup.offered()), (8, 0));
     // What was sent last may have been given up before the server came to read it.
-    assert!(server.stop().count(Rpc::Search) <= 8);
+    assert!((1..=8).contains(&server.stop().count(Rpc::Search)));
 }
 
 #[test]

@@ -125,8 +125,12 @@ pub struct Machine {
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
-    /// Address and port of the other end, in case of several after one another all of them; null: it was never up.
+    /// Address and port of the other end, of the last one where there were several; null: it was never up.
     pub peer: Option<String>,
+    /// All addresses that it was connected to, in the order of their first time. With more than one it is not told which of
+    /// them a request went to.
+    #[serde(default)]
+    pub peers: Vec<String>,
     /// Requests sent over it within the window.
     pub requests: u64,
     /// p99 of the response times of all requests sent over it, one that did not succeed being slower than any other; null: too
@@ -297,10 +301,14 @@ pub struct Resources {
 /// What the generator cost, within the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
-    /// CPU time of the whole process per sent request, in microseconds; null: none was sent, or not known.
+    /// CPU time of the whole process per sent request without what the workers busy-waited, in microseconds; null: none was sent,
+    /// or not known.
     pub cpu_us_per_request: Option<f64>,
     /// CPU seconds by part: `worker`, `export`, `control`, `other`; empty: not known.
     pub cpu_s: BTreeMap<String, f64>,
+    /// Seconds for which the workers busy-waited with nothing else to do; part of `cpu_s`, and no work.
+    #[serde(default)]
+    pub busy_wait_s: f64,
     /// The most memory that was resident at once; null: not known.
     pub rss_peak_bytes: Option<u64>,
     /// The worker threads, within the window.

@@ -87,7 +87,9 @@ impl FakeCollector {
 
     /// Returns when something has been received.
     pub(super) fn wait_for_one(&self) {
+        let begun = std::time::Instant::now();
         while self.log.lock().unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(300), "nothing was ever exported");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

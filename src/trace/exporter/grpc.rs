@@ -63,9 +63,12 @@ impl GrpcExporter {
         let end = Instant::now() + self.timeout;
         let mut backoff = Backoff::new();
         let answer = loop {
-            let status = match self.attempt(request.clone()).await {
-                Ok(answer) => break answer,
-                Err(status) => status,
+            // tonic's own limit ends with the headers of an answer and is each attempt's; this one is the export's.
+            let attempt = tokio::time::timeout_at(end, self.attempt(request.clone())).await;
+            let status = match attempt {
+                Ok(Ok(answer)) => break answer,
+                Ok(Err(status)) => status,
+                Err(_) => return Err(Refusal::TimedOut(self.timeout)),
             };
             let left = end.saturating_duration_since(Instant::now());
             match backoff.next(Again::of(&status), jitter(), left) {
@@ -117,7 +120,10 @@ fn refusal(status: &Status) -> Refusal {
             Refusal::Failed(format!("the export failed with gRPC code {code:?}: {}", chain(source)))
         }
         None => match code {
-            Code::ResourceExhausted => Refusal::TooLarge(format!("gRPC code {code:?}")),
+            // One that says when to come again is busy.
+            Code::ResourceExhausted if Again::of(status) == Again::Never => {
+                Refusal::TooLarge(format!("gRPC code {code:?}"))
+            }
             _ => Refusal::Failed(format!("the collector answered with gRPC code {code:?}")),
         },
     }
