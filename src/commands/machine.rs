@@ -25,18 +25,29 @@ fn total_memory(line: &str) -> Option<u64> {
     Some(kilobytes.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Whether an address is one of this machine's, of whichever interface: what is sent to it would have it as its sender too.
-/// Nothing is sent.
+/// An address of each family that is nobody's: TEST-NET-3 of RFC 5737, and the documentation prefix of RFC 3849.
+const NOBODYS: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(203, 0, 113, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+
+/// Whether an address is one of this machine's, of whichever interface: no other can be bound to. Where any can be (Linux's
+/// `ip_nonlocal_bind`), what would be sent to it must have it as its sender too. Nothing is sent.
 pub fn is_ours(address: IpAddr) -> bool {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let (nobodys, any): (IpAddr, IpAddr) = match address {
+        IpAddr::V4(_) => (NOBODYS.0.into(), Ipv4Addr::UNSPECIFIED.into()),
+        IpAddr::V6(_) => (NOBODYS.1.into(), Ipv6Addr::UNSPECIFIED.into()),
+    };
+    let can_bind = |address| UdpSocket::bind((address, 0)).is_ok();
+    if !can_bind(nobodys) {
+        return can_bind(address);
+    }
     let sender = || {
         let socket = UdpSocket::bind((any, 0))?;
         // Port 9 discards; any would do.
         socket.connect((address, 9))?;
         socket.local_addr()
     };
-    address.is_unspecified() || sender().is_ok_and(|sender: SocketAddr| sender.ip() == address)
+    let is_sender = || sender().is_ok_and(|sender: SocketAddr| sender.ip() == address);
+    address.is_unspecified() || address.is_loopback() || is_sender()
 }
 
 /// Whether a server that is named so is on this machine. Asks nobody: a name other than `localhost` is taken for another's.
@@ -51,8 +62,9 @@ mod tests {
     #[test]
     fn an_address_of_this_machine_is_told_from_anothers() {
         assert!(is_ours([127, 0, 0, 1].into()));
-        // TEST-NET-3 of RFC 5737: nobody's.
-        assert!(!is_ours([203, 0, 113, 1].into()));
+        // All of 127/8 is Linux's own, though but one of it ever sends.
+        assert!(!cfg!(target_os = "linux") || is_ours([127, 0, 0, 2].into()));
+        assert!(!is_ours(NOBODYS.0.into()) && !is_ours(NOBODYS.1.into()));
     }
 
     #[test]

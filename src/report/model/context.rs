@@ -298,7 +298,7 @@ pub struct Resources {
     pub others_cores: Option<f64>,
 }
 
-/// What the generator cost, within the window.
+/// What the generator cost, from the start of the warm-up to the end of the drain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
     /// CPU time of the whole process per sent request without what the workers busy-waited, in microseconds; null: none was sent,
@@ -327,7 +327,7 @@ pub struct WorkerUse {
     pub wait_us: Option<f64>,
 }
 
-/// What the server's process cost, within the window.
+/// What the server's process cost, from the start of the warm-up to the end of the drain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerUse {
     /// CPU seconds; null: not known.

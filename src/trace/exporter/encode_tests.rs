@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::trace::TraceRef;
+use crate::trace::exporter::tests;
 use crate::trace::span::{OperationAttributes, SpanOutcome};
 
 fn resource() -> Resource {
@@ -123,26 +124,7 @@ proptest! {
 }
 
 fn example() -> (SpanTemplates, ClientSpan) {
-    let operation = OperationAttributes {
-        operation: "search".into(),
-        rpc: "Search".into(),
-        collection: "books".into(),
-        database: String::new(),
-        server_address: "localhost".into(),
-        server_port: 19530,
-    };
-    let span = ClientSpan {
-        trace: TraceRef { trace_id: 1, span_id: 2, sampled: true },
-        operation: 0,
-        phase: "measure",
-        intended: 1,
-        sent: 2,
-        done: 3,
-        outcome: SpanOutcome::Ok,
-        peer: None,
-        rows: 0,
-    };
-    (SpanTemplates::new(&[operation], "run-7"), span)
+    (SpanTemplates::new(&[tests::operation()], "run-7"), tests::span(1))
 }
 
 #[test]

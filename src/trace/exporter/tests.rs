@@ -18,7 +18,7 @@ use crate::trace::span::{ClientSpan, SpanOutcome};
 /// Generous: what is bounded by it ends by itself long before.
 const LONG: Duration = Duration::from_secs(300);
 
-fn operation() -> OperationAttributes {
+pub(super) fn operation() -> OperationAttributes {
     OperationAttributes {
         operation: "search".into(),
         rpc: "Search".into(),
@@ -29,7 +29,7 @@ fn operation() -> OperationAttributes {
     }
 }
 
-fn span(trace_id: u128) -> ClientSpan {
+pub(super) fn span(trace_id: u128) -> ClientSpan {
     ClientSpan {
         trace: TraceRef { trace_id, span_id: 7, sampled: true },
         operation: 0,
