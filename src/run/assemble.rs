@@ -107,6 +107,7 @@ fn surroundings(report: &mut RunReport, settings: &Settings, target: &ChosenTarg
     report.machine = machine::describe();
     report.server = Some(model::Server {
         uri: target.uri.to_string(),
+        database: Some(workload.target.database.clone()).filter(|name| !name.is_empty()),
         version: Some(observed.version.0.clone()),
         embedded: target.kind.is_embedded(),
         tracing: target.tracing(),

@@ -96,7 +96,7 @@ async fn observe(
 ) -> Result<Observed, RunError> {
     let workload = &settings.workload;
     let dialer = Dialer::new(&target.uri, &workload.target)?;
-    let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
+    let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
     let session = unless_stopped(stop, Session::connect(&dialer, headers.clone())).await??;
     let version = unless_stopped(stop, first_answer(&session, target)).await??;
     progress.say(&format!("Milvus {version} at {}", target.sentence(settings)));
