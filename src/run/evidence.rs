@@ -20,7 +20,7 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
     let LoadRecord { recorded, pool, .. } = load;
     let named = workload.operations.iter().zip(&recorded.operations);
     let measured = record.measured();
-    let complete = (measured.get() / recorded.cut.length.get()) as usize;
+    let complete = (measured.get() / recorded.grid.length.get()) as usize;
     Evidence {
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
         open_streams: open_streams(workload, load, measured),
