@@ -164,11 +164,11 @@ fn the_database_of_the_uri_and_of_the_key_go_by_precedence() {
     let environment = Override::environment("MILVUS_URI", "target.uri", "http://h/environment/");
     let keyed = "[target]\ndatabase = \"key\"\n";
     let pathed = "[target]\nuri = \"http://h/path\"\n";
-    let file = |column| Origin::File { line: 2, column };
+    let file = || Origin::File { line: 2, column: 1 };
     let of_environment = || Origin::Environment("MILVUS_URI".to_owned());
     let table = [
-        (keyed, vec![], "key", file(12)),
-        (pathed, vec![], "path", file(7)),
+        (keyed, vec![], "key", file()),
+        (pathed, vec![], "path", file()),
         (keyed, vec![environment.clone()], "environment", of_environment()),
         (keyed, vec![flag.clone()], "flag", Origin::Flag("--uri".to_owned())),
         (keyed, vec![environment.clone(), flag], "flag", Origin::Flag("--uri".to_owned())),
