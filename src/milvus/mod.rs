@@ -2,6 +2,7 @@
 //! readiness and the embedded server.
 
 mod count;
+mod described;
 mod dial;
 pub mod embedded;
 mod errors;
@@ -15,11 +16,12 @@ pub mod scan;
 mod session;
 pub mod transport;
 
+pub use described::DescribedIndex;
 pub use dial::{DialError, Dialer};
 pub use errors::*;
 pub use frame::{Frame, SearchFrames};
 pub use headers::CallHeaders;
 pub use ownership::*;
-pub use readiness::{IndexProgress, Missing, Readiness, Segments};
+pub use readiness::{IndexProgress, Missing, Readiness, Segments, index_of};
 pub use rows::{PRIMARY_KEY, RowLayout};
 pub use session::Session;

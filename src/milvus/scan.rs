@@ -44,7 +44,9 @@ pub fn scan(kind: ReplyKind, message: &[u8]) -> Result<Scanned, ScanError> {
     for field in Fields(message) {
         match (kind, field?) {
             (_, (1, Value::Bytes(status))) => scan_status(status, &mut found)?,
-            (ReplyKind::Search, (2, Value::Bytes(results))) => found.count += scan_topks(results)?,
+            (ReplyKind::Search, (2, Value::Bytes(results))) => {
+                found.count = found.count.saturating_add(scan_topks(results)?);
+            }
             (ReplyKind::Insert, (6, Value::Number(rows))) => found.count = rows,
             (ReplyKind::Insert, (9, Value::Number(timestamp))) => found.timestamp = timestamp,
             _ => {}
@@ -163,6 +165,14 @@ mod tests {
         };
         let scanned = scan(ReplyKind::Search, &reply.encode_to_vec()).unwrap();
         assert_eq!(scanned, Scanned { count: 25, ..Scanned::default() });
+    }
+
+    #[test]
+    fn hits_that_a_server_tells_cannot_overflow_their_sum() {
+        let results = schema::SearchResultData { topks: vec![-1, -1], ..Default::default() };
+        let reply = milvus::SearchResults { results: Some(results), ..Default::default() }.encode_to_vec();
+        // Field 2 twice: both count.
+        assert_eq!(scan(ReplyKind::Search, &reply.repeat(2)).unwrap().count, u64::MAX);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::milvus::proto::{common, milvus, schema};
 
 use super::body::Body;
 use super::collection::{Collection, Index};
-use super::replies::{failure, framed, refusal, success};
+use super::replies::{counted, failure, framed, refusal, success};
 use super::rpc::Rpc;
 use super::script::Existing;
 
@@ -263,14 +263,7 @@ impl Catalog {
             let reason = format!("this server answers count(*) alone, not {:?}", request.output_fields);
             return Err(failure(INVALID_PARAMETER, reason));
         }
-        let count = schema::LongArray { data: vec![self.find(&request.collection_name)?.rows] };
-        let scalars = schema::ScalarField { data: Some(schema::scalar_field::Data::LongData(count)) };
-        let field = schema::FieldData {
-            r#type: schema::DataType::Int64 as i32,
-            field_name: "count(*)".into(),
-            field: Some(schema::field_data::Field::Scalars(scalars)),
-        };
-        Ok(milvus::QueryResults { status: success(), fields_data: vec![field] })
+        Ok(counted(self.find(&request.collection_name)?.rows))
     }
 }
 

@@ -79,6 +79,18 @@ fn search_results(nq: u32, top_k: u32, hits: u32) -> milvus::SearchResults {
     }
 }
 
+/// The reply to a query for count(*).
+pub(super) fn counted(rows: i64) -> milvus::QueryResults {
+    let count = schema::LongArray { data: vec![rows] };
+    let scalars = schema::ScalarField { data: Some(schema::scalar_field::Data::LongData(count)) };
+    let field = schema::FieldData {
+        r#type: schema::DataType::Int64 as i32,
+        field_name: "count(*)".into(),
+        field: Some(schema::field_data::Field::Scalars(scalars)),
+    };
+    milvus::QueryResults { status: success(), fields_data: vec![field] }
+}
+
 /// The reply to an Insert of so many rows.
 pub(super) fn inserted(rows: u32, timestamp: u64) -> Bytes {
     framed(&milvus::MutationResult {

@@ -13,6 +13,7 @@ mod verdict;
 mod accounting;
 mod bookkeeping;
 mod clocks;
+mod collection;
 mod connections;
 mod database;
 mod lies;

@@ -5,7 +5,7 @@ use crate::data::{Mixture, ScalarSource};
 use crate::milvus::proto::common::{KeyValuePair, LoadState};
 use crate::milvus::proto::milvus::IndexDescription;
 use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
-use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout};
+use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout, index_of};
 use crate::workload::{Metric, OperationKind, Scalar, ScalarKind};
 
 impl Setup<'_> {
@@ -14,7 +14,7 @@ impl Setup<'_> {
         let collection = &self.workload.collection;
         let name = &collection.name;
         let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
-        if indexes.is_empty() {
+        if index_of(&indexes, &collection.vector.name).is_none() {
             return self.rebuild("its set-up was not finished").await;
         }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
@@ -60,8 +60,7 @@ impl Setup<'_> {
         }
         let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
         let layout = self.described_layout(&schema)?;
-        let index = indexes.iter().find(|index| index.field_name == layout.vector);
-        let metric = self.described_metric(index)?;
+        let metric = self.described_metric(index_of(&indexes, &layout.vector))?;
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
         let of = (name.as_str(), layout.vector.as_str());
         let readiness = self.call("inspect", async |s| Readiness::ask(s, of, rows).await).await?;
@@ -87,7 +86,7 @@ impl Setup<'_> {
 
     fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
         let (collection, data) = (&self.workload.collection, &self.workload.data);
-        let wanted = collection.vector_given.then_some(collection.vector.name.as_str());
+        let wanted = collection.vector_name_given.then_some(collection.vector.name.as_str());
         let vector = schema
             .fields
             .iter()
@@ -99,7 +98,7 @@ impl Setup<'_> {
                 )
             })?;
         let dim: u32 = parameter(&vector.type_params, "dim").and_then(|dim| dim.parse().ok()).unwrap_or(0);
-        if dim == 0 || (collection.vector_given && dim != collection.vector.dim) {
+        if dim == 0 || (collection.dim_given && dim != collection.vector.dim) {
             let given = collection.vector.dim;
             return Err(self.schema_problem(format!(
                 "its field {} has {dim} dimensions, the workload says {given}; set collection.vector.dim = {dim}",
