@@ -30,6 +30,7 @@ mod settings;
 pub mod tracing;
 
 pub use error::RunError;
+pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
