@@ -8,6 +8,7 @@ use std::time::Duration;
 use milvus_load::data::Mixture;
 use milvus_load::engine::InsertSource;
 use milvus_load::milvus::RowLayout;
+use milvus_load::milvus::ops::insert;
 use milvus_load::truth::TruthServer;
 
 use super::Shape;
@@ -29,7 +30,7 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
         batch: BATCH,
         next_row: Arc::new(AtomicU64::new(0)),
     };
-    let megabytes = source.layout.insert_frame(&source.collection, 0, BATCH).len() as f64 / 1e6;
+    let megabytes = insert::frame(&source.collection, &source.layout, 0, BATCH).len() as f64 / 1e6;
     println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");
     let (mut sent, mut wall) = (vec![], vec![]);
     for round in 0..=rounds {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use crate::milvus::ops::insert;
 use crate::milvus::{Frame, RowLayout};
 
 /// Bodies waiting per worker and operation: this many bytes of them, between [`DEPTH_MIN`] and [`DEPTH_MAX`] bodies.
@@ -29,7 +30,7 @@ pub struct InsertSource {
 impl InsertSource {
     fn next_frame(&self) -> Frame {
         let first = self.next_row.fetch_add(u64::from(self.batch), Ordering::Relaxed);
-        self.layout.insert_frame(&self.collection, first, self.batch)
+        insert::frame(&self.collection, &self.layout, first, self.batch)
     }
 
     /// Bodies kept ahead per worker.

@@ -60,9 +60,9 @@ impl Hits {
     /// Counts one request, if it succeeded.
     pub fn record(&mut self, sample: &Sample) {
         if let Outcome::Succeeded { hits } = sample.outcome {
-            self.expected += u64::from(sample.hits_expected);
+            self.expected += u64::from(sample.hits_expected.unwrap_or(0));
             self.returned += u64::from(hits);
-            self.empty += u64::from(hits == 0 && sample.hits_expected > 0);
+            self.empty += u64::from(hits == 0 && sample.hits_expected != Some(0));
         }
     }
 

@@ -35,7 +35,7 @@ fn sample(operation: usize, intended: u64, response: u64, outcome: Outcome) -> S
             sampled: intended.is_multiple_of(2),
         },
         connection: (intended % 2) as u16,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }
 

@@ -236,7 +236,7 @@ fn sample(intended: u64, lag: Option<Nanos>, response: Nanos, outcome: Outcome) 
         outcome,
         trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
         connection: 0,
-        hits_expected: 2,
+        hits_expected: Some(2),
     }
 }
 

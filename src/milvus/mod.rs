@@ -7,6 +7,7 @@ pub mod embedded;
 mod errors;
 pub mod frame;
 mod headers;
+pub mod ops;
 mod ownership;
 pub mod proto;
 mod readiness;
@@ -17,7 +18,7 @@ pub mod transport;
 
 pub use dial::{DialError, Dialer};
 pub use errors::*;
-pub use frame::{Frame, SearchFrames};
+pub use frame::Frame;
 pub use headers::CallHeaders;
 pub use ownership::*;
 pub use readiness::{IndexProgress, Missing, Readiness, Segments};

@@ -8,7 +8,7 @@ use crate::measure::{
 use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
+use crate::workload::{Access, LoadModel, Prepare, Stream, Workload};
 
 use super::machine::is_ours;
 use super::measuring::Observed;
@@ -72,14 +72,13 @@ fn server(target: &ChosenTarget, observed: &Observed) -> ServerEvidence {
 
 fn collection(workload: &Workload, observed: &Observed) -> CollectionEvidence {
     let (start, end) = observed.collection;
-    let is_any = |is: fn(&OperationKind) -> bool| workload.operations.iter().any(|o| is(&o.kind));
     CollectionEvidence {
         rows_expected: (workload.collection.prepare != Prepare::Never)
             .then_some(workload.collection.rows + observed.extra_rows),
         start,
         end,
-        writes: is_any(|kind| matches!(kind, OperationKind::Insert { .. })),
-        reads: is_any(|kind| matches!(kind, OperationKind::Search(_))),
+        writes: workload.has(Access::Writes),
+        reads: workload.has(Access::Reads),
     }
 }
 

@@ -17,6 +17,7 @@ mod kind;
 mod layers;
 mod load;
 mod model;
+mod operations;
 mod overrides;
 mod problem;
 mod quantile;
@@ -33,9 +34,11 @@ mod uri;
 
 use std::path::Path;
 
+pub use build::PRIMARY_KEY;
 pub use filter::FilterError;
 pub use load::{Arrival, Load, LoadModel, Spin, Stream};
 pub use model::*;
+pub use operations::{Access, Insert, Operation, OperationFacts, OperationKind, Search};
 pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};
 pub use quantile::QuantileError;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Load;
+use super::{Access, Load, Operation};
 use crate::units::Fraction;
 
 /// A whole workload: the file with overrides, environment and defaults laid over and under it.
@@ -33,6 +33,13 @@ pub struct Workload {
     pub settings: Vec<Setting>,
     /// Environment variables that beat the file, one sentence each, for standard error.
     pub notices: Vec<String>,
+}
+
+impl Workload {
+    /// Whether any operation does that to the collection.
+    pub fn has(&self, access: Access) -> bool {
+        self.operations.iter().any(|operation| operation.kind.facts().access() == access)
+    }
 }
 
 /// One setting in force.
@@ -270,62 +277,6 @@ pub struct Data {
     pub spread: f64,
     /// Distinct query vectors.
     pub queries: u32,
-}
-
-/// One `[[operations]]`.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    /// Unique, `[a-z0-9_]+`.
-    pub name: String,
-    /// What it does.
-    pub kind: OperationKind,
-}
-
-/// What an operation does.
-#[derive(Clone, Debug)]
-pub enum OperationKind {
-    /// Vector search.
-    Search(Search),
-    /// Insert of new rows.
-    Insert {
-        /// Rows per request, 1 or more.
-        batch: u32,
-    },
-}
-
-impl OperationKind {
-    /// As the workload file spells it.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Search(_) => "search",
-            Self::Insert { .. } => "insert",
-        }
-    }
-
-    /// The RPC and `db.operation.name`.
-    pub const fn rpc(&self) -> &'static str {
-        match self {
-            Self::Search(_) => "Search",
-            Self::Insert { .. } => "Insert",
-        }
-    }
-}
-
-/// A search.
-#[derive(Clone, Debug)]
-pub struct Search {
-    /// Query vectors per request.
-    pub nq: u32,
-    /// Hits wanted per query vector.
-    pub top_k: u32,
-    /// Search parameters, sent as one JSON text.
-    pub params: serde_json::Map<String, serde_json::Value>,
-    /// Filter expression, cut at its `{field}` places.
-    pub filter: Option<Filter>,
-    /// Fields to return with each hit.
-    pub output_fields: Vec<String>,
-    /// Leave out rows that are not in sealed segments yet.
-    pub ignore_growing: bool,
 }
 
 /// A filter expression with places for drawn values.

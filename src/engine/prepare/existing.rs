@@ -6,7 +6,7 @@ use crate::milvus::proto::common::{KeyValuePair, LoadState};
 use crate::milvus::proto::milvus::IndexDescription;
 use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
 use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout};
-use crate::workload::{Metric, OperationKind, Scalar, ScalarKind};
+use crate::workload::{Access, Metric, Scalar, ScalarKind};
 
 impl Setup<'_> {
     /// Ours, and made for this workload: reused where its rows are the base rows, else rebuilt.
@@ -79,8 +79,7 @@ impl Setup<'_> {
 
     /// Only asked where the workload writes and the keys are the client's.
     async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
-        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
-        let (Some(key), true) = (&layout.key, writes) else { return Ok(0) };
+        let (Some(key), true) = (&layout.key, self.workload.has(Access::Writes)) else { return Ok(0) };
         let name = &self.workload.collection.name;
         self.call("count", async |s| s.first_free_key(name, key, 0).await).await
     }
@@ -146,7 +145,7 @@ impl Setup<'_> {
             _ => ScalarKind::Varchar,
         };
         let distinct = if kind == ScalarKind::Bool { 2 } else { DISTINCT };
-        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
+        let writes = self.workload.has(Access::Writes);
         if writes && kind == ScalarKind::Varchar && field.data_type() != DataType::VarChar {
             let kind = field.data_type().as_str_name();
             return Err(self.schema_problem(format!("inserting into it needs values for its field {} of type {kind}, which is not built yet; use operations that read", field.name)));

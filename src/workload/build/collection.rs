@@ -10,8 +10,8 @@ use crate::workload::{
     Collection, Consistency, Index, Metric, Origin, Prepare, Scalar, ScalarKind, VectorField,
 };
 
-/// The primary key's field, always.
-pub(super) const PRIMARY_KEY: &str = "id";
+/// Name of the primary key in collections that this tool makes.
+pub const PRIMARY_KEY: &str = "id";
 
 pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<Collection> {
     let index_given = layers.root.said_within("collection.index.");
