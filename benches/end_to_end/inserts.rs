@@ -13,6 +13,7 @@ use milvus_load::truth::TruthServer;
 
 use super::Shape;
 use super::engine::Bench;
+use super::progress::Progress;
 use super::ratio::Median;
 use super::support::{DIM, Failure};
 
@@ -32,8 +33,10 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
     };
     let megabytes = insert::frame(&source.collection, &source.layout, 0, BATCH).len() as f64 / 1e6;
     println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");
+    let progress = Progress::begin("inserts", rounds, SHAPE.turn);
     let (mut sent, mut wall) = (vec![], vec![]);
     for round in 0..=rounds {
+        progress.round(round);
         let finished = bench.insert(source.clone())?;
         let all = megabytes * finished.recorded.total().succeeded as f64;
         if round > 0 {
@@ -41,6 +44,7 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
             wall.push(all / SHAPE.turn.as_secs_f64());
         }
     }
+    drop(progress);
     println!("  MB/s sent per core of the worker: {}", Median::of(&sent));
     println!(
         "  MB/s reached, with worker, builder and server on this machine's cores: {}",

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use crate::engine::BusyWait;
-use crate::engine::Course;
+use crate::engine::RateProfile;
 use crate::run::machine::is_here;
-use crate::run::{Settings, planning, tracing};
+use crate::run::{self, Settings, planning, tracing};
 use crate::units::Nanos;
 use crate::workload::{Arrival, LoadModel, Rates, Stream, Workload};
 
@@ -84,7 +84,7 @@ fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io
 /// Requests that are due between two moments of the window, on average.
 fn requests(workload: &Workload, rates: &Rates, start: Nanos, end: Nanos) -> f64 {
     let warmup = Nanos::from(workload.load.warmup);
-    Course::of(rates).requests(warmup + start, warmup + end)
+    RateProfile::of(rates).requests(warmup + start, warmup + end)
 }
 
 fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::Result<()> {
@@ -105,7 +105,7 @@ fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::
 fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
     let workload = &settings.workload;
     let recorder = planning::recorder(workload).memory_bytes() * workers;
-    let vectors = planning::bytes_ahead(workload);
+    let vectors = run::bytes_ahead(workload);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     let spans = match tracing::builds_spans(workload) {
         true => {

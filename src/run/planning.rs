@@ -1,17 +1,14 @@
 //! From a workload and a ready collection to the plan that the workers carry out.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::engine::prepare::Prepared;
-use crate::engine::{BusyWait, InsertSource, Plan, PlannedOperation, Requests, Tracing};
+use crate::engine::{BusyWait, Plan, Tracing};
 use crate::measure::RecorderConfig;
-use crate::milvus::ops::{self, Supply};
-use crate::milvus::transport::Route;
-use crate::milvus::{CallHeaders, Dialer};
 use crate::units::Nanos;
-use crate::workload::{LoadModel, Operation, Spin, Workload};
+use crate::workload::{LoadModel, Spin, Workload};
+
+use super::ready::Ready;
+use super::requests::Requests;
 
 /// Worker threads: as the file says, else one per core that the machine can spare: one stays free for the rest of this
 /// process, and half of them for a server on the same machine. Never more than connections, or than requests that may be
@@ -90,70 +87,25 @@ fn connections(workload: &Workload) -> u16 {
     u16::try_from(workload.load.connections).unwrap_or(u16::MAX)
 }
 
-/// Bytes of requests that are made ahead, all operations together.
-pub fn bytes_ahead(workload: &Workload) -> usize {
-    let vector = workload.collection.vector.dim as usize * 4;
-    let of = |operation: &Operation| {
-        let op = ops::of(&operation.kind);
-        match op.supply(workload.data.queries.into()) {
-            Supply::Repeated { distinct } => ops::frames_bytes(op, distinct, vector),
-            Supply::Fresh { .. } => InsertSource::bytes_ahead(op.payload(vector)),
-        }
-    };
-    workload.operations.iter().map(of).sum()
-}
-
-/// Makes the requests and everything else that must be there before the clock starts.
-///
-/// # Errors
-/// Where the target's host cannot stand in a URI.
-pub fn plan(
-    workload: &Workload,
-    prepared: Prepared,
-    (dialer, headers): (&Dialer, &CallHeaders),
-    tracing: Tracing,
-    (workers, spin): (usize, BusyWait),
-) -> anyhow::Result<Plan> {
+/// Everything that must be there before the clock starts.
+pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, tracing: Tracing) -> Plan {
     let load = &workload.load;
-    let layout = Arc::new(prepared.layout);
-    let next_row = Arc::new(AtomicU64::new(prepared.first_free_row));
-    let context = ops::Context {
-        collection: &workload.collection.name,
-        layout: &layout,
-        metric: prepared.metric,
-        consistency: workload.collection.consistency,
-        queries: workload.data.queries.into(),
-        rows: prepared.rows,
-    };
-    let mut operations = Vec::new();
-    for operation in &workload.operations {
-        let op = ops::of(&operation.kind);
-        let requests = match op.supply(context.queries) {
-            Supply::Repeated { distinct } => Requests::Ready(ops::frames(op, &context, distinct)),
-            Supply::Fresh { rows } => Requests::Built(InsertSource {
-                collection: context.collection.into(),
-                layout: Arc::clone(&layout),
-                batch: rows,
-                next_row: Arc::clone(&next_row),
-            }),
-        };
-        let route = Route::new(dialer, op.rpc(), op.scan(), headers)?;
-        operations.push(PlannedOperation { name: operation.name.clone(), route, requests });
-    }
-    Ok(Plan {
+    let here = ready.server.is_on_this_machine();
+    let workers = workers(workload, here);
+    Plan {
         seed: workload.data.seed,
         streams: load.streams.clone(),
-        operations,
-        dialer: dialer.clone(),
+        operations: requests.operations.clone(),
+        dialer: ready.dialer.clone(),
         connections: connections(workload),
         workers,
-        spin,
+        spin: busy_wait(workload, workers, here),
         max_in_flight: load.max_in_flight,
         recorder: recorder(workload),
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
         tracing,
-    })
+    }
 }
 
 #[cfg(test)]

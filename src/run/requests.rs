@@ -1,0 +1,66 @@
+//! The requests of a workload, made once and shared by every run that sends them.
+
+use std::sync::Arc;
+
+use crate::engine::{self, InsertSource, PlannedOperation};
+use crate::milvus::ops::{self, Supply};
+use crate::milvus::transport::Route;
+use crate::workload::{Operation, Workload};
+
+use super::ready::Ready;
+use super::settings::Settings;
+
+/// What each operation of a workload sends, in the workload's order. Cheap to clone: frames are shared.
+#[derive(Clone)]
+pub struct Requests {
+    pub(super) operations: Vec<PlannedOperation>,
+}
+
+impl Ready<'_> {
+    /// Makes the requests that `settings` describe. Of a workload that differs from the prepared one in its operations alone,
+    /// nothing but its requests need be made anew.
+    ///
+    /// # Errors
+    /// Where the target's host cannot stand in a URI.
+    pub fn requests(&self, settings: &Settings) -> anyhow::Result<Requests> {
+        let workload = &settings.workload;
+        let planned = |operation| self.planned(workload, operation);
+        Ok(Requests { operations: workload.operations.iter().map(planned).collect::<Result<_, _>>()? })
+    }
+
+    fn planned(&self, workload: &Workload, operation: &Operation) -> anyhow::Result<PlannedOperation> {
+        let context = ops::Context {
+            collection: &workload.collection.name,
+            layout: &self.layout,
+            metric: self.metric,
+            consistency: workload.collection.consistency,
+            queries: workload.data.queries.into(),
+            rows: self.rows,
+        };
+        let op = ops::of(&operation.kind);
+        let requests = match op.supply(context.queries) {
+            Supply::Repeated { distinct } => engine::Requests::Ready(ops::frames(op, &context, distinct)),
+            Supply::Fresh { rows } => engine::Requests::Built(InsertSource {
+                collection: context.collection.into(),
+                layout: Arc::clone(&self.layout),
+                batch: rows,
+                next_row: Arc::clone(&self.next_row),
+            }),
+        };
+        let route = Route::new(&self.dialer, op.rpc(), op.scan(), &self.headers)?;
+        Ok(PlannedOperation { name: operation.name.clone(), route, requests })
+    }
+}
+
+/// Bytes of the requests that are made ahead, all operations together.
+pub fn bytes_ahead(workload: &Workload) -> usize {
+    let vector = workload.collection.vector.dim as usize * 4;
+    let of = |operation: &Operation| {
+        let op = ops::of(&operation.kind);
+        match op.supply(workload.data.queries.into()) {
+            Supply::Repeated { distinct } => ops::frames_bytes(op, distinct, vector),
+            Supply::Fresh { .. } => InsertSource::bytes_ahead(op.payload(vector)),
+        }
+    };
+    workload.operations.iter().map(of).sum()
+}
