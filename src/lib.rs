@@ -34,7 +34,7 @@
 //! | [`clock`] | when it is | units |
 //! | [`random`] | what a seed means | nothing |
 //! | [`grpc`] | what a status code means | nothing |
-//! | [`workload`] | *what* to do | units |
+//! | [`workload`] | *what* to do | units, data |
 //! | [`data`] | *which* vectors | random, units |
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use milvus_load::data::Mixture;
+use milvus_load::data::{VectorType, Vectors};
 use milvus_load::engine::InsertSource;
 use milvus_load::milvus::RowLayout;
 use milvus_load::milvus::ops::insert;
@@ -22,9 +22,9 @@ const SHAPE: Shape = Shape { connections: 2, in_flight: 2, turn: Duration::from_
 
 pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE)?;
-    let mixture = Mixture::new(42, DIM, 100, 0.3);
+    let vectors = Vectors::clustered(VectorType::Float, 42, DIM, 100, 0.3);
     let layout =
-        RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), mixture, scalars: vec![] };
+        RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), vectors, scalars: vec![] };
     let source = InsertSource {
         collection: "milvus_load_insert".into(),
         layout: Arc::new(layout),

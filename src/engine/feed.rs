@@ -35,7 +35,7 @@ impl InsertSource {
 
     /// Bodies kept ahead per worker.
     fn depth(&self) -> usize {
-        depth(self.layout.mixture.dim() * 4 * self.batch as usize)
+        depth(self.layout.vectors.bytes() * self.batch as usize)
     }
 
     /// Bytes that a worker's waiting bodies take, for bodies of so many bytes.

@@ -15,6 +15,7 @@ mod rows;
 pub mod scan;
 mod session;
 pub mod transport;
+mod vectors;
 
 pub use dial::{DialError, Dialer};
 pub use errors::*;
@@ -24,3 +25,4 @@ pub use ownership::*;
 pub use readiness::{IndexProgress, Missing, Readiness, Segments};
 pub use rows::{PRIMARY_KEY, RowLayout};
 pub use session::Session;
+pub use vectors::vector_type;

@@ -1,7 +1,7 @@
 //! Which columns a collection has, and where their values come from.
 
-use crate::data::{Mixture, ScalarSource, ScalarValue};
-use crate::workload::{Collection, Data, Filter, FilterPart, Scalar, ScalarKind};
+use crate::data::{ScalarSource, ScalarValue, Vectors};
+use crate::workload::{Collection, Data, Filter, FilterPart, Scalar, ScalarKind, VectorField};
 
 pub use crate::workload::PRIMARY_KEY;
 
@@ -13,7 +13,7 @@ pub struct RowLayout {
     /// The vector field.
     pub vector: String,
     /// Where vectors come from.
-    pub mixture: Mixture,
+    pub vectors: Vectors,
     /// The other fields.
     pub scalars: Vec<(Scalar, ScalarSource)>,
 }
@@ -21,11 +21,12 @@ pub struct RowLayout {
 impl RowLayout {
     /// The layout of a collection that this tool makes.
     pub fn new(collection: &Collection, data: &Data) -> Self {
+        let VectorField { ref name, kind, dim, .. } = collection.vector;
         let scalars = collection.scalars.iter().enumerate();
         Self {
             key: Some(PRIMARY_KEY.to_owned()),
-            vector: collection.vector.name.clone(),
-            mixture: Mixture::new(data.seed, collection.vector.dim, data.clusters, data.spread),
+            vector: name.clone(),
+            vectors: Vectors::clustered(kind, data.seed, dim, data.clusters, data.spread),
             scalars: scalars
                 .map(|(i, s)| (s.clone(), ScalarSource::new(data.seed, i as u64, s.distinct)))
                 .collect(),

@@ -54,7 +54,7 @@ impl Ready<'_> {
 
 /// Bytes of the requests that are made ahead, all operations together.
 pub fn bytes_ahead(workload: &Workload) -> usize {
-    let vector = workload.collection.vector.dim as usize * 4;
+    let vector = workload.collection.vector.bytes();
     let of = |operation: &Operation| {
         let op = ops::of(&operation.kind);
         match op.supply(workload.data.queries.into()) {

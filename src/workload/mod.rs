@@ -31,6 +31,7 @@ mod template;
 mod tests;
 mod threshold;
 mod uri;
+mod vector;
 
 use std::path::Path;
 
@@ -47,6 +48,9 @@ pub use stages::{MOST_STAGES, Rates, Stage};
 pub use template::{TemplateKind, template};
 pub use threshold::ThresholdError;
 pub use uri::UriError;
+pub use vector::{VectorRules, vector_rules};
+
+pub use crate::data::VectorType;
 
 /// Reads a workload file and lays the overrides over it: flag and `--set`, then environment, then file, then default.
 ///

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Access, Load, Operation};
+use crate::data::VectorType;
 use crate::units::Fraction;
 
 /// A whole workload: the file with overrides, environment and defaults laid over and under it.
@@ -196,15 +197,24 @@ pub enum Consistency {
     Eventually,
 }
 
-/// The vector field: float vectors, so far.
+/// The vector field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorField {
     /// Field name.
     pub name: String,
+    /// What its vectors consist of.
+    pub kind: VectorType,
     /// Dimensions, 1 to 32,768.
     pub dim: u32,
     /// How distance is measured.
     pub metric: Metric,
+}
+
+impl VectorField {
+    /// Bytes of each vector.
+    pub const fn bytes(&self) -> usize {
+        self.kind.bytes(self.dim)
+    }
 }
 
 /// A distance measure.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use milvus_load::data::Mixture;
+use milvus_load::data::{VectorType, Vectors};
 use milvus_load::engine::{
     BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, StopReason, Tracing,
 };
@@ -83,7 +83,7 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
     let layout = RowLayout {
         key: None,
         vector: "vector".to_owned(),
-        mixture: Mixture::new(1, 8, 2, 0.1),
+        vectors: Vectors::clustered(VectorType::Float, 1, 8, 2, 0.1),
         scalars: vec![],
     };
     let search = Search {

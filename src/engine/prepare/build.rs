@@ -58,7 +58,7 @@ impl Setup<'_> {
             .map_err(|e| PrepareError::Connect(e.to_string()))?;
         let pool = Rc::new(Pool::open(self.dialer, 0, 1));
         pool.ready(Duration::from_secs(10)).await.map_err(PrepareError::Connect)?;
-        let batch = (BATCH_BYTES / (layout.mixture.dim() as u64 * 4)).clamp(1, BATCH_ROWS);
+        let batch = (BATCH_BYTES / layout.vectors.bytes() as u64).clamp(1, BATCH_ROWS);
         let mut under_way = JoinSet::new();
         let (mut next, mut done) = (0, 0);
         self.progress.rows(0, rows);

@@ -6,11 +6,12 @@ use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use super::{Context, Op, Scan, Supply};
-use crate::data::ScalarSource;
+use crate::data::{ScalarSource, Vectors};
 use crate::milvus::frame::{Frame, PREFIX};
 use crate::milvus::proto::schema::{self, DataType, FieldData, ScalarField, field_data, scalar_field};
 use crate::milvus::rows::{RowLayout, text_of};
 use crate::milvus::scan::{ScanError, Scanned, Value, scan_reply};
+use crate::milvus::vectors::{self, VectorWire};
 use crate::workload::{Insert, Scalar, ScalarKind};
 
 /// The method's name.
@@ -64,7 +65,7 @@ pub fn frame(collection: &str, layout: &RowLayout, first: u64, rows: u32) -> Fra
     for (scalar, source) in &layout.scalars {
         columns.push(scalar_column(scalar, source, first..first + u64::from(rows)));
     }
-    let vectors = VectorColumn::new(&layout.vector, layout.mixture.dim(), rows as usize);
+    let vectors = VectorColumn::new(&layout.vector, &layout.vectors, rows);
     let columns_len: usize =
         columns.iter().map(|column| prost::encoding::message::encoded_len(5, column)).sum();
     let length = collection.len() + columns_len + vectors.encoded_len() + 32;
@@ -77,7 +78,7 @@ pub fn frame(collection: &str, layout: &RowLayout, first: u64, rows: u32) -> Fra
     prost::encoding::uint32::encode(7, &rows, &mut body);
     vectors.encode(&mut body, |out| {
         for row in first..first + u64::from(rows) {
-            layout.mixture.write_row(row, out);
+            layout.vectors.write_row(row, out);
         }
     });
     Frame::whole(body, Some(rows))
@@ -123,27 +124,31 @@ fn column(name: &str, kind: DataType, data: scalar_field::Data) -> FieldData {
 }
 
 /// The vector column, written field by field so that vectors go straight into the request:
-/// `InsertRequest.fields_data(5) { type 1, field_name 2, vectors 4 { dim 1, float_vector 2 { data 1 } } }`.
+/// `InsertRequest.fields_data(5) { type 1, field_name 2, vectors 4 { dim 1, values } }`, where the values are a field of bytes,
+/// or a message with such a field.
 struct VectorColumn {
     /// `FieldData` but for its vectors.
     head: Vec<u8>,
+    wire: VectorWire,
     dim: u64,
-    floats: u64,
+    /// Of all values together.
+    bytes: u64,
 }
 
 impl VectorColumn {
-    fn new(name: &str, dim: usize, rows: usize) -> Self {
-        let head =
-            FieldData { r#type: DataType::FloatVector as i32, field_name: name.to_owned(), field: None };
-        Self { head: head.encode_to_vec(), dim: dim as u64, floats: (dim * rows * 4) as u64 }
+    fn new(name: &str, vectors: &Vectors, rows: u32) -> Self {
+        let wire = vectors::wire(vectors.kind());
+        let head = FieldData { r#type: wire.data_type as i32, field_name: name.to_owned(), field: None };
+        let bytes = vectors.bytes() as u64 * u64::from(rows);
+        Self { head: head.encode_to_vec(), wire, dim: vectors.dim().into(), bytes }
     }
 
-    fn array_len(&self) -> u64 {
-        field_len(1, self.floats)
+    fn values_len(&self) -> u64 {
+        self.wire.within.map_or(self.bytes, |tag| field_len(tag, self.bytes))
     }
 
     fn vectors_len(&self) -> u64 {
-        (key_len(1) + encoded_len_varint(self.dim)) as u64 + field_len(2, self.array_len())
+        (key_len(1) + encoded_len_varint(self.dim)) as u64 + field_len(self.wire.values, self.values_len())
     }
 
     fn column_len(&self) -> u64 {
@@ -154,15 +159,17 @@ impl VectorColumn {
         field_len(5, self.column_len()) as usize
     }
 
-    fn encode(&self, body: &mut Vec<u8>, write_floats: impl FnOnce(&mut Vec<u8>)) {
+    fn encode(&self, body: &mut Vec<u8>, write_values: impl FnOnce(&mut Vec<u8>)) {
         length_delimited(5, self.column_len(), body);
         body.extend_from_slice(&self.head);
         length_delimited(4, self.vectors_len(), body);
         encode_key(1, WireType::Varint, body);
         encode_varint(self.dim, body);
-        length_delimited(2, self.array_len(), body);
-        length_delimited(1, self.floats, body);
-        write_floats(body);
+        length_delimited(self.wire.values, self.values_len(), body);
+        if let Some(tag) = self.wire.within {
+            length_delimited(tag, self.bytes, body);
+        }
+        write_values(body);
     }
 }
 
@@ -178,7 +185,7 @@ fn length_delimited(tag: u32, payload: u64, body: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Mixture, ScalarValue};
+    use crate::data::{Mixture, ScalarValue, VectorType};
     use crate::milvus::proto::milvus::{InsertRequest, MutationResult};
     use crate::milvus::proto::schema::{VectorField, vector_field};
 
@@ -192,7 +199,7 @@ mod tests {
         RowLayout {
             key: Some("id".to_owned()),
             vector: "vector".to_owned(),
-            mixture: Mixture::new(7, 6, 3, 0.2),
+            vectors: Vectors::clustered(VectorType::Float, 7, 6, 3, 0.2),
             scalars: scalars
                 .into_iter()
                 .enumerate()
@@ -220,7 +227,7 @@ mod tests {
         else {
             panic!("no float vectors of 6 dimensions")
         };
-        let expected: Vec<f32> = (200..203).flat_map(|row| layout.mixture.row(row)).collect();
+        let expected: Vec<f32> = (200..203).flat_map(|row| Mixture::new(7, 6, 3, 0.2).row(row)).collect();
         assert_eq!(floats.data, expected);
         let Some(field_data::Field::Scalars(ScalarField { data: Some(scalar_field::Data::LongData(keys)) })) =
             named("id").field

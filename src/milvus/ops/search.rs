@@ -9,6 +9,7 @@ use crate::milvus::proto::common::{self, KeyValuePair};
 use crate::milvus::proto::milvus::{DslType, SearchRequest};
 use crate::milvus::rows::RowLayout;
 use crate::milvus::scan::{Fields, ScanError, Scanned, Value, scan_reply, varint};
+use crate::milvus::vectors;
 use crate::workload::{Metric, Search};
 
 impl Op for Search {
@@ -37,7 +38,7 @@ impl Op for Search {
         let placeholders = common::PlaceholderGroup {
             placeholders: vec![common::PlaceholderValue {
                 tag: "$0".to_owned(),
-                r#type: common::PlaceholderType::FloatVector as i32,
+                r#type: vectors::wire(layout.vectors.kind()).placeholder as i32,
                 values: vectors,
             }],
         };
@@ -67,8 +68,8 @@ fn expected_hits(search: &Search, rows: u64) -> u32 {
 
 /// A query vector as `PlaceholderGroup` wants it.
 fn query_bytes(layout: &RowLayout, query: u64) -> Bytes {
-    let mut bytes = Vec::with_capacity(layout.mixture.dim() * 4);
-    layout.mixture.write_query(query, &mut bytes);
+    let mut bytes = Vec::with_capacity(layout.vectors.bytes());
+    layout.vectors.write_query(query, &mut bytes);
     Bytes::from(bytes)
 }
 
@@ -120,7 +121,7 @@ fn hits(results: &[u8]) -> Result<u64, ScanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Mixture, ScalarSource};
+    use crate::data::{Mixture, ScalarSource, VectorType, Vectors};
     use crate::milvus::frame::PREFIX;
     use crate::milvus::proto::{milvus, schema};
     use crate::workload::{Consistency, Filter, FilterPart, Scalar, ScalarKind};
@@ -130,7 +131,7 @@ mod tests {
         let layout = RowLayout {
             key: None,
             vector: "v".to_owned(),
-            mixture: Mixture::new(3, 4, 2, 0.1),
+            vectors: Vectors::clustered(VectorType::Float, 3, 4, 2, 0.1),
             scalars: vec![(scalar, ScalarSource::new(3, 0, 4))],
         };
         let parts = vec![FilterPart::Text("n == ".to_owned()), FilterPart::Value(0)];
@@ -177,8 +178,9 @@ mod tests {
         let group = common::PlaceholderGroup::decode(request.placeholder_group.clone()).unwrap();
         let sent: Vec<Vec<u8>> = group.placeholders[0].values.iter().map(|b| b.to_vec()).collect();
         // Place 6 of nq 2 asks for vectors 12 and 13 of 10: 2 and 3.
-        let expected: Vec<Vec<u8>> =
-            [2, 3].map(|q| layout.mixture.query(q).iter().flat_map(|v| v.to_le_bytes()).collect()).to_vec();
+        let expected: Vec<Vec<u8>> = [2, 3]
+            .map(|q| Mixture::new(3, 4, 2, 0.1).query(q).iter().flat_map(|v| v.to_le_bytes()).collect())
+            .to_vec();
         assert_eq!(sent, expected);
         assert_eq!(request.dsl, format!("n == {}", layout.filter_value(0, 6)));
         let value = |key: &str| request.search_params.iter().find(|p| p.key == key).unwrap().value.as_str();

@@ -16,7 +16,7 @@ pub(super) fn message_fits(
     collection: &Collection,
     problems: &mut Problems<'_>,
 ) {
-    let of_one = 4 * u64::from(collection.vector.dim);
+    let of_one = collection.vector.bytes() as u64;
     if vectors.saturating_mul(of_one) > MESSAGE_BYTES {
         let message = format!(
             "{vectors} vectors of {} dimensions are more than the 64 MiB that Milvus takes in one request",
