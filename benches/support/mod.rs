@@ -42,6 +42,9 @@ pub fn searches(count: u64) -> Result<Arc<[Frame]>, Failure> {
         consistency: workload.collection.consistency,
         queries: count,
         rows: workload.collection.rows,
+        known: None,
+        seed: 7,
+        operation: 0,
     };
     Ok(ops::frames(ops::of(&workload.operations[0].kind), &context, count))
 }

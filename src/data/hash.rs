@@ -22,6 +22,8 @@ pub enum Domain {
     Arrival = 6,
     /// Which operation an arrival becomes.
     Choice = 7,
+    /// Keys that a get asks for.
+    Key = 8,
 }
 
 /// A 64-bit hash of `(seed, domain, place)`: three rounds of [`splitmix64`].

@@ -82,6 +82,8 @@ fn operation(info: &workload::Operation, record: &OperationRecord, source: &Sour
             expected: record.hits.expected,
             returned: record.hits.returned,
             empty: record.hits.empty,
+            short: record.hits.short,
+            unknown: record.hits.unknown,
         },
         response: Dist::of(&record.response, counters.offered()),
         service: Dist::of(&record.service, counters.offered()),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::{self, InsertSource, PlannedOperation};
-use crate::milvus::ops::{self, Supply};
+use crate::milvus::ops::{self, KnownRows, Supply};
 use crate::milvus::transport::Route;
-use crate::workload::{Operation, Workload};
+use crate::workload::{Operation, Prepare, Workload};
 
 use super::ready::Ready;
 use super::settings::Settings;
@@ -21,14 +21,12 @@ impl Ready<'_> {
     /// nothing but its requests need be made anew.
     ///
     /// # Errors
-    /// Where the target's host cannot stand in a URI.
+    /// Where the collection is not one that an operation can work on, or the target's host cannot stand in a URI.
     pub fn requests(&self, settings: &Settings) -> anyhow::Result<Requests> {
         let workload = &settings.workload;
-        let planned = |operation| self.planned(workload, operation);
-        Ok(Requests { operations: workload.operations.iter().map(planned).collect::<Result<_, _>>()? })
-    }
-
-    fn planned(&self, workload: &Workload, operation: &Operation) -> anyhow::Result<PlannedOperation> {
+        // What was taken as it is may hold anything.
+        let known = (workload.collection.prepare != Prepare::Never)
+            .then(|| KnownRows::new(&self.layout, self.rows - self.extra_rows));
         let context = ops::Context {
             collection: &workload.collection.name,
             layout: &self.layout,
@@ -36,10 +34,22 @@ impl Ready<'_> {
             consistency: workload.collection.consistency,
             queries: workload.data.queries.into(),
             rows: self.rows,
+            known: known.as_ref(),
+            seed: workload.data.seed,
+            operation: 0,
         };
+        let planned = |(place, operation)| {
+            self.planned(&ops::Context { operation: place as u64, ..context }, operation)
+        };
+        let operations = workload.operations.iter().enumerate();
+        Ok(Requests { operations: operations.map(planned).collect::<Result<_, _>>()? })
+    }
+
+    fn planned(&self, context: &ops::Context<'_>, operation: &Operation) -> anyhow::Result<PlannedOperation> {
         let op = ops::of(&operation.kind);
+        op.check(context)?;
         let requests = match op.supply(context.queries) {
-            Supply::Repeated { distinct } => engine::Requests::Ready(ops::frames(op, &context, distinct)),
+            Supply::Repeated { distinct } => engine::Requests::Ready(ops::frames(op, context, distinct)),
             Supply::Fresh { rows } => engine::Requests::Built(InsertSource {
                 collection: context.collection.into(),
                 layout: Arc::clone(&self.layout),

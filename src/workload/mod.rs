@@ -39,7 +39,7 @@ pub use build::PRIMARY_KEY;
 pub use filter::FilterError;
 pub use load::{Arrival, Load, LoadModel, Spin, Stream};
 pub use model::*;
-pub use operations::{Access, Insert, Operation, OperationFacts, OperationKind, Search};
+pub use operations::{Access, Get, Insert, Operation, OperationFacts, OperationKind, Query, Search};
 pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};
 pub use quantile::QuantileError;

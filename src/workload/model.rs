@@ -276,6 +276,16 @@ pub enum ScalarKind {
     Varchar,
 }
 
+impl ScalarKind {
+    /// Whether its values are ordered as their indexes are.
+    pub const fn is_number(self) -> bool {
+        match self {
+            Self::Int32 | Self::Int64 | Self::Float | Self::Double => true,
+            Self::Bool | Self::Varchar => false,
+        }
+    }
+}
+
 /// `[data]`: a seeded Gaussian mixture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
@@ -285,7 +295,7 @@ pub struct Data {
     pub clusters: u32,
     /// Standard deviation around a centre; the centres themselves have 1 per dimension.
     pub spread: f64,
-    /// Distinct query vectors.
+    /// Distinct query vectors, and different requests of query and get.
     pub queries: u32,
 }
 

@@ -101,6 +101,9 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
         consistency: Consistency::Bounded,
         queries: count,
         rows: 1_000,
+        known: None,
+        seed: 7,
+        operation: 0,
     };
     (0..count).map(|place| search.frame(&context, place)).collect()
 }

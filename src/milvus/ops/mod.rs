@@ -4,10 +4,17 @@
 //! Belongs here: whatever depends on which operation it is. Does not belong: when a request is sent, and how (transport).
 //! *Invariant:* [`of`] is the only place that tells operations apart, so none can be forgotten elsewhere.
 
+mod get;
 pub mod insert;
+mod known;
+pub mod query;
 pub mod search;
+#[cfg(test)]
+mod test_context;
 
 use std::sync::Arc;
+
+pub use known::KnownRows;
 
 use super::frame::Frame;
 use super::rows::RowLayout;
@@ -31,10 +38,49 @@ pub struct Context<'a> {
     pub metric: Metric,
     /// Consistency of reads.
     pub consistency: Consistency,
-    /// Distinct query vectors, at least 1.
+    /// Distinct query vectors, and different requests of other reads; at least 1.
     pub queries: u64,
     /// Rows in the collection.
     pub rows: u64,
+    /// Those of them whose values are known; `None` in a collection that was taken as it is.
+    pub known: Option<&'a KnownRows>,
+    /// Decides what is drawn.
+    pub seed: u64,
+    /// The operation's place in the workload, so that two of a kind draw apart.
+    pub operation: u64,
+}
+
+impl Context<'_> {
+    /// Keys below this one are those of rows, as far as anybody knows.
+    fn key_range(&self) -> u64 {
+        self.known.map_or(self.rows, KnownRows::rows)
+    }
+}
+
+/// An operation that a collection does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpError {
+    /// No key can be named.
+    #[error(
+        "the keys of {collection} are made by the server, or are no 64-bit integers, so none is known to get rows by; \
+         use kind = \"query\" with a filter"
+    )]
+    UnknownKeys {
+        /// Its name.
+        collection: String,
+    },
+    /// Fewer rows than keys per request.
+    #[error(
+        "{collection} has {rows} rows, and each get asks for {keys} different keys; lower keys, or insert more rows"
+    )]
+    TooFewRows {
+        /// Its name.
+        collection: String,
+        /// Rows in it.
+        rows: u64,
+        /// Keys per request.
+        keys: u32,
+    },
 }
 
 /// Where the requests of an operation come from.
@@ -66,6 +112,14 @@ pub trait Op {
     /// About how many bytes a request has, where a vector has so many.
     fn payload(&self, vector_bytes: usize) -> usize;
 
+    /// Whether the collection is one that it can work on.
+    ///
+    /// # Errors
+    /// Where it is not.
+    fn check(&self, _context: &Context<'_>) -> Result<(), OpError> {
+        Ok(())
+    }
+
     /// Request number `place` of those that are repeated, or that which writes the rows from `place` on.
     fn frame(&self, context: &Context<'_>, place: u64) -> Frame;
 }
@@ -75,6 +129,8 @@ pub fn of(kind: &OperationKind) -> &dyn Op {
     match kind {
         OperationKind::Search(search) => search,
         OperationKind::Insert(insert) => insert,
+        OperationKind::Query(query) => query,
+        OperationKind::Get(get) => get,
     }
 }
 

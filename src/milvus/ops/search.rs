@@ -150,6 +150,9 @@ mod tests {
             consistency,
             queries: 10,
             rows: 7,
+            known: None,
+            seed: 7,
+            operation: 0,
         };
         let frame = search.frame(&context, place);
         assert_eq!(frame.expected(), Some(14), "all of the 7 rows, twice");

@@ -4,14 +4,18 @@
 //! Nothing outside asks which kind an operation is where one of [`OperationFacts`] tells what it wants to know.
 
 mod checks;
+mod get;
 mod insert;
+mod query;
 mod search;
 
 use super::Collection;
 use super::problem::Problems;
 use super::section::Section;
 
+pub use get::Get;
 pub use insert::Insert;
+pub use query::Query;
 pub use search::Search;
 
 /// One `[[operations]]`.
@@ -30,6 +34,10 @@ pub enum OperationKind {
     Search(Search),
     /// Insert of new rows.
     Insert(Insert),
+    /// Rows by a filter.
+    Query(Query),
+    /// Rows by their keys.
+    Get(Get),
 }
 
 /// Whether an operation changes the collection.
@@ -62,6 +70,8 @@ impl OperationKind {
         match self {
             Self::Search(search) => search,
             Self::Insert(insert) => insert,
+            Self::Query(query) => query,
+            Self::Get(get) => get,
         }
     }
 }
@@ -70,12 +80,18 @@ impl OperationKind {
 type Build = fn(&Section, &Collection, &mut Problems<'_>) -> Option<OperationKind>;
 
 /// The kinds that the file may name, and how each is read.
-pub(super) const KINDS: [(&str, Build); 2] = [
+pub(super) const KINDS: [(&str, Build); 4] = [
     ("search", |section, collection, problems| {
         search::build(section, collection, problems).map(OperationKind::Search)
     }),
     ("insert", |section, collection, problems| {
         insert::build(section, collection, problems).map(OperationKind::Insert)
+    }),
+    ("query", |section, collection, problems| {
+        query::build(section, collection, problems).map(OperationKind::Query)
+    }),
+    ("get", |section, collection, problems| {
+        get::build(section, collection, problems).map(OperationKind::Get)
     }),
 ];
 
@@ -98,7 +114,7 @@ mod tests {
     }
 
     /// The keys that a kind must be given.
-    fn needed(_kind: &str) -> &'static str {
-        ""
+    fn needed(kind: &str) -> &'static str {
+        if kind == "query" { "limit = 10\n" } else { "" }
     }
 }
