@@ -15,6 +15,7 @@ use crate::trace::setup::SetupSpan;
 use crate::workload::{Access, Metric, Workload};
 
 use super::error::RunError;
+use super::metrics::PROBES;
 use super::progress::RunProgress;
 use super::server::Server;
 use super::settings::Settings;
@@ -37,6 +38,8 @@ pub struct Ready<'a> {
     pub(super) headers: CallHeaders,
     /// The server's version at the start.
     pub(super) version: String,
+    /// Where it tells its metrics.
+    pub(super) metrics: Vec<String>,
     /// What set-up did.
     pub(super) steps: Vec<StepRecord>,
     /// Its spans, until a run with an exporter takes them.
@@ -64,6 +67,17 @@ impl Control {
     }
 }
 
+impl Control {
+    /// Makes calls for the server to count. What it answers does not matter.
+    fn call_often(&self, collection: &str) {
+        self.block_on(async {
+            for _ in 0..PROBES {
+                let _ = tokio::time::timeout(LOOK_LIMIT, self.session.has_collection(collection)).await;
+            }
+        });
+    }
+}
+
 impl Server {
     /// Connects and makes the collection ready as the workload asks. Blocks until it is.
     ///
@@ -79,7 +93,7 @@ impl Server {
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
-        let headers = CallHeaders::new(workload.target.token.as_ref(), self.database(workload))?;
+        let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
         let connect = unless_stopped(stop, Session::connect(&dialer, headers.clone()));
         let session = local.block_on(&runtime, connect)??;
         let control = Control { runtime, local, session };
@@ -90,12 +104,14 @@ impl Server {
         let prepared = make_ready(workload, of, &mut log, stop, progress)?;
         let (steps, spans) = log.finish();
         progress.say(&describe(workload, &prepared));
+        let metrics = self.metrics.of_server(|| control.call_often(&workload.collection.name));
         Ok(Ready {
             server: self,
             control,
             dialer,
             headers,
             version,
+            metrics,
             steps,
             spans,
             layout: Arc::new(prepared.layout),
