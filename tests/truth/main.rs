@@ -12,11 +12,13 @@ mod verdict;
 
 mod accounting;
 mod bookkeeping;
+mod broken;
 mod clocks;
 mod connections;
 mod lies;
 mod phases;
 mod scribe;
+mod shards;
 mod slots;
 mod stages;
 mod stall;
