@@ -15,6 +15,7 @@ mod bookkeeping;
 mod broken;
 mod clocks;
 mod connections;
+mod database;
 mod lies;
 mod phases;
 mod scribe;
