@@ -30,6 +30,7 @@ mod settings;
 pub mod tracing;
 
 pub use error::RunError;
+pub use metrics::Metrics;
 pub use observed::{Driven, Identity, Observed};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;

@@ -14,6 +14,7 @@ use crate::trace::setup::SetupSpan;
 use crate::workload::{Metric, OperationKind, Workload};
 
 use super::error::RunError;
+use super::metrics::PROBES;
 use super::progress::RunProgress;
 use super::server::Server;
 use super::settings::Settings;
@@ -36,6 +37,8 @@ pub struct Ready<'a> {
     pub(super) headers: CallHeaders,
     /// The server's version at the start.
     pub(super) version: String,
+    /// Where it tells its metrics.
+    pub(super) metrics: Vec<String>,
     /// What set-up did.
     pub(super) steps: Vec<StepRecord>,
     /// Its spans, until a run with an exporter takes them.
@@ -60,6 +63,17 @@ pub(super) struct Control {
 impl Control {
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.local.block_on(&self.runtime, work)
+    }
+}
+
+impl Control {
+    /// Makes calls for the server to count. What it answers does not matter.
+    fn call_often(&self, collection: &str) {
+        self.block_on(async {
+            for _ in 0..PROBES {
+                let _ = tokio::time::timeout(LOOK_LIMIT, self.session.has_collection(collection)).await;
+            }
+        });
     }
 }
 
@@ -89,12 +103,14 @@ impl Server {
         let prepared = make_ready(workload, of, &mut log, stop, progress)?;
         let (steps, spans) = log.finish();
         progress.say(&describe(workload, &prepared));
+        let metrics = self.metrics.of_server(|| control.call_often(&workload.collection.name));
         Ok(Ready {
             server: self,
             control,
             dialer,
             headers,
             version,
+            metrics,
             steps,
             spans,
             layout: Arc::new(prepared.layout),
