@@ -54,7 +54,7 @@ impl Ready<'_> {
                 collection: context.collection.into(),
                 layout: Arc::clone(&self.layout),
                 batch: rows,
-                next_row: Arc::clone(&self.next_row),
+                rows: Arc::clone(&self.next_rows),
             }),
         };
         let route = Route::new(&self.dialer, op.rpc(), op.scan(), &self.headers)?;

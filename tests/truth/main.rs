@@ -12,12 +12,14 @@ mod verdict;
 
 mod accounting;
 mod bookkeeping;
+mod broken;
 mod clocks;
 mod connections;
 mod database;
 mod lies;
 mod phases;
 mod scribe;
+mod shards;
 mod slots;
 mod stages;
 mod stall;
