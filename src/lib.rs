@@ -34,7 +34,7 @@
 //! | [`clock`] | when it is | units |
 //! | [`random`] | what a seed means | nothing |
 //! | [`grpc`] | what a status code means | nothing |
-//! | [`workload`] | *what* to do | units |
+//! | [`workload`] | *what* to do | units, data |
 //! | [`data`] | *which* vectors | random, units |
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |
@@ -110,8 +110,8 @@
 //!
 //! - **A key of the workload file**: its row in `workload/keys.rs` (type, range, default, sentence: errors, schema,
 //!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
-//! - **An operation** (`query`, `delete`): [`workload::OperationKind`]; the compiler then leads through
-//!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `run/planning.rs` (the plan).
+//! - **An operation** (`query`, `delete`): a file in `workload/operations/` (what the workload says of it), its keys in
+//!   `workload/keys.rs`, and a file in `milvus/ops/` (its frames and its answer). Nothing else tells operations apart.
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.

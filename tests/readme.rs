@@ -199,7 +199,7 @@ fn every_finding() -> Vec<Finding> {
         Finding::CollectionChanged { what: "rows", before: 1, after: 2 },
         Finding::Failures { operation: name(), failed: 1, offered: 2, message: None },
         Finding::Timeouts { operation: name(), timed_out: 1, offered: 2 },
-        Finding::FewHits { operation, expected: 2, returned: 1, empty: 0 },
+        Finding::FewHits { operation, expected: 2, returned: 1, short: 1, empty: 0 },
         Finding::BodiesLate { count: 1 },
         Finding::CollectorMissing { endpoint: name() },
         Finding::SpansLost { recorded: 2, dropped: 1, failed: 0 },

@@ -36,6 +36,6 @@ pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, LoadRecord, Record, ServerRecord};
 pub use report::report;
-pub use requests::{Requests, vector_bytes};
+pub use requests::{Requests, bytes_ahead};
 pub use server::{Server, ServerKind};
 pub use settings::Settings;

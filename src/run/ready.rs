@@ -1,18 +1,18 @@
 //! A server with a collection that is ready: what the runs against it share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::engine::Stop;
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
+use crate::engine::{RowBlocks, Shard, Stop};
 use crate::measure::CollectionState;
+use crate::milvus::ops::{self, Supply};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, RowLayout, Session};
 use crate::trace::ids::RunEntropy;
 use crate::trace::setup::SetupSpan;
-use crate::workload::{Metric, OperationKind, Workload};
+use crate::workload::{Access, Metric, Workload};
 
 use super::error::RunError;
 use super::metrics::PROBES;
@@ -49,11 +49,11 @@ pub struct Ready<'a> {
     pub(super) metric: Metric,
     /// Rows when it became ready, and those of them that earlier runs had written.
     pub(super) rows: u64,
-    extra_rows: u64,
+    pub(super) extra_rows: u64,
     /// Whether set-up inserted what is in the collection, be it in an earlier run.
     pub(super) inserted_by_setup: bool,
-    /// The next row to be written, by whichever run.
-    pub(super) next_row: Arc<AtomicU64>,
+    /// The next rows to be written, by whichever run.
+    pub(super) next_rows: Arc<RowBlocks>,
     dirty: bool,
 }
 
@@ -122,7 +122,11 @@ impl Server {
             rows: prepared.rows,
             extra_rows: prepared.extra_rows,
             inserted_by_setup: prepared.action != Action::TakenAsItIs,
-            next_row: Arc::new(AtomicU64::new(prepared.first_free_row)),
+            next_rows: Arc::new(RowBlocks::new(
+                prepared.first_free_row,
+                largest_batch(workload),
+                Shard::WHOLE,
+            )),
             dirty: false,
         })
     }
@@ -137,20 +141,20 @@ impl Ready<'_> {
 
     /// To be told of a run before it starts.
     pub(super) fn note_writes(&mut self, workload: &Workload) {
-        self.dirty |= writes(workload);
+        self.dirty |= workload.has(Access::Writes);
     }
 
     /// The vector field that requests name.
     pub(super) fn vector(&self) -> VectorRecord {
         VectorRecord {
             name: self.layout.vector.clone(),
-            dim: self.layout.mixture.dim() as u64,
+            dim: self.layout.vectors.dim() as u64,
             metric: self.metric.wire_name().to_owned(),
         }
     }
 
     /// Rows beyond those that set-up inserts: what earlier runs had left, or after a run that wrote whatever is there.
-    pub(super) fn extra_rows(&self, workload: &Workload, before: &CollectionState) -> u64 {
+    pub(super) fn rows_beyond_base(&self, workload: &Workload, before: &CollectionState) -> u64 {
         match before.rows {
             Some(rows) if self.dirty => rows.saturating_sub(workload.collection.rows),
             _ => self.extra_rows,
@@ -190,11 +194,6 @@ impl Ready<'_> {
     }
 }
 
-/// Whether any operation writes rows.
-pub(super) fn writes(workload: &Workload) -> bool {
-    workload.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Insert { .. }))
-}
-
 fn make_ready(
     workload: &Workload,
     (control, dialer, headers): (&Control, &Dialer, &CallHeaders),
@@ -207,6 +206,15 @@ fn make_ready(
         PrepareError::Stopped(reason) => RunError::Stopped(reason),
         other => RunError::from(other),
     })
+}
+
+/// Rows of the largest insert; 0 where there is none.
+fn largest_batch(workload: &Workload) -> u32 {
+    let batches = workload.operations.iter().map(|operation| match ops::of(&operation.kind).supply(1) {
+        Supply::Fresh { rows } => rows,
+        Supply::Repeated { .. } => 0,
+    });
+    batches.max().unwrap_or(0)
 }
 
 /// Work before the load, of which nothing need be waited for once a signal has come.

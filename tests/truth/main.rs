@@ -12,6 +12,7 @@ mod verdict;
 
 mod accounting;
 mod bookkeeping;
+mod broken;
 mod clocks;
 mod collection;
 mod connections;
@@ -19,6 +20,7 @@ mod database;
 mod lies;
 mod phases;
 mod scribe;
+mod shards;
 mod slots;
 mod stages;
 mod stall;
