@@ -68,20 +68,25 @@ fn what_set_up_made_is_told_as_the_server_describes_it_with_the_hash_of_its_data
     assert!(told.start.data_hash.is_some() && told.start.data_hash_reason.is_none());
 }
 
-/// The largest counts that a reply can hold, for reads and for writes whose keys go on from there.
+/// The largest and smallest counts that a reply can hold. Where rows are to be written, their keys go on from there.
 #[test]
 fn counts_that_no_collection_has_break_nothing() {
-    for rows in [i64::MAX, i64::MIN, -1] {
+    let insert = "[[operations]]\nkind = \"insert\"\nbatch = 2\n";
+    let run = |rows, operations: &str| {
         let server = start(script(Delay::None).fault(Rpc::Query, When::Always, Effect::Count(rows)));
-        let insert = "[[operations]]\nkind = \"insert\"\nbatch = 2\n";
-        let workload = format!(
-            "[collection]\nname = \"c\"\nprepare = \"never\"\nallow_writes = true\n{LOAD}{SEARCH}{insert}"
-        );
-        let ended = run_workload(&server.uri(), &workload, &[]);
-        let start = ended.report().collection.unwrap().start;
-        assert_eq!(start.rows, Some(u64::try_from(rows).unwrap_or(0)), "{}", ended.stderr);
+        let taken = "[collection]\nname = \"c\"\nprepare = \"never\"\nallow_writes = true\n";
+        let ended = run_workload(&server.uri(), &format!("{taken}{LOAD}{operations}"), &[]);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        ended
+    };
+    let rows = |ended: Ended| ended.report().collection.unwrap().start.rows;
+    assert_eq!(rows(run(i64::MAX, SEARCH)), Some(i64::MAX as u64));
+    for few in [i64::MIN, -1] {
+        assert_eq!(rows(run(few, &format!("{SEARCH}{insert}"))), Some(0));
     }
+    let full = run(i64::MAX, insert);
+    assert_eq!(full.code, 1);
+    assert!(full.stderr.contains("up to the largest key that there is"), "{}", full.stderr);
 }
 
 /// 12 inserts, 4 at once, of 1 s each take 3 s at least.

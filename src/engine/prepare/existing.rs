@@ -33,9 +33,7 @@ impl Setup<'_> {
         let mut first_free_row = collection.rows;
         if rows > collection.rows {
             self.flush().await?;
-            let from = collection.rows;
-            first_free_row =
-                self.call("count", async |s| s.first_free_key(name, PRIMARY_KEY, from).await).await?;
+            first_free_row = self.first_free_row(PRIMARY_KEY, collection.rows).await?;
         }
         let readiness = self.wait_ready(rows).await?;
         Ok(Prepared {
@@ -77,11 +75,21 @@ impl Setup<'_> {
         })
     }
 
+    /// The first row that may be written: its number is its key.
+    async fn first_free_row(&mut self, key: &str, from: u64) -> Result<u64, PrepareError> {
+        let name = &self.workload.collection.name;
+        let free = self.call("count", async |s| s.first_free_key(name, key, from).await).await?;
+        if free >= i64::MAX as u64 {
+            let problem = "it has rows up to the largest key that there is, so that none can be written above them; use operations that read";
+            return Err(self.schema_problem(problem.to_owned()));
+        }
+        Ok(free)
+    }
+
     /// Only asked where the workload writes and the keys are the client's.
     async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
         let (Some(key), true) = (&layout.key, self.workload.has(Access::Writes)) else { return Ok(0) };
-        let name = &self.workload.collection.name;
-        self.call("count", async |s| s.first_free_key(name, key, 0).await).await
+        self.first_free_row(key, 0).await
     }
 
     fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
