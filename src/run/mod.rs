@@ -16,6 +16,7 @@
 mod drive;
 mod error;
 mod evidence;
+mod lock;
 pub mod machine;
 mod metrics;
 mod observed;
@@ -30,6 +31,7 @@ mod settings;
 pub mod tracing;
 
 pub use error::RunError;
+pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
