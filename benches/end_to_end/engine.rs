@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Stop, Tracing,
+    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Shard, Stop, Tracing,
 };
 use milvus_load::measure::RecorderConfig;
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::{Scan, insert, search};
 use milvus_load::milvus::transport::Route;
 use milvus_load::milvus::{CallHeaders, Frame};
 use milvus_load::trace::exporter::SpanSink;
@@ -45,28 +45,25 @@ impl Bench {
         let requests = Requests::Ready(Arc::clone(&self.frames));
         let operation = PlannedOperation {
             name: "search".to_owned(),
-            route: self.route("Search", ReplyKind::Search)?,
+            route: self.route("Search", search::scan)?,
             requests,
-            expected: 10,
         };
         execute(self.plan(operation, model, fraction, spans.is_some())?, spans)
     }
 
     /// Inserts at full speed, one after the other on each connection.
     pub fn insert(&self, source: InsertSource) -> Result<Finished, Failure> {
-        let expected = source.batch;
         let operation = PlannedOperation {
             name: "insert".to_owned(),
-            route: self.route("Insert", ReplyKind::Insert)?,
+            route: self.route("Insert", insert::scan)?,
             requests: Requests::Built(source),
-            expected,
         };
         let model = LoadModel::Closed { concurrency: self.shape.in_flight };
         execute(self.plan(operation, model, Fraction::ZERO, false)?, None)
     }
 
-    fn route(&self, rpc: &str, reply: ReplyKind) -> Result<Route, Failure> {
-        Ok(Route::new(&support::dialer(&self.uri)?, rpc, reply, &CallHeaders::default())?)
+    fn route(&self, rpc: &str, scan: Scan) -> Result<Route, Failure> {
+        Ok(Route::new(&support::dialer(&self.uri)?, rpc, scan, &CallHeaders::default())?)
     }
 
     fn plan(
@@ -81,6 +78,7 @@ impl Bench {
             streams: vec![Stream { name: "load".to_owned(), model, shares: vec![(0, 1.0)] }],
             operations: vec![operation],
             dialer: support::dialer(&self.uri)?,
+            shard: Shard::WHOLE,
             connections: self.shape.connections,
             workers: 1,
             spin: self.spin,
@@ -90,6 +88,8 @@ impl Bench {
                 connections: self.shape.connections,
                 window_start: Nanos::ZERO,
                 window: self.shape.turn.into(),
+                slots: None,
+                by_sampled: false,
                 longest: Nanos::from_secs(20),
                 slowest: 50,
                 stages: vec![],
@@ -97,6 +97,7 @@ impl Bench {
             },
             drain: Nanos::from_secs(10),
             timeout: Duration::from_secs(10),
+            slots: None,
             tracing: Tracing {
                 entropy: RunEntropy::from_os()?,
                 rule: SamplingRule::new(fraction),
@@ -108,7 +109,8 @@ impl Bench {
 
 fn execute(plan: Plan, spans: Option<SpanSink>) -> Result<Finished, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let finished = runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default()))?.finish()?;
+    let finished =
+        runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default(), None))?.finish()?;
     let counters = finished.recorded.total();
     if counters.unsuccessful() > 0 {
         return Err(format!("not every request succeeded: {counters:?}").into());

@@ -16,6 +16,8 @@ pub fn bench(criterion: &mut Criterion) {
         connections: 4,
         window_start: Nanos::ZERO,
         window: Nanos::from_secs(10),
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(2),
         slowest: 50,
         stages: vec![],
@@ -44,6 +46,6 @@ fn sample(index: u64) -> Sample {
         outcome: Outcome::Succeeded { hits: 10 },
         trace: TraceRef { trace_id: u128::from(index) + 1, span_id: index + 1, sampled: false },
         connection: (index % 4) as u16,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::EngineError;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
@@ -16,20 +17,24 @@ use crate::clock::{IdleTime, RunClock};
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
 use crate::milvus::transport::{CallError, Pool, Reply};
-use crate::trace::TraceRef;
 use crate::trace::exporter::SpanSink;
-use crate::trace::sampling::RequestTracer;
+use crate::trace::ids::IdGenerator;
+use crate::trace::sampling::{Arm, RequestTrace};
 use crate::trace::span::{ClientSpan, SpanOutcome};
 use crate::units::Nanos;
 
 /// What the requests of one worker share. Single-threaded: cells, no locks.
 pub(super) struct WorkerState {
+    /// The worker's number, from 0.
+    pub worker: usize,
     pub plan: Arc<Plan>,
     pub clock: RunClock,
     pub pool: Pool,
     /// `None` once the run is over.
     pub recorder: RefCell<Option<Recorder>>,
-    pub tracer: RefCell<RequestTracer>,
+    pub ids: RefCell<IdGenerator>,
+    /// How requests are treated where there are no slots.
+    pub arm: Arm,
     pub spans: Option<SpanSink>,
     pub live: Arc<Live>,
     /// One per operation; `None` where requests are ready beforehand.
@@ -44,7 +49,9 @@ pub(super) struct WorkerState {
     pub operation_in_flight: Vec<Cell<u32>>,
     /// Of those of a stream, the ones that are sent or wait for what the server has to give: a free stream, or a connection.
     pub with_server: Vec<Cell<u32>>,
-    /// Arrivals of the window, per stream, that were dispatched long after its end.
+    /// Arrivals of the window, per stream, that the schedule gave this worker.
+    pub planned: Vec<Cell<u64>>,
+    /// Of them, those that were dispatched long after its end.
     pub after_the_end: Vec<Cell<u64>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
@@ -52,6 +59,10 @@ pub(super) struct WorkerState {
     pub ending: Arc<Ending>,
     /// How long this worker has busy-waited with nothing else to do.
     pub spun: Rc<IdleTime>,
+    /// Why this worker cannot go on.
+    pub failure: Cell<Option<EngineError>>,
+    /// Whether a task of this worker has panicked.
+    pub panicked: Cell<bool>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }
@@ -62,7 +73,7 @@ pub(super) struct InFlight {
     pub intended: Nanos,
     pub sent: Option<Nanos>,
     pub connection: u16,
-    pub trace: TraceRef,
+    pub decided: RequestTrace,
 }
 
 /// A request that is due.
@@ -75,12 +86,52 @@ pub(super) struct Task {
     pub intended: Nanos,
 }
 
+/// Ends the load for all where the task that holds it panics: nobody else would notice.
+pub(super) struct PanicGuard<'a>(&'a WorkerState);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.set(true);
+            self.0.ending.fail();
+        }
+    }
+}
+
 impl WorkerState {
+    /// To be held by every task of this worker.
+    pub const fn guard(&self) -> PanicGuard<'_> {
+        PanicGuard(self)
+    }
+
+    /// Ends the load for all: this worker cannot go on. Its first reason stands.
+    pub fn fail(&self, error: EngineError) {
+        let first = self.failure.take();
+        self.failure.set(first.or(Some(error)));
+        self.ending.fail();
+        self.ending.at(&self.clock);
+    }
+
+    /// How a request that is due at that moment is treated.
+    fn arm_at(&self, intended: Nanos) -> &Arm {
+        match &self.plan.slots {
+            None => &self.arm,
+            Some(slots) => slots.arm(intended - self.plan.recorder.window_start),
+        }
+    }
+
+    /// Counts an arrival of the schedule.
+    pub fn plan_arrival(&self, stream: usize, at: Nanos) {
+        if at >= self.plan.recorder.window_start {
+            self.planned[stream].set(self.planned[stream].get() + 1);
+        }
+    }
+
     /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];
         let now_in_flight = stream.get() + 1;
-        let trace = self.tracer.borrow_mut().next_request();
+        let decided = self.arm_at(task.intended).decide(&mut self.ids.borrow_mut());
         self.live.due();
         if bound.is_some_and(|bound| now_in_flight > bound) {
             self.record(&Sample {
@@ -89,9 +140,9 @@ impl WorkerState {
                 sent: None,
                 done: task.intended,
                 outcome: Outcome::NotSent,
-                trace: unsent(trace),
+                trace: decided.trace,
                 connection: 0,
-                hits_expected: self.plan.operations[task.operation].expected,
+                hits_expected: None,
             });
             let of_server = self.with_server[task.stream].get() > stream.get() / 2;
             if of_server && let Some(recorder) = self.recorder.borrow_mut().as_mut() {
@@ -105,23 +156,29 @@ impl WorkerState {
         if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
             recorder.in_flight(task.operation, task.intended, of_operation);
         }
-        let entry =
-            InFlight { operation: task.operation, intended: task.intended, sent: None, connection: 0, trace };
+        let entry = InFlight {
+            operation: task.operation,
+            intended: task.intended,
+            sent: None,
+            connection: 0,
+            decided,
+        };
         Some(self.in_flight.borrow_mut().insert(entry))
     }
 
     /// Sends an admitted request and records what became of it.
     pub async fn carry_out(self: Rc<Self>, task: Task, key: usize) {
+        let _guard = self.guard();
         let operation = &self.plan.operations[task.operation];
         let Some(frame) = self.frame(task).await else {
-            self.finish(task, key, Err("the thread that builds insert bodies is gone".to_owned()));
+            self.finish(task, key, None, Err("the thread that builds insert bodies is gone".to_owned()));
+            self.fail(EngineError::BuilderLost);
             return;
         };
-        let trace = match self.in_flight.borrow().get(key) {
-            Some(entry) => entry.trace,
+        let header = match self.in_flight.borrow().get(key) {
+            Some(entry) => entry.decided.header(),
             None => return,
         };
-        let header = self.tracer.borrow().header(&trace);
         let last_write = Some(self.last_write.load(Ordering::Relaxed)).filter(|t| *t > 0);
         let note_sent = |sent, connection| {
             if let Some(entry) = self.in_flight.borrow_mut().get_mut(key) {
@@ -138,7 +195,7 @@ impl WorkerState {
             self.last_write.fetch_max(answer.timestamp, Ordering::Relaxed);
         }
         add(&self.with_server[task.stream], -1);
-        self.finish(task, key, Ok(call));
+        self.finish(task, key, frame.expected(), Ok(call));
     }
 
     async fn frame(&self, task: Task) -> Option<Frame> {
@@ -158,10 +215,9 @@ impl WorkerState {
         }
     }
 
-    fn finish(&self, task: Task, key: usize, reply: Result<Reply, String>) {
+    fn finish(&self, task: Task, key: usize, hits_expected: Option<u32>, reply: Result<Reply, String>) {
         // Given up at the end of the drain: it has been recorded then.
         let Some(entry) = self.in_flight.borrow_mut().try_remove(key) else { return };
-        let operation = &self.plan.operations[task.operation];
         let (sample, peer) = match reply {
             Ok(reply) => {
                 let sample = Sample {
@@ -170,8 +226,8 @@ impl WorkerState {
                     sent: reply.sent.map(|sent| self.clock.at(sent)),
                     done: self.clock.at(reply.done),
                     connection: reply.connection,
-                    trace: if reply.sent.is_some() { entry.trace } else { unsent(entry.trace) },
-                    hits_expected: operation.expected,
+                    trace: entry.decided.trace,
+                    hits_expected,
                     outcome: outcome(reply.result),
                 };
                 if let Some(recorder) = self.recorder.borrow_mut().as_mut()
@@ -189,8 +245,8 @@ impl WorkerState {
                     sent: None,
                     done: self.clock.now(),
                     connection: 0,
-                    trace: unsent(entry.trace),
-                    hits_expected: operation.expected,
+                    trace: entry.decided.trace,
+                    hits_expected,
                     outcome: Outcome::Failed { grpc: 0, milvus: 0, message: message.into() },
                 };
                 (sample, None)
@@ -203,7 +259,7 @@ impl WorkerState {
             recorder.in_flight(task.operation, sample.done, left);
         }
         self.record(&sample);
-        self.span(&sample, peer);
+        self.span(&sample, entry.decided, peer);
         self.done.notify_one();
     }
 
@@ -218,12 +274,12 @@ impl WorkerState {
                 sent: entry.sent,
                 done: now,
                 outcome: Outcome::TimedOut,
-                trace: if entry.sent.is_some() { entry.trace } else { unsent(entry.trace) },
+                trace: entry.decided.trace,
                 connection: entry.connection,
-                hits_expected: self.plan.operations[entry.operation].expected,
+                hits_expected: None,
             };
             self.record(&sample);
-            self.span(&sample, None);
+            self.span(&sample, entry.decided, None);
         }
     }
 
@@ -234,10 +290,11 @@ impl WorkerState {
         }
     }
 
-    fn span(&self, sample: &Sample, peer: Option<std::net::SocketAddr>) {
+    /// What was never sent has no span, here or at the server.
+    fn span(&self, sample: &Sample, decided: RequestTrace, peer: Option<std::net::SocketAddr>) {
         let Some(sink) = &self.spans else { return };
         let Some(sent) = sample.sent else { return };
-        if !self.tracer.borrow().builds_span(&sample.trace) {
+        if !decided.builds_span() {
             return;
         }
         let phase =
@@ -259,11 +316,6 @@ impl WorkerState {
 
 fn add(count: &Cell<u32>, by: i32) {
     count.set(count.get().wrapping_add_signed(by));
-}
-
-/// What was never sent has no span, here or at the server: it must not be taken for a trace.
-const fn unsent(trace: TraceRef) -> TraceRef {
-    TraceRef { sampled: false, ..trace }
 }
 
 fn outcome(result: Result<crate::milvus::scan::Scanned, CallError>) -> Outcome {

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
+use super::share::Shard;
 use super::stop::{Ending, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
-use crate::measure::{MergeError, Recorded, WorkerTime};
+use crate::measure::{MergeError, Recorded, SlotGrid, ThreadReading, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -30,12 +31,46 @@ pub enum EngineError {
     /// Not every connection came up.
     #[error("not every connection to Milvus came up: {0}")]
     Connect(String),
-    /// The thread that builds insert bodies panicked before the run. A bug.
-    #[error("the thread that builds insert bodies ended early and nothing was sent; please report this")]
+    /// The thread that builds insert bodies is gone: a bug, unless no key is left.
+    #[error("the thread that builds insert bodies ended early; please report this")]
     BuilderLost,
     /// A worker ended without its record. A bug.
     #[error("a worker thread ended early and its part of the numbers is lost; please report this")]
     WorkerLost,
+    /// A shard of a run without any work.
+    #[error(
+        "shard {shard} has nothing to do: every stream has fewer slots, or arrivals, than there are shards; \
+         split the run over fewer"
+    )]
+    IdleShard {
+        /// Which.
+        shard: Shard,
+    },
+    /// A worker whose part of the in-flight bound is 0.
+    #[error(
+        "load.max_in_flight = {bound} leaves a worker of shard {shard} no request in flight at all; \
+         raise it to {needed}, or use fewer shards or workers"
+    )]
+    NoRoom {
+        /// Of which shard.
+        shard: Shard,
+        /// `load.max_in_flight`.
+        bound: u32,
+        /// What gives each worker one.
+        needed: u32,
+    },
+    /// Slots of the plan and of its recorders differ, or do not fill the window. A bug.
+    #[error("the slots of the plan are not those of its recorders; please report this")]
+    OtherSlots,
+    /// The moment at which the run was to start had passed before it could.
+    #[error(
+        "the run was to start at a given moment and was not ready by then (late by {late}), so nothing was sent; \
+         name a later moment"
+    )]
+    TooLate {
+        /// By how much, at least.
+        late: Nanos,
+    },
     /// Records of workers do not fit together. A bug.
     #[error("the workers' records do not fit together: {0}; please report this")]
     Merge(#[from] MergeError),
@@ -47,7 +82,9 @@ pub struct Execution {
     live: Vec<Arc<Live>>,
     workers: Vec<JoinHandle<Result<Option<WorkerResult>, EngineError>>>,
     ending: Arc<Ending>,
-    end: Nanos,
+    /// Of the window.
+    start: Nanos,
+    slots: Option<SlotGrid>,
 }
 
 /// What a run has brought.
@@ -56,6 +93,10 @@ pub struct Finished {
     pub recorded: Recorded,
     /// The run's clock.
     pub clock: RunClock,
+    /// When the schedule was to end: with the window, or with the slot after which it was told to.
+    pub end: Nanos,
+    /// Slots that were carried out whole.
+    pub slots: usize,
     /// When sending ended early, from the start of the run; `None`: the schedule was carried out to its end.
     pub stopped: Option<Nanos>,
     /// Connections lost, attempts failed, waits for stream slots.
@@ -64,7 +105,9 @@ pub struct Finished {
     pub peers: Vec<Vec<SocketAddr>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
-    /// Arrivals of the window, by stream, that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
+    /// Arrivals of the window by stream, up to the stop, that the schedule gave this shard's workers; 0 of closed streams.
+    pub planned: Vec<u64>,
+    /// Of them, those that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
     /// its end, or after the stop.
     pub after_the_end: Vec<u64>,
     /// CPU time of the worker threads.
@@ -73,17 +116,30 @@ pub struct Finished {
     pub spun: Nanos,
     /// How each worker thread fared within the window.
     pub workers: Vec<WorkerTime>,
+    /// What each worker thread read of its own time at each of [`Execution::edges`] that it came to, and when it ended.
+    pub readings: Vec<Vec<ThreadReading>>,
+    /// Why the run ended early where it could not go on. What was measured until then is here, but for the part of a worker
+    /// whose thread was lost.
+    pub failure: Option<EngineError>,
 }
 
 impl Execution {
-    /// Starts the workers, waits until all are connected, and sets the clock going.
+    /// Starts the workers, waits until all are connected, and sets the clock going: at once, or so that the warm-up begins at
+    /// the wall time `start`.
     ///
     /// # Errors
-    /// Where a thread cannot be had or a connection does not come up; nothing has been sent then.
-    pub async fn start(plan: Arc<Plan>, spans: Option<SpanSink>, stop: Stop) -> Result<Self, EngineError> {
-        let last_write = Arc::new(AtomicU64::new(0));
+    /// Where a thread cannot be had, a connection does not come up, this shard has nothing to do, or not all is ready before
+    /// `start`; nothing has been sent then.
+    pub async fn start(
+        plan: Arc<Plan>,
+        spans: Option<SpanSink>,
+        stop: Stop,
+        start: Option<SystemTime>,
+    ) -> Result<Self, EngineError> {
+        plan.check()?;
         let ending = Arc::new(Ending::new(stop.clone(), plan.end()));
         let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
+        let last_write = Arc::new(AtomicU64::new(0));
         for index in 0..plan.workers {
             let (ready, is_ready) = oneshot::channel();
             let (start, started) = oneshot::channel();
@@ -106,14 +162,24 @@ impl Execution {
             waiting.push(is_ready);
             starts.push(start);
         }
-        for ready in waiting {
-            ready.await.map_err(|_| EngineError::WorkerLost)??;
-        }
-        let clock = RunClock::starting_in(LEAD);
+        let all_ready = async {
+            for ready in waiting {
+                ready.await.map_err(|_| EngineError::WorkerLost)??;
+            }
+            Ok(())
+        };
+        let clock = match start {
+            None => {
+                all_ready.await?;
+                RunClock::starting_in(LEAD)
+            }
+            Some(moment) => ready_by(moment, all_ready).await?,
+        };
         for start in starts {
             start.send(clock).map_err(|_| EngineError::WorkerLost)?;
         }
-        Ok(Self { clock, live, workers, ending, end: plan.end() })
+        let (start, slots) = (plan.recorder.window_start, plan.recorder.slots);
+        Ok(Self { clock, live, workers, ending, start, slots })
     }
 
     /// Counters now.
@@ -131,29 +197,78 @@ impl Execution {
         self.workers.iter().all(JoinHandle::is_finished)
     }
 
-    /// When the last request is due, from the start of the run.
-    pub const fn end(&self) -> Nanos {
-        self.end
+    /// When the schedule ends by itself, from the start of the run.
+    pub fn end(&self) -> Nanos {
+        self.ending.planned()
     }
 
-    /// Waits for the workers and brings their records together.
+    /// When the parts of all slots begin, from the start of the run, and when the last one ends; none without slots. At each of
+    /// them every worker reads its own time ([`Finished::readings`]); whoever drives reads what else there is to read.
+    pub fn edges(&self) -> Vec<Nanos> {
+        let edges = self.slots.map(|grid| grid.edges()).unwrap_or_default();
+        edges.into_iter().map(|edge| self.start + edge).collect()
+    }
+
+    /// That moment of the run on the monotonic clock, to be slept until.
+    pub fn instant(&self, moment: Nanos) -> Instant {
+        self.clock.instant(moment)
+    }
+
+    /// Lets the load end with slot `slot`, counted from 0, as complete: what is due before that slot's end is sent, and nothing
+    /// after it, by any worker. False where the slot is over, or nearly, or there is none: then nothing changes, and a
+    /// later one must be named.
+    pub fn end_after(&self, slot: usize) -> bool {
+        let grid = self.slots.filter(|grid| slot < grid.count());
+        grid.is_some_and(|grid| self.ending.end_at(self.start + grid.start(slot + 1), &self.clock))
+    }
+
+    /// Waits for the workers and brings their records together. Where a worker could not go on, the run has ended for all
+    /// and [`Finished::failure`] says why.
     ///
     /// # Errors
-    /// Where a worker was lost and nothing is left to report.
+    /// Where every worker was lost, and with them all that was measured.
     pub fn finish(self) -> Result<Finished, EngineError> {
-        let mut all: Option<Finished> = None;
+        let (mut all, mut failure): (Option<Finished>, Option<EngineError>) = (None, None);
         for worker in self.workers {
-            let result =
-                worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
+            let result = match worker.join() {
+                Ok(Ok(Some(result))) => result,
+                Ok(Err(error)) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+                Ok(Ok(None)) | Err(_) => {
+                    failure.get_or_insert(EngineError::WorkerLost);
+                    continue;
+                }
+            };
             match &mut all {
                 None => all = Some(Finished::first(self.clock, result)),
                 Some(all) => all.add(result)?,
             }
         }
-        let mut all = all.ok_or(EngineError::WorkerLost)?;
+        let Some(mut all) = all else { return Err(failure.unwrap_or(EngineError::WorkerLost)) };
+        all.failure = all.failure.or(failure);
         // Known for good only now that no worker looks any more.
         all.stopped = self.ending.stopped();
+        all.end = self.ending.planned();
+        let last = all.stopped.unwrap_or(all.end);
+        all.slots = self.slots.map_or(0, |grid| grid.over(last - self.start));
         Ok(all)
+    }
+}
+
+/// A clock whose zero is that wall time, where all is ready some moments before it.
+async fn ready_by(
+    moment: SystemTime,
+    all_ready: impl Future<Output = Result<(), EngineError>>,
+) -> Result<RunClock, EngineError> {
+    let late = |by: Duration| EngineError::TooLate { late: by.into() };
+    let left = moment.duration_since(SystemTime::now()).map_err(|passed| late(passed.duration()))?;
+    tokio::time::timeout(left, all_ready).await.map_err(|_| late(Duration::ZERO))??;
+    match moment.duration_since(SystemTime::now()) {
+        Ok(left) if left >= LEAD => Ok(RunClock::starting_at(moment)),
+        Ok(left) => Err(late(LEAD - left)),
+        Err(passed) => Err(late(LEAD + passed.duration())),
     }
 }
 
@@ -167,14 +282,19 @@ impl Finished {
         Self {
             recorded: result.recorded,
             clock,
+            end: Nanos::ZERO,
+            slots: 0,
             stopped: None,
             pool: result.pool,
             peers: result.peers.into_iter().map(|(_, peers)| peers).collect(),
             late_bodies: result.late_bodies,
+            planned: result.planned,
             after_the_end: result.after_the_end,
             cpu: result.cpu,
             spun: result.spun,
             workers: vec![result.time],
+            readings: vec![result.readings],
+            failure: result.failure,
         }
     }
 
@@ -183,10 +303,13 @@ impl Finished {
         self.pool.merge(&result.pool);
         self.peers.extend(result.peers.into_iter().map(|(_, peers)| peers));
         self.late_bodies += result.late_bodies;
+        self.planned.iter_mut().zip(result.planned).for_each(|(all, more)| *all += more);
         self.after_the_end.iter_mut().zip(result.after_the_end).for_each(|(all, more)| *all += more);
         self.cpu = self.cpu + result.cpu;
         self.spun = self.spun + result.spun;
         self.workers.push(result.time);
+        self.readings.push(result.readings);
+        self.failure = self.failure.take().or(result.failure);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! How a run is told to end early, and the one moment at which it then ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::clock::RunClock;
 use crate::units::Nanos;
@@ -48,34 +48,62 @@ impl Stop {
     }
 }
 
-/// The end of a run's schedule: as planned, or the moment at which the stop was first noticed. The same for all workers, so
-/// that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
+/// The end of a run's schedule: as planned, or the moment at which a stop, or a worker's failure, was first noticed. The same
+/// for all workers, so that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
 #[derive(Debug)]
 pub(super) struct Ending {
     stop: Stop,
-    planned: Nanos,
+    /// A worker cannot go on.
+    failed: AtomicBool,
+    /// When the schedule ends by itself: its own end, or that of the slot after which it was told to end.
+    planned: AtomicU64,
     at: AtomicU64,
 }
 
+/// How long before its moment an end must be told, so that no worker can have sent anything that is due after it.
+const NOTICE: Nanos = Nanos::from_millis(5);
+
 impl Ending {
     pub fn new(stop: Stop, planned: Nanos) -> Self {
-        Self { stop, planned, at: AtomicU64::new(planned.get()) }
+        let (planned, at) = (AtomicU64::new(planned.get()), AtomicU64::new(planned.get()));
+        Self { stop, failed: AtomicBool::new(false), planned, at }
     }
 
     /// No request is intended at or after this moment. A worker must look at the clock *before* it asks: then whatever it
     /// found due was due before the stop was raised.
     pub fn at(&self, clock: &RunClock) -> Nanos {
-        if !self.stop.is_raised() {
+        if !self.stop.is_raised() && !self.failed.load(Ordering::Relaxed) {
             return Nanos::new(self.at.load(Ordering::Relaxed));
         }
         let now = clock.now().get();
         Nanos::new(self.at.fetch_min(now, Ordering::Relaxed).min(now))
     }
 
+    /// Ends the schedule for all: a worker cannot go on. Whoever looks next sets the moment.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets the schedule end at `end`, as if that had been planned; false where it is too late for that: the schedule goes on.
+    /// To be called by one thread alone.
+    pub fn end_at(&self, end: Nanos, clock: &RunClock) -> bool {
+        if clock.now() + NOTICE > end {
+            return false;
+        }
+        self.planned.fetch_min(end.get(), Ordering::SeqCst);
+        self.at.fetch_min(end.get(), Ordering::SeqCst);
+        true
+    }
+
+    /// When the schedule ends by itself.
+    pub fn planned(&self) -> Nanos {
+        Nanos::new(self.planned.load(Ordering::Relaxed))
+    }
+
     /// When the schedule was cut short; `None` where it was carried out to its end.
     pub fn stopped(&self) -> Option<Nanos> {
         let at = Nanos::new(self.at.load(Ordering::Relaxed));
-        (at < self.planned).then_some(at)
+        (at < self.planned()).then_some(at)
     }
 }
 
@@ -105,6 +133,35 @@ mod tests {
         let ending = Ending::new(stop.clone(), planned);
         stop.raise(StopReason::Terminated);
         assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
+    }
+
+    #[test]
+    fn a_failure_ends_the_schedule_for_everybody_and_is_no_stop() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, planned) = (Stop::default(), Nanos::from_secs(3_600));
+        let ending = Ending::new(stop.clone(), planned);
+        let before = clock.now();
+        ending.fail();
+        let at = ending.at(&clock);
+        assert!((before..=clock.now()).contains(&at));
+        assert_eq!((ending.at(&clock), ending.stopped(), stop.reason()), (at, Some(at), None));
+    }
+
+    #[test]
+    fn an_end_that_is_told_in_time_is_as_good_as_planned_and_a_later_stop_still_cuts() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, hour) = (Stop::default(), Nanos::from_secs(3_600));
+        let ending = Ending::new(stop.clone(), hour);
+        assert!(!ending.end_at(clock.now(), &clock), "it is over by now");
+        assert_eq!((ending.at(&clock), ending.planned()), (hour, hour));
+        let end = Nanos::from_secs(600);
+        assert!(ending.end_at(end, &clock));
+        assert_eq!((ending.at(&clock), ending.planned(), ending.stopped()), (end, end, None));
+        assert!(ending.end_at(Nanos::from_secs(900), &clock), "an earlier one stands");
+        assert_eq!(ending.at(&clock), end);
+        stop.raise(StopReason::Interrupted);
+        let at = ending.at(&clock);
+        assert!(at < end && ending.stopped() == Some(at));
     }
 
     #[test]

@@ -268,7 +268,7 @@ pub enum Finding {
         /// Of how many.
         offered: u64,
     },
-    /// Answers held fewer hits than were asked for, or fewer rows were taken than sent.
+    /// Answers held fewer hits or rows than they should, or fewer rows were taken than sent.
     FewHits {
         /// The operation.
         operation: String,
@@ -276,6 +276,8 @@ pub enum Finding {
         expected: u64,
         /// Returned.
         returned: u64,
+        /// Answers with less than was expected of each.
+        short: u64,
         /// Answers with none.
         empty: u64,
     },
@@ -313,6 +315,13 @@ pub enum Finding {
         missed: usize,
         /// Off by what only the machine's noise explains.
         noisy: usize,
+    },
+    /// A worker could not go on, and the run ended for all.
+    WorkerFailed {
+        /// Why.
+        reason: String,
+        /// How long was measured.
+        after: Nanos,
     },
     /// The run was stopped before its end.
     Interrupted {
@@ -357,6 +366,7 @@ impl Finding {
             Self::SpansLost { .. } => "spans_lost",
             Self::SharedCores => "shared_cores",
             Self::CalibrationFailed { .. } => "calibration_failed",
+            Self::WorkerFailed { .. } => "worker_failed",
             Self::Interrupted { .. } => "interrupted",
         }
     }
@@ -377,7 +387,8 @@ impl Finding {
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
             | Self::NotIndexed { reads: true, .. }
-            | Self::CalibrationFailed { missed: 1.., .. } => Severity::Error,
+            | Self::CalibrationFailed { missed: 1.., .. }
+            | Self::WorkerFailed { .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
             | Self::BusyMachine { .. }

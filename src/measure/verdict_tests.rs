@@ -105,10 +105,14 @@ fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
 fn what_the_server_did_is_a_warning() {
     found(|e| e.operations[0].counters.failed = 1, &["?failures"]);
     found(|e| e.operations[0].counters.timed_out = 1, &["?timeouts"]);
-    let hits =
-        |returned| move |e: &mut Evidence| e.operations[0].hits = Hits { expected: 10, returned, empty: 0 };
-    found(hits(10), &[]);
-    found(hits(9), &["?few_hits"]);
+    let hits = |returned, short| {
+        let hits = Hits { expected: 10, returned, empty: 0, short, unknown: 0 };
+        move |e: &mut Evidence| e.operations[0].hits = hits
+    };
+    found(hits(10, 0), &[]);
+    found(hits(9, 1), &["?few_hits"]);
+    found(hits(12, 1), &["?few_hits"]);
+    found(hits(12, 0), &[]);
 }
 
 #[test]
@@ -189,6 +193,12 @@ fn late_bodies_are_a_warning_and_an_interruption_a_note() {
 }
 
 #[test]
+fn a_worker_that_could_not_go_on_is_an_error_that_says_why() {
+    let failure = WorkerFailure { reason: "no timer".to_owned(), after: Nanos::from_secs(3) };
+    found(|e| e.worker_failed = Some(failure.clone()), &["!worker_failed"]);
+}
+
+#[test]
 fn a_wrong_calibration_is_an_error_and_a_noisy_one_a_warning() {
     let calibrated = |missed, noisy| {
         move |e: &mut Evidence| e.calibration = Some(CalibrationEvidence { judged: 20, missed, noisy })
@@ -217,6 +227,8 @@ fn operation_of(samples: impl IntoIterator<Item = Sample>) -> OperationEvidence 
         window_start: Nanos::ZERO,
         window: Nanos::from_secs(10),
         stages: vec![],
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(1),
         slowest: 1,
         seed: 0,
@@ -236,7 +248,7 @@ fn sample(intended: u64, lag: Option<Nanos>, response: Nanos, outcome: Outcome) 
         outcome,
         trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
         connection: 0,
-        hits_expected: 2,
+        hits_expected: Some(2),
     }
 }
 
@@ -252,7 +264,7 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
     assert_eq!(evidence.lag_share, Some(0.25));
     let Lateness { of, response, service } = evidence.lateness.unwrap();
     assert_eq!((of, response), (Statistic::Quantile(Quantile::P99), Nanos::from_millis(4)));
-    assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
+    assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0, short: 2_000, unknown: 0 });
     assert_eq!(evidence.service_mean, Some(Nanos::from_millis(3)));
     assert_eq!(evidence.trend, None, "only two of its seconds have requests");
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");

@@ -90,7 +90,7 @@ impl Finding {
                 "the server did not answer within target.timeout, or not before the drain's end"
             }
             Self::FewHits { .. } => {
-                "the filter or the partition holds too few rows, ef is below top_k, or rows were not visible"
+                "the filter or the partition holds too few rows, ef is below top_k, or rows were not there or not visible"
             }
             Self::BodiesLate { .. } => {
                 "building them takes longer than the rate allows: these requests waited in the generator"
@@ -110,6 +110,9 @@ impl Finding {
             }
             Self::CalibrationFailed { .. } => {
                 "known delays were measured wrong just before the run, and this machine's own noise does not explain it"
+            }
+            Self::WorkerFailed { .. } => {
+                "the load generator itself broke down: the numbers are those of the part that was measured"
             }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
@@ -202,6 +205,9 @@ impl Finding {
             }
             Self::CalibrationFailed { .. } => {
                 "run `milvus-load calibrate`; where an idle machine shows the same, please report it with its --json"
+            }
+            Self::WorkerFailed { .. } => {
+                "remove the cause that is named (for files or threads: raise ulimit -n or -u), then run again"
             }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
@@ -306,10 +312,11 @@ impl fmt::Display for Finding {
             Self::Timeouts { operation, timed_out, offered } => {
                 write!(f, "{operation}: {timed_out} of {offered} requests timed out")
             }
-            Self::FewHits { operation, expected, returned, empty } => {
+            Self::FewHits { operation, expected, returned, short, empty } => {
                 write!(
                     f,
-                    "{operation}: {returned} of {expected} hits were returned, {empty} answers were empty"
+                    "{operation}: {short} answers held less than they should, {empty} of them nothing; {returned} of \
+                     {expected} hits or rows in all"
                 )
             }
             Self::BodiesLate { count } => {
@@ -331,6 +338,9 @@ impl fmt::Display for Finding {
                     f,
                     "calibration: {missed} of {judged} percentiles are off by more than bound and noise explain"
                 )
+            }
+            Self::WorkerFailed { reason, after } => {
+                write!(f, "the run ended after {after} of measuring, for a worker could not go on: {reason}")
             }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }

@@ -48,6 +48,7 @@ impl Ready<'_> {
             self.spans.drain(..).for_each(|span| sink.offer_setup(span));
         }
         let before = self.look_before(workload)?;
+        let extra_rows = self.rows_beyond_base(workload, &before.state);
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone());
         let sink = tracing.exporter.as_ref().map(Exporter::sink);
         self.note_writes(workload);
@@ -64,7 +65,9 @@ impl Ready<'_> {
         Ok(Observed {
             driven,
             setup: self.steps.clone(),
-            extra_rows: self.extra_rows,
+            extra_rows,
+            inserted_by_setup: self.inserted_by_setup,
+            vector: self.vector(),
             version: (self.version.clone(), version_end),
             collection: (before, after),
             collector,
@@ -80,10 +83,10 @@ impl Ready<'_> {
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
         let warmup = plan.recorder.window_start;
-        let page = MetricsPage::find(&self.server.metrics);
+        let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let finished = self.control.block_on(async {
-            let execution = Execution::start(plan, sink, stop.clone()).await?;
+            let execution = Execution::start(plan, sink, stop.clone(), None).await?;
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
                 tokio::time::sleep(TICK).await;

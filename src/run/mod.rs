@@ -32,11 +32,12 @@ mod settings;
 pub mod tracing;
 
 pub use error::RunError;
-pub use observed::{Driven, Identity, Observed};
+pub use metrics::Metrics;
+pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, LoadRecord, Record, ServerRecord};
 pub use report::report;
-pub use requests::{Requests, vector_bytes};
+pub use requests::{Requests, bytes_ahead};
 pub use server::{Server, ServerKind};
 pub use settings::Settings;

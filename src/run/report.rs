@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 
 use crate::engine::prepare::StepRecord;
-use crate::measure::{CollectionState, Evidence, ProcessMetrics, Verdict};
+use crate::measure::{Evidence, ProcessMetrics, Verdict};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
@@ -14,7 +14,8 @@ use crate::units::Nanos;
 use crate::workload::{Unsampled, Workload};
 
 use super::evidence;
-use super::record::Record;
+use super::observed::CollectionLook;
+use super::record::{CollectionRecord, Record};
 use super::tracing::Collector;
 
 /// Puts the report of a run together, of which each process brought one record.
@@ -90,6 +91,7 @@ fn run(record: &Record, measured: Nanos) -> model::Run {
         measured_s: measured.as_secs_f64(),
         load_model: from_run::load_kind(&workload.load.streams),
         state: match record.load.stopped {
+            _ if record.load.failure.is_some() => model::State::Failed,
             None => model::State::Complete,
             Some(_) => model::State::Interrupted,
         },
@@ -103,6 +105,7 @@ fn surroundings(report: &mut RunReport, record: &Record) {
     report.machine = record.machine.clone();
     report.server = Some(model::Server {
         uri: record.server.uri.clone(),
+        database: Some(workload.target.database.clone()).filter(|name| !name.is_empty()),
         version: Some(record.server.version.0.clone()),
         embedded: record.server.embedded,
         tracing: record.server.tracing.clone(),
@@ -129,18 +132,24 @@ fn trace(workload: &Workload) -> model::Trace {
 
 fn collection(record: &Record) -> model::Collection {
     let workload = &record.workload;
-    let hash = crate::milvus::data_hash(&workload.collection, &workload.data);
-    let state = |state: &CollectionState| collection_state(state, workload, &hash);
+    let CollectionRecord { extra_rows, inserted_by_setup, vector, start, end } = &record.collection;
+    let hash = inserted_by_setup.then(|| crate::milvus::data_hash(&workload.collection, &workload.data));
+    let state = |look: &CollectionLook| collection_state(look, hash.clone());
     model::Collection {
         name: workload.collection.name.clone(),
-        extra_rows: record.collection.extra_rows,
-        start: state(&record.collection.start),
-        end: record.collection.end.as_ref().map(state),
+        extra_rows: *extra_rows,
+        vector: Some(model::Vector {
+            name: vector.name.clone(),
+            dim: vector.dim,
+            metric: vector.metric.clone(),
+        }),
+        start: state(start),
+        end: end.as_ref().map(state),
     }
 }
 
-fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) -> model::CollectionState {
-    let index = &workload.collection.index;
+fn collection_state(look: &CollectionLook, data_hash: Option<String>) -> model::CollectionState {
+    let CollectionLook { state, index } = look;
     model::CollectionState {
         rows: state.rows,
         segments: state.sealed.zip(state.growing).map(|(sealed, growing)| model::Segments {
@@ -148,10 +157,13 @@ fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) ->
             growing,
             indexed: None,
         }),
-        index: Some(serde_json::json!({
-            "type": index.kind, "params": index.params, "indexed_rows": state.indexed_rows,
-        })),
-        data_hash: Some(hash.to_owned()),
+        index: index.as_ref().map(|index| {
+            serde_json::json!({
+                "type": index.kind, "metric": index.metric, "params": index.params, "indexed_rows": state.indexed_rows,
+            })
+        }),
+        data_hash_reason: data_hash.is_none().then_some(model::NoDataHash::NotInsertedBySetup),
+        data_hash,
     }
 }
 

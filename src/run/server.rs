@@ -6,17 +6,21 @@ use crate::milvus::embedded::{
 use crate::report::model::ServerTracing;
 use crate::trace::endpoint::Protocol;
 use crate::units::Fraction;
-use crate::workload::{MilvusUri, Workload};
+use crate::workload::MilvusUri;
 
 use super::machine::is_here;
+use super::metrics::Metrics;
 use super::settings::Settings;
+
+/// Where a Milvus on this machine tells its metrics, unless it was told otherwise.
+const GUESS: &str = "http://127.0.0.1:9091/metrics";
 
 /// The server of a run.
 pub struct Server {
     /// Where it is.
     pub uri: MilvusUri,
-    /// Metrics endpoints.
-    pub metrics: Vec<String>,
+    /// Where it tells its CPU and memory.
+    pub metrics: Metrics,
     /// Which of the three it is.
     pub kind: ServerKind,
 }
@@ -48,7 +52,7 @@ impl ServerKind {
 
 impl Server {
     /// One that somebody else runs, with the metrics endpoints that are its own.
-    pub const fn named(uri: MilvusUri, metrics: Vec<String>) -> Self {
+    pub const fn named(uri: MilvusUri, metrics: Metrics) -> Self {
         Self { uri, metrics, kind: ServerKind::Named }
     }
 
@@ -59,10 +63,11 @@ impl Server {
     pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
         let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
-            let mut metrics = workload.target.metrics.clone();
-            if metrics.is_empty() && uri.is_loopback() {
-                metrics.push("http://127.0.0.1:9091/metrics".to_owned());
-            }
+            let told = workload.target.metrics.clone();
+            let metrics = match told.is_empty() && uri.is_loopback() {
+                true => Metrics::Guessed(GUESS.to_owned()),
+                false => Metrics::Told(told),
+            };
             return Ok(Self::named(uri.clone(), metrics));
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
@@ -75,7 +80,7 @@ impl Server {
         Self::embedded(&uri, metrics, ServerKind::Own(Box::new(own)))
     }
 
-    /// Where it is and why there, for the first lines of a run.
+    /// Where it is and why there, and the database that is used, for the first lines of a run.
     pub fn sentence(&self, settings: &Settings) -> String {
         let why = match (&self.kind, settings.origin("target.uri")) {
             (ServerKind::Named, Some(origin)) => format!(" ({origin})"),
@@ -85,12 +90,13 @@ impl Server {
             }
             (ServerKind::Own(_), _) => " (embedded; it shares this machine's cores)".to_owned(),
         };
-        format!("{}{why}", self.uri)
-    }
-
-    /// The database that calls name: the URI's, else the workload's.
-    pub fn database<'a>(&'a self, workload: &'a Workload) -> &'a str {
-        self.uri.database.as_deref().unwrap_or(&workload.target.database)
+        match settings.workload.target.database.as_str() {
+            "" => format!("{}{why}", self.uri),
+            database => {
+                let from = settings.origin("target.database").map(|origin| format!(" ({origin})"));
+                format!("{}{why}, database {database}{}", self.uri, from.unwrap_or_default())
+            }
+        }
     }
 
     /// What is known of the server's own tracing: only of one that this tool started.
@@ -152,7 +158,7 @@ impl Server {
     }
 
     fn embedded(uri: &str, metrics: String, kind: ServerKind) -> anyhow::Result<Self> {
-        Ok(Self { uri: uri.parse()?, metrics: vec![metrics], kind })
+        Ok(Self { uri: uri.parse()?, metrics: Metrics::Told(vec![metrics]), kind })
     }
 }
 

@@ -55,6 +55,8 @@ fn record(requests: &[Request]) -> OperationRecord {
         connections: 1,
         window_start: WARMUP,
         window: WINDOW,
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(20),
         slowest: 10,
         stages: vec![],
@@ -70,7 +72,7 @@ fn record(requests: &[Request]) -> OperationRecord {
             outcome: request.outcome.clone(),
             trace: TraceRef { trace_id: index as u128 + 1, span_id: 1, sampled: false },
             connection: 0,
-            hits_expected: 10,
+            hits_expected: Some(10),
         });
     }
     recorder.finish().operations.remove(0)

@@ -11,12 +11,17 @@ mod tool;
 mod verdict;
 
 mod accounting;
+mod arms;
 mod bookkeeping;
+mod broken;
 mod clocks;
+mod collection;
 mod connections;
+mod database;
 mod lies;
 mod phases;
 mod scribe;
+mod shards;
 mod slots;
 mod stages;
 mod stall;

@@ -6,14 +6,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use milvus_load::data::Mixture;
+use milvus_load::data::{VectorType, Vectors};
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, StopReason, Tracing,
+    BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Shard, Stop, StopReason, Tracing,
 };
 use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::{self, Op as _, search};
 use milvus_load::milvus::transport::Route;
-use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout, SearchFrames};
+use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout};
 use milvus_load::report::RunReport;
 use milvus_load::trace::ids::RunEntropy;
 use milvus_load::trace::sampling::{Header, SamplingRule, Switches};
@@ -83,7 +83,7 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
     let layout = RowLayout {
         key: None,
         vector: "vector".to_owned(),
-        mixture: Mixture::new(1, 8, 2, 0.1),
+        vectors: Vectors::clustered(VectorType::Float, 1, 8, 2, 0.1),
         scalars: vec![],
     };
     let search = Search {
@@ -94,14 +94,18 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
         output_fields: vec![],
         ignore_growing: false,
     };
-    let frames = SearchFrames {
+    let context = ops::Context {
         collection: "c",
         layout: &layout,
         metric: Metric::Cosine,
         consistency: Consistency::Bounded,
-        search: &search,
+        queries: count,
+        rows: 1_000,
+        known: None,
+        seed: 7,
+        operation: 0,
     };
-    (0..count).map(|place| frames.frame(place, count)).collect()
+    (0..count).map(|place| search.frame(&context, place)).collect()
 }
 
 /// One search operation, one stream, one worker, one connection, no warm-up; a window of one second, time for all.
@@ -109,15 +113,15 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
     let dialer = Dialer::new(&uri.parse().unwrap(), &target(PATIENCE)).unwrap();
     let operation = PlannedOperation {
         name: "search".to_owned(),
-        route: Route::new(&dialer, "Search", ReplyKind::Search, &CallHeaders::default()).unwrap(),
+        route: Route::new(&dialer, "Search", search::scan, &CallHeaders::default()).unwrap(),
         requests: Requests::Ready(searches(100)),
-        expected: 10,
     };
     Plan {
         seed: 7,
         streams: vec![stream(model)],
         operations: vec![operation],
         dialer,
+        shard: Shard::WHOLE,
         connections: 1,
         workers: 1,
         spin: BusyWait::Never,
@@ -128,12 +132,15 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
             window_start: Nanos::ZERO,
             window: Nanos::from_secs(1),
             stages: vec![],
+            slots: None,
+            by_sampled: false,
             longest: Nanos::from_secs(120),
             slowest: ALL,
             seed: 7,
         },
         drain: PATIENCE.into(),
         timeout: PATIENCE,
+        slots: None,
         tracing: Tracing {
             entropy: RunEntropy::from_os().unwrap(),
             rule: SamplingRule::new(Fraction::ONE),
@@ -147,7 +154,7 @@ pub fn set_going(mut plan: Plan, stop: &Stop) -> Execution {
     plan.recorder.operations = plan.operations.len();
     plan.recorder.connections = plan.connections;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Execution::start(Arc::new(plan), None, stop.clone())).unwrap()
+    runtime.block_on(Execution::start(Arc::new(plan), None, stop.clone(), None)).unwrap()
 }
 
 /// Carries a plan out.
@@ -275,6 +282,14 @@ pub struct Ended {
 }
 
 impl Ended {
+    fn of(Output { status, stdout, stderr }: Output) -> Self {
+        Self {
+            code: status.code().unwrap_or(-1),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            stdout: String::from_utf8(stdout).unwrap(),
+        }
+    }
+
     /// The report on standard output.
     #[track_caller]
     pub fn report(&self) -> RunReport {
@@ -311,13 +326,24 @@ impl BinaryRun {
 
     /// Waits for its end.
     pub fn end(self) -> Ended {
-        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
-        Ended {
-            code: status.code().unwrap_or(-1),
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
-            stdout: String::from_utf8(stdout).unwrap(),
-        }
+        Ended::of(self.child.wait_with_output().unwrap())
     }
+}
+
+/// `run --json` of a workload of its own against a server, with what else is said.
+pub fn run_workload(uri: &str, workload: &str, arguments: &[&str]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("w.toml");
+    std::fs::write(&file, workload).unwrap();
+    let mut tool = tool();
+    tool.arg("run").arg(&file).args(["--json", "--uri", uri, "--out"]).arg(directory.path()).args(arguments);
+    tool.args(["--set", "target.timeout=60s", "--set", "load.drain=60s"]);
+    run_to_end(tool.env("MILVUS_LOAD_CACHE", directory.path()).stdin(Stdio::null()))
+}
+
+/// Carries a command out to its end.
+pub fn run_to_end(command: &mut Command) -> Ended {
+    Ended::of(command.output().unwrap())
 }
 
 /// Runs the binary to its end.

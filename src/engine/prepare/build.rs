@@ -1,16 +1,17 @@
 //! A collection from nothing: create, insert, flush, compact, index, load, wait.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 
+use super::steps::Retries;
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::grpc;
+use crate::milvus::ops::insert;
 use crate::milvus::proto::milvus::GetFlushStateRequest;
-use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::{CallError, Pool, Reply, Route};
-use crate::milvus::{Frame, MilvusError, RowLayout, create_request, index_request};
+use crate::milvus::{Frame, IndexProgress, MilvusError, RowLayout, create_request, index_of, index_request};
 use crate::trace::TraceRef;
 
 /// Bytes of vectors in one set-up insert, about.
@@ -54,18 +55,18 @@ impl Setup<'_> {
 
     async fn insert_rows(&mut self, layout: &RowLayout, rows: u64) -> Result<(), PrepareError> {
         self.enter("insert");
-        let route = Route::new(self.dialer, "Insert", ReplyKind::Insert, self.headers)
+        let route = Route::new(self.dialer, insert::RPC, insert::scan, self.headers)
             .map_err(|e| PrepareError::Connect(e.to_string()))?;
         let pool = Rc::new(Pool::open(self.dialer, 0, 1));
         pool.ready(Duration::from_secs(10)).await.map_err(PrepareError::Connect)?;
-        let batch = (BATCH_BYTES / (layout.mixture.dim() as u64 * 4)).clamp(1, BATCH_ROWS);
+        let batch = (BATCH_BYTES / layout.vectors.bytes() as u64).clamp(1, BATCH_ROWS);
         let mut under_way = JoinSet::new();
         let (mut next, mut done) = (0, 0);
         self.progress.rows(0, rows);
         while done < rows {
             while next < rows && under_way.len() < INSERTS_IN_FLIGHT {
                 let size = batch.min(rows - next) as u32;
-                let frame = layout.insert_frame(&self.workload.collection.name, next, size);
+                let frame = insert::frame(&self.workload.collection.name, layout, next, size);
                 let insert = self.insert(frame, size, route.clone(), Rc::clone(&pool));
                 under_way.spawn_local(insert);
                 next += u64::from(size);
@@ -80,6 +81,7 @@ impl Setup<'_> {
                 self.progress.rows(done, rows);
             }
         }
+        self.deadline = Instant::now() + self.workload.collection.ready_timeout;
         Ok(())
     }
 
@@ -105,7 +107,8 @@ impl Setup<'_> {
         route: &Route,
         pool: &Rc<Pool>,
     ) -> Result<(), PrepareError> {
-        let mut backoff = Duration::from_millis(100);
+        // What is waited for here is a server that takes this insert.
+        let mut retries = Retries::until(Instant::now() + self.workload.collection.ready_timeout);
         loop {
             if let Some(trace) = insert.trace {
                 self.log.inserted(trace, insert.started);
@@ -114,7 +117,7 @@ impl Setup<'_> {
                 Ok(_) => return Ok(()),
                 Err(failure) => failure,
             };
-            self.pause_or_fail("insert", as_milvus_error(failure), &mut backoff).await?;
+            self.pause_or_fail("insert", as_milvus_error(failure), &mut retries).await?;
             self.check_stop()?;
             insert = self.insert(insert.frame, insert.size, route.clone(), Rc::clone(pool)).await;
         }
@@ -156,11 +159,10 @@ impl Setup<'_> {
     }
 
     async fn wait_indexed(&mut self, rows: u64) -> Result<(), PrepareError> {
-        let name = &self.workload.collection.name;
+        let (name, vector) = (&self.workload.collection.name, &self.workload.collection.vector.name);
         self.poll("index", "the index to be built", async |s| {
             let indexes = s.describe_indexes(name).await?;
-            let complete = |i| crate::milvus::IndexProgress::of(i).is_complete(rows);
-            Ok(indexes.first().is_some_and(complete))
+            Ok(index_of(&indexes, vector).is_some_and(|index| IndexProgress::of(index).is_complete(rows)))
         })
         .await
     }
@@ -178,11 +180,13 @@ struct SetupInsert {
 fn as_milvus_error(error: CallError) -> MilvusError {
     match error {
         CallError::Failed { grpc: 0, milvus, message } => {
-            MilvusError::Server { call: "Insert", code: milvus, reason: message }
+            MilvusError::Server { call: insert::RPC, code: milvus, reason: message }
         }
-        CallError::Failed { grpc, message, .. } => MilvusError::Grpc { call: "Insert", code: grpc, message },
+        CallError::Failed { grpc, message, .. } => {
+            MilvusError::Grpc { call: insert::RPC, code: grpc, message }
+        }
         CallError::TimedOut => MilvusError::Grpc {
-            call: "Insert",
+            call: insert::RPC,
             // Not UNAVAILABLE, which would be tried again: the rows may have arrived.
             code: grpc::DEADLINE_EXCEEDED,
             message: "no answer within 60 s".to_owned(),

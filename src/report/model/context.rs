@@ -90,8 +90,12 @@ pub struct Setting {
 /// The server under load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Server {
-    /// Where it is.
+    /// Where it is, without a database.
     pub uri: String,
+    /// The database that every call named; null: none was named, so it was the server's default one. Older reports have
+    /// it in `uri`, as its path, where they tell it.
+    #[serde(default)]
+    pub database: Option<String>,
     /// Its version as it tells it; null: it did not.
     pub version: Option<String>,
     /// Started by milvus-load, on the same machine.
@@ -161,44 +165,6 @@ pub struct Shard {
     pub index: u32,
     /// How many there are.
     pub of: u32,
-}
-
-/// The collection, before and after.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Collection {
-    /// Its name.
-    pub name: String,
-    /// Of the rows at the start, those that earlier runs had written (`collection.keep_writes`).
-    #[serde(default)]
-    pub extra_rows: u64,
-    /// When the load started.
-    pub start: CollectionState,
-    /// When it was over; null: it could not be read.
-    pub end: Option<CollectionState>,
-}
-
-/// The collection at one moment; what the server did not tell is null.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CollectionState {
-    /// Rows in it.
-    pub rows: Option<u64>,
-    /// Its segments.
-    pub segments: Option<Segments>,
-    /// The vector index: type and parameters.
-    pub index: Option<serde_json::Value>,
-    /// Hash of the data that set-up inserted.
-    pub data_hash: Option<String>,
-}
-
-/// Segments of a collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Segments {
-    /// Sealed ones.
-    pub sealed: u64,
-    /// Growing ones.
-    pub growing: u64,
-    /// Sealed ones with an index; null: not known.
-    pub indexed: Option<u64>,
 }
 
 /// A step of the set-up.
