@@ -79,6 +79,7 @@ impl Ready<'_> {
             self.spans.drain(..).for_each(|span| sink.offer_setup(span));
         }
         let before = self.look_before(workload)?;
+        let extra_rows = self.rows_beyond_base(workload, &before.state);
         let slots = alternation.as_ref().map(|alternation| alternation.slots.clone());
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone(), slots);
         self.note_writes(workload);
@@ -96,7 +97,9 @@ impl Ready<'_> {
         Ok(Observed {
             driven,
             setup: self.steps.clone(),
-            extra_rows: self.extra_rows,
+            extra_rows,
+            inserted_by_setup: self.inserted_by_setup,
+            vector: self.vector(),
             version: (self.version.clone(), version_end),
             collection: (before, after),
             collector,

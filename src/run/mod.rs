@@ -33,7 +33,7 @@ pub mod tracing;
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
 pub use metrics::Metrics;
-pub use observed::{Driven, Identity, Observed};
+pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, LoadRecord, Record, ServerRecord};
