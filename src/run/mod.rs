@@ -14,12 +14,14 @@
 //! terminal ([`commands`](crate::commands)).
 
 mod alternation;
+mod descriptors;
 mod drive;
 mod error;
 mod evidence;
 pub mod machine;
 mod metrics;
 mod observed;
+mod plaintext;
 pub mod planning;
 mod progress;
 mod ready;
