@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{BusyWait, Plan, Shard, Tracing};
+use crate::engine::{BusyWait, Plan, Shard, Slots, Tracing};
 use crate::measure::RecorderConfig;
 use crate::units::{Fraction, Nanos};
 use crate::workload::{LoadModel, Spin, Workload};
@@ -91,7 +91,13 @@ fn connections(workload: &Workload) -> u16 {
 }
 
 /// Everything that must be there before the clock starts.
-pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, tracing: Tracing) -> Plan {
+pub(super) fn plan(
+    workload: &Workload,
+    ready: &Ready<'_>,
+    requests: &Requests,
+    tracing: Tracing,
+    slots: Option<Slots>,
+) -> Plan {
     let load = &workload.load;
     let here = ready.server.is_on_this_machine();
     let shard = Shard::WHOLE;
@@ -106,11 +112,11 @@ pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, 
         workers,
         spin: busy_wait(workload, workers, here, shard),
         max_in_flight: load.max_in_flight,
-        recorder: recorder(workload),
+        recorder: RecorderConfig { slots: slots.as_ref().map(Slots::grid), ..recorder(workload) },
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
         tracing,
-        slots: None,
+        slots,
     }
 }
 
