@@ -13,6 +13,8 @@
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
+mod alternation;
+mod descriptors;
 mod drive;
 mod error;
 mod evidence;
@@ -20,6 +22,7 @@ mod lock;
 pub mod machine;
 mod metrics;
 mod observed;
+mod plaintext;
 pub mod planning;
 mod progress;
 mod ready;
@@ -30,6 +33,7 @@ mod server;
 mod settings;
 pub mod tracing;
 
+pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
 pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
 pub use metrics::Metrics;
