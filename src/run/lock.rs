@@ -41,7 +41,7 @@ pub struct Place {
 impl Place {
     /// All names and addresses of this machine are one; a name of another is taken as it is written, for whatever it stands.
     pub fn new(uri: &MilvusUri, database: &str, collection: &str) -> Self {
-        let host = match machine::is_here(uri) {
+        let host = match machine::is_here(&uri.host) {
             // Where homes are shared, other machines see the file too.
             true => format!("this machine ({})", rustix::system::uname().nodename().to_string_lossy()),
             false => uri.host.to_ascii_lowercase(),
