@@ -35,7 +35,7 @@ pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
-pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
+pub use lock::{CollectionLock, Holder, LockError, LockKey, Sharing};
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
