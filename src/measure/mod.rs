@@ -25,6 +25,7 @@ mod recorder;
 mod recorder_tests;
 mod resources;
 mod sample;
+mod stored;
 mod surroundings;
 #[cfg(test)]
 mod surroundings_tests;
@@ -46,7 +47,7 @@ pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};
-pub use moments::Moments;
+pub use moments::{MomentSums, Moments};
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};
