@@ -43,6 +43,7 @@
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
+//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, engine, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -96,6 +97,10 @@
 //! against it and this machine's own noise. *Not here:* driving the engine. *Invariant:* nothing that was measured goes
 //! into a truth. Guarded by `the_truth_is_that_of_the_published_closed_forms`.
 //!
+//! **[`run`]**: a server, a collection made ready on it, the load, what was seen, the report. *Not here:* arguments, exit codes, a
+//! terminal. *Invariant:* whoever repeats runs calls what `run` itself calls. Guarded by
+//! `every_report_that_is_written_fits_the_published_schema`.
+//!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
 //! the second Ctrl-C); where several exit codes apply, one order decides. Guarded by
@@ -106,10 +111,10 @@
 //! - **A key of the workload file**: its row in `workload/keys.rs` (type, range, default, sentence: errors, schema,
 //!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
 //! - **An operation** (`query`, `delete`): [`workload::OperationKind`]; the compiler then leads through
-//!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `commands/planning.rs` (the plan).
+//!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `run/planning.rs` (the plan).
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
-//!   `commands/evidence.rs`, its row in docs/findings.md.
+//!   `run/evidence.rs`, its row in docs/findings.md.
 //! - **A number in the report**: its field in [`report::model`] with unit and meaning (and a default, so that older
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
@@ -135,6 +140,7 @@ pub mod measure;
 pub mod milvus;
 pub mod random;
 pub mod report;
+pub mod run;
 pub mod trace;
 pub mod truth;
 pub mod units;

@@ -4,12 +4,10 @@ use std::io::{self, Write};
 
 use crate::engine::BusyWait;
 use crate::engine::Course;
+use crate::run::machine::is_here;
+use crate::run::{Settings, planning, tracing};
 use crate::units::Nanos;
 use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
-
-use super::machine::is_here;
-use super::settings::Settings;
-use super::{planning, tracing};
 
 /// Prints the plan.
 ///

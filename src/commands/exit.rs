@@ -1,6 +1,7 @@
 //! How a command ends: the exit code that scripts rely on, and what is said on stderr.
 
 use crate::engine::StopReason;
+use crate::run::RunError;
 
 /// A command that did what it was asked, in the order of what prevails: the first that applies is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,15 @@ fn write_chain(f: &mut std::fmt::Formatter<'_>, error: &anyhow::Error) -> std::f
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::CouldNotRun(error.into())
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Stopped(reason) => Self::Stopped(reason),
+            RunError::Failed(error) => Self::CouldNotRun(error),
+        }
     }
 }
 

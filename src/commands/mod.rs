@@ -1,28 +1,20 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
-mod assemble;
 mod calibrate;
 mod dry_run;
 pub mod embedded;
-mod evidence;
 mod exit;
 pub mod init;
-mod machine;
-mod measuring;
 mod output;
-mod planning;
+mod overrides;
 pub mod progress;
 pub mod report;
 pub mod run;
 mod run_progress;
 pub mod schema;
-mod scrape;
-mod settings;
 mod signals;
 mod slow;
 mod style;
-mod target;
-mod tracing;
 
 pub use exit::{Exit, Failure};
 use output::Output;

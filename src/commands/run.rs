@@ -7,22 +7,20 @@ use crate::engine::Stop;
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
+use crate::run::{self, ChosenTarget, Identity, Observed, Settings, measure};
 use crate::trace::ids::RunEntropy;
 
-use super::measuring::{Identity, Observed, measure};
 use super::output::Output;
 use super::progress::Bars;
-use super::run_progress::RunProgress;
-use super::settings::Settings;
-use super::target::ChosenTarget;
-use super::{Exit, Failure, assemble, calibrate, dry_run, signals, style};
+use super::run_progress::TerminalProgress;
+use super::{Exit, Failure, calibrate, dry_run, overrides, signals, style};
 
 /// Carries out `run`.
 ///
 /// # Errors
 /// Usage failures before anything is touched; anything else that keeps the run from being measured.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let settings = Settings::resolve(args)?;
+    let settings = Settings::resolve(&args.workload, overrides::of(args)?).map_err(Failure::usage)?;
     settings.notices.iter().for_each(|notice| super::say(&format!("note: {notice}")));
     if args.dry_run {
         dry_run::print(&settings, &mut Output::stdout())?;
@@ -48,13 +46,18 @@ fn measured(
     // Before a server is started that would share the cores.
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
     let target = ChosenTarget::choose(settings, &mut Bars::default())?;
-    let mut progress = RunProgress::new();
+    let mut progress = TerminalProgress::new();
     let observed = measure(settings, &target, identity, &stop, &mut progress);
     progress.clear();
     let observed = Observed { calibration, ..observed? };
-    let report = assemble::report(settings, &target, &observed)?;
+    let report = run::report(settings, &target, &observed)?;
     let path = directory.write_report(&report)?;
-    target.finish(args.keep)?;
+    if let Some(kept) = target.finish(args.keep)? {
+        super::say(&format!(
+            "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",
+            kept.uri
+        ));
+    }
     show(args, &report, &path)?;
     Ok(exit(&report, &stop, args.allow_untrusted))
 }

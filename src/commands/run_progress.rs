@@ -7,10 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::LiveTotals;
 use crate::engine::prepare::SetupProgress;
+use crate::run::RunProgress;
 use crate::units::Nanos;
 
 /// The progress of a run.
-pub struct RunProgress {
+pub struct TerminalProgress {
     bar: ProgressBar,
     last: Option<(Nanos, LiveTotals)>,
     step: &'static str,
@@ -18,7 +19,7 @@ pub struct RunProgress {
     title: Option<String>,
 }
 
-impl RunProgress {
+impl TerminalProgress {
     /// Draws on stderr; without a terminal there, only the lines that stay.
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
@@ -29,13 +30,6 @@ impl RunProgress {
     /// For a run that is one of many: only the moving line, with this title.
     pub fn titled(title: &str) -> Self {
         Self { title: Some(title.to_owned()), ..Self::new() }
-    }
-
-    /// A line that stays.
-    pub fn say(&self, line: &str) {
-        if !line.is_empty() && self.title.is_none() {
-            self.bar.suspend(|| super::say(line));
-        }
     }
 
     /// Removes the moving line.
@@ -56,9 +50,27 @@ impl RunProgress {
         self.bar.set_position(0);
         self.bar.reset_eta();
     }
+}
 
-    /// The run goes on.
-    pub fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
+impl Default for TerminalProgress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants of this file; were one wrong, the plain bar would do.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl RunProgress for TerminalProgress {
+    fn say(&self, line: &str) {
+        if !line.is_empty() && self.title.is_none() {
+            self.bar.suspend(|| super::say(line));
+        }
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
         if self.step != "run" {
             self.step = "run";
             self.measure(end.get() / 1_000_000, "{bar:24} {wide_msg}");
@@ -93,32 +105,17 @@ impl RunProgress {
         self.bar.set_position(now.get() / 1_000_000);
     }
 
-    /// The run is over; spans are flushed and the server is looked at again.
-    pub fn ending(&mut self) {
+    fn ending(&mut self) {
         self.step = "ending";
         self.spin("exporting the last spans");
     }
-}
 
-impl RunProgress {
-    /// The embedded server is given time to export what it still holds.
-    pub fn server_spans(&mut self) {
+    fn server_spans(&mut self) {
         self.spin("waiting for the server's last spans");
     }
 }
 
-impl Default for RunProgress {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    // The templates are constants of this file; were one wrong, the plain bar would do.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-impl SetupProgress for RunProgress {
+impl SetupProgress for TerminalProgress {
     fn step(&mut self, name: &'static str) {
         if self.step == name {
             return;

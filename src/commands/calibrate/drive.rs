@@ -3,14 +3,12 @@
 use crate::engine::Stop;
 use crate::report::RunReport;
 use crate::report::model::{Dist, LateTimes, Operation};
+use crate::run::{self, ChosenTarget, Identity, Observed, Settings, TargetKind, measure};
 use crate::trace::env::OtelEnv;
 use crate::workload;
 
-use super::super::measuring::{Identity, Observed, measure};
-use super::super::run_progress::RunProgress;
-use super::super::settings::Settings;
-use super::super::target::{ChosenTarget, TargetKind};
-use super::super::{Failure, assemble};
+use super::super::Failure;
+use super::super::run_progress::TerminalProgress;
 
 /// Drives servers one after the other, and tells on stderr what it does.
 pub(super) struct Driver<'a> {
@@ -48,14 +46,14 @@ impl<'a> Driver<'a> {
         let settings = Settings { workload, otel: OtelEnv::default(), notices: vec![] };
         let target = ChosenTarget { uri: uri.parse()?, metrics: vec![], kind: TargetKind::Named };
         let identity = Identity { run_id: "calibration".to_owned(), started_unix_us: 0 };
-        let mut progress = RunProgress::titled(&self.title);
+        let mut progress = TerminalProgress::titled(&self.title);
         let observed = measure(&settings, &target, &identity, self.stop, &mut progress);
         progress.clear();
         let observed = observed?;
         if let Some(reason) = self.stop.reason() {
             return Err(Failure::Stopped(reason));
         }
-        Ok(Driven { report: assemble::report(&settings, &target, &observed)?, observed })
+        Ok(Driven { report: run::report(&settings, &target, &observed)?, observed })
     }
 }
 

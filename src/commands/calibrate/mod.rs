@@ -17,9 +17,10 @@ use crate::cli::CalibrateArgs;
 use crate::engine::Stop;
 use crate::report::model::{CALIBRATION_SCHEMA, Calibration, Proof};
 use crate::report::{json, rfc3339, terminal};
+use crate::run::machine;
 
 use super::output::Output;
-use super::{Exit, Failure, machine, signals, style};
+use super::{Exit, Failure, signals, style};
 use drive::Driver;
 
 /// Carries out `calibrate`.

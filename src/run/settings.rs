@@ -1,12 +1,11 @@
 //! What is in force: flags and `--set` over the environment over the workload file over defaults.
 
-use crate::cli::RunArgs;
+use std::path::Path;
+
 use crate::trace::endpoint::Endpoint;
 use crate::trace::env::OtelEnv;
 use crate::trace::link::LinkTemplate;
 use crate::workload::{self, Origin, Override, Workload, milvus_environment};
-
-use super::Failure;
 
 /// A workload with everything that was said over it.
 pub struct Settings {
@@ -19,22 +18,22 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the file and the environment.
+    /// Reads the file and the environment; `flags` prevail over both.
     ///
     /// # Errors
-    /// A usage failure where the file, a flag or a variable is wrong.
-    pub fn resolve(args: &RunArgs) -> Result<Self, Failure> {
+    /// Where the file, a flag or a variable is wrong.
+    pub fn resolve(file: &Path, flags: Vec<Override>) -> anyhow::Result<Self> {
         let lookup = |name: &str| std::env::var(name).ok();
         let otel = OtelEnv::read(&lookup);
-        let mut overrides = flags(args)?;
+        let mut overrides = flags;
         overrides.extend(milvus_environment(lookup));
         overrides.extend(otel_overrides(&otel));
-        let mut workload = workload::load(&args.workload, &overrides).map_err(Failure::usage)?;
+        let mut workload = workload::load(file, &overrides)?;
         let mut notices = workload.notices.clone();
         notices.extend(otel.warnings.iter().map(ToString::to_string));
         default_endpoint(&mut workload, &otel);
-        Endpoint::parse(&workload.trace.otlp_endpoint).map_err(Failure::usage)?;
-        LinkTemplate::parse(&workload.trace.link).map_err(Failure::usage)?;
+        Endpoint::parse(&workload.trace.otlp_endpoint)?;
+        LinkTemplate::parse(&workload.trace.link)?;
         Ok(Self { workload, otel, notices })
     }
 
@@ -54,24 +53,6 @@ fn default_endpoint(workload: &mut Workload, otel: &OtelEnv) {
     let endpoint = otel.transport.protocol.default_endpoint();
     setting.value = endpoint.into();
     workload.trace.otlp_endpoint = endpoint.to_owned();
-}
-
-fn flags(args: &RunArgs) -> Result<Vec<Override>, Failure> {
-    let shortcuts = [
-        ("--uri", "target.uri", &args.uri),
-        ("--rate", "load.rate", &args.rate),
-        ("--concurrency", "load.concurrency", &args.concurrency),
-        ("--duration", "load.duration", &args.duration),
-        ("--sample-fraction", "trace.sample_fraction", &args.sample_fraction),
-    ];
-    let mut all: Vec<_> = shortcuts
-        .into_iter()
-        .filter_map(|(flag, key, value)| Some(Override::flag(flag, key, value.as_ref()?)))
-        .collect();
-    for argument in &args.set {
-        all.push(Override::set(argument).map_err(Failure::usage)?);
-    }
-    Ok(all)
 }
 
 fn otel_overrides(otel: &OtelEnv) -> Vec<Override> {

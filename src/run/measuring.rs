@@ -14,11 +14,12 @@ use crate::trace::exporter::{ExportReport, Exporter, SpanSink};
 use crate::units::SignedNanos;
 use crate::workload::Workload;
 
-use super::run_progress::RunProgress;
+use super::error::RunError;
+use super::progress::RunProgress;
 use super::settings::Settings;
 use super::target::ChosenTarget;
 use super::tracing::{Collector, RunTracing, builds_spans};
-use super::{Failure, planning, scrape};
+use super::{planning, scrape};
 
 /// Between two looks at a run under way, for the progress line.
 const TICK: Duration = Duration::from_millis(100);
@@ -79,8 +80,8 @@ pub fn measure(
     target: &ChosenTarget,
     identity: &Identity,
     stop: &Stop,
-    progress: &mut RunProgress,
-) -> Result<Observed, Failure> {
+    progress: &mut dyn RunProgress,
+) -> Result<Observed, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, observe(settings, target, identity, stop, progress))
@@ -91,8 +92,8 @@ async fn observe(
     target: &ChosenTarget,
     identity: &Identity,
     stop: &Stop,
-    progress: &mut RunProgress,
-) -> Result<Observed, Failure> {
+    progress: &mut dyn RunProgress,
+) -> Result<Observed, RunError> {
     let workload = &settings.workload;
     let dialer = Dialer::new(&target.uri, &workload.target)?;
     let headers = CallHeaders::new(workload.target.token.as_ref(), target.database(workload))?;
@@ -102,7 +103,7 @@ async fn observe(
 
     let tracing = RunTracing::start(settings, &target.uri, &identity.run_id)?;
     progress.say(&tracing.sentence(settings));
-    if let Some(note) = target.export_note(workload) {
+    if let Some(note) = target.export_note(settings) {
         progress.say(&note);
     }
     let traced = builds_spans(workload);
@@ -111,8 +112,8 @@ async fn observe(
     let prepared = unless_stopped(stop, setup.prepare()).await?;
     let setup = end_setup(log, tracing.exporter.as_ref());
     let prepared = prepared.map_err(|error| match error {
-        PrepareError::Stopped(reason) => Failure::Stopped(reason),
-        other => Failure::from(other),
+        PrepareError::Stopped(reason) => RunError::Stopped(reason),
+        other => RunError::from(other),
     })?;
     progress.say(&describe(workload, &prepared));
 
@@ -170,8 +171,8 @@ async fn drive(
     sink: Option<SpanSink>,
     stop: &Stop,
     metrics: &[String],
-    progress: &mut RunProgress,
-) -> Result<Driven, Failure> {
+    progress: &mut dyn RunProgress,
+) -> Result<Driven, RunError> {
     let warmup = plan.recorder.window_start;
     let server_before = scrape::first(metrics);
     let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
@@ -193,7 +194,7 @@ async fn drive(
 }
 
 /// Work before the load, of which nothing need be waited for once a signal has come.
-async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, Failure> {
+async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, RunError> {
     let stopped = async {
         loop {
             match stop.reason() {
@@ -204,7 +205,7 @@ async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result
     };
     tokio::select! {
         biased;
-        reason = stopped => Err(Failure::Stopped(reason)),
+        reason = stopped => Err(RunError::Stopped(reason)),
         done = work => Ok(done),
     }
 }

@@ -101,10 +101,18 @@ impl ChosenTarget {
         }
     }
 
-    /// What to say where a kept server sends its spans elsewhere than the client, or nowhere: traces would be halves.
-    pub fn export_note(&self, workload: &Workload) -> Option<String> {
-        let TargetKind::Kept(info) = &self.kind else { return None };
-        let trace = &workload.trace;
+    /// What to say where an embedded server sends its spans elsewhere than the client, or nowhere: traces would be halves.
+    pub fn export_note(&self, settings: &Settings) -> Option<String> {
+        let trace = &settings.workload.trace;
+        let info = match &self.kind {
+            TargetKind::Named => return None,
+            TargetKind::Own(_) => {
+                let over_http = trace.enabled && settings.otel.transport.protocol == Protocol::HttpProtobuf;
+                let note = "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part";
+                return over_http.then(|| note.to_owned());
+            }
+            TargetKind::Kept(info) => info,
+        };
         if !trace.enabled || trace.sample_fraction == Fraction::ZERO {
             return None;
         }
@@ -125,23 +133,17 @@ impl ChosenTarget {
         self.kind.is_embedded() || is_here(&self.uri)
     }
 
-    /// Ends an embedded server that was started for this run, or leaves it running as the kept one.
+    /// Ends an embedded server that was started for this run, or leaves it running as the kept one, which is returned.
     ///
     /// # Errors
     /// Where it cannot be kept, or its data cannot be removed.
-    pub fn finish(self, keep: bool) -> anyhow::Result<()> {
+    pub fn finish(self, keep: bool) -> anyhow::Result<Option<ServerInfo>> {
         match self.kind {
-            TargetKind::Own(own) if keep => {
-                let info = own.keep()?;
-                super::say(&format!(
-                    "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",
-                    info.uri
-                ));
-            }
+            TargetKind::Own(own) if keep => return Ok(Some(own.keep()?)),
             TargetKind::Own(own) => own.stop()?,
             TargetKind::Named | TargetKind::Kept(_) => {}
         }
-        Ok(())
+        Ok(None)
     }
 
     fn embedded(uri: &str, metrics: String, kind: TargetKind) -> anyhow::Result<Self> {
@@ -154,12 +156,6 @@ fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError
     let trace = &settings.workload.trace;
     match settings.otel.transport.protocol {
         Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Some),
-        Protocol::Grpc => Ok(None),
-        Protocol::HttpProtobuf => {
-            super::say(
-                "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part",
-            );
-            Ok(None)
-        }
+        Protocol::Grpc | Protocol::HttpProtobuf => Ok(None),
     }
 }
