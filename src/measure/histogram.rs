@@ -205,7 +205,7 @@ impl<C: Counter> Timings<C> {
         moments: Moments,
         saturated: u64,
     ) -> Result<Self, HistogramError> {
-        let histogram = text.map_or_else(|| Ok(empty()), stored::decode)?;
+        let histogram = text.map_or_else(|| Ok(empty::<C>()), stored::decode)?;
         if histogram.len() != moments.count() {
             return Err(HistogramError::Counts { histogram: histogram.len(), moments: moments.count() });
         }
