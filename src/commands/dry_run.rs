@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::engine::BusyWait;
-use crate::engine::Course;
+use crate::engine::RateProfile;
 use crate::run::machine::is_here;
 use crate::run::{Settings, planning, tracing};
 use crate::units::Nanos;
@@ -87,7 +87,7 @@ fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io
 /// Requests that are due between two moments of the window, on average.
 fn requests(workload: &Workload, rates: &Rates, start: Nanos, end: Nanos) -> f64 {
     let warmup = Nanos::from(workload.load.warmup);
-    Course::of(rates).requests(warmup + start, warmup + end)
+    RateProfile::of(rates).requests(warmup + start, warmup + end)
 }
 
 fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::Result<()> {

@@ -5,11 +5,11 @@
 //! [`Sample`](crate::measure::Sample) (unless the run is stopped, then every arrival that came due); workers share
 //! nothing while measuring but the newest write's timestamp.
 
-mod course;
 mod feed;
 mod live;
 mod plan;
 pub mod prepare;
+mod rate_profile;
 mod request;
 mod run;
 mod schedule;
@@ -17,10 +17,10 @@ mod stop;
 mod watch;
 mod worker;
 
-pub use course::Course;
 pub use feed::InsertSource;
 pub use live::{Live, LiveTotals};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
+pub use rate_profile::RateProfile;
 pub use run::{EngineError, Execution, Finished};
 pub use schedule::{Choice, Due, Schedule};
 pub use stop::{Stop, StopReason};

@@ -23,7 +23,7 @@ use crate::trace::span::{ClientSpan, SpanOutcome};
 use crate::units::Nanos;
 
 /// What the requests of one worker share. Single-threaded: cells, no locks.
-pub(super) struct Desk {
+pub(super) struct WorkerState {
     pub plan: Arc<Plan>,
     pub clock: RunClock,
     pub pool: Pool,
@@ -75,7 +75,7 @@ pub(super) struct Task {
     pub intended: Nanos,
 }
 
-impl Desk {
+impl WorkerState {
     /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];

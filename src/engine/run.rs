@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
 use super::stop::{Ending, Stop};
-use super::worker::{self, Haul, Order};
+use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
 use crate::measure::{MergeError, Recorded, WorkerTime};
 use crate::milvus::transport::PoolStats;
@@ -45,7 +45,7 @@ pub enum EngineError {
 pub struct Execution {
     clock: RunClock,
     live: Vec<Arc<Live>>,
-    workers: Vec<JoinHandle<Result<Option<Haul>, EngineError>>>,
+    workers: Vec<JoinHandle<Result<Option<WorkerResult>, EngineError>>>,
     ending: Arc<Ending>,
     end: Nanos,
 }
@@ -88,7 +88,7 @@ impl Execution {
             let (ready, is_ready) = oneshot::channel();
             let (start, started) = oneshot::channel();
             let counters = Arc::new(Live::default());
-            let order = Order {
+            let input = WorkerInput {
                 index,
                 recorder: plan.recorder.clone(),
                 plan: Arc::clone(&plan),
@@ -101,7 +101,7 @@ impl Execution {
                 start: started,
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            workers.push(thread.spawn(move || worker::run(order))?);
+            workers.push(thread.spawn(move || worker::run(input))?);
             live.push(counters);
             waiting.push(is_ready);
             starts.push(start);
@@ -143,10 +143,11 @@ impl Execution {
     pub fn finish(self) -> Result<Finished, EngineError> {
         let mut all: Option<Finished> = None;
         for worker in self.workers {
-            let haul = worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
+            let result =
+                worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
             match &mut all {
-                None => all = Some(Finished::first(self.clock, haul)),
-                Some(all) => all.add(haul)?,
+                None => all = Some(Finished::first(self.clock, result)),
+                Some(all) => all.add(result)?,
             }
         }
         let mut all = all.ok_or(EngineError::WorkerLost)?;
@@ -162,30 +163,30 @@ impl Finished {
         self.peers.iter().map(|peers| peers.iter().map(SocketAddr::to_string).collect()).collect()
     }
 
-    fn first(clock: RunClock, haul: Haul) -> Self {
+    fn first(clock: RunClock, result: WorkerResult) -> Self {
         Self {
-            recorded: haul.recorded,
+            recorded: result.recorded,
             clock,
             stopped: None,
-            pool: haul.pool,
-            peers: haul.peers.into_iter().map(|(_, peers)| peers).collect(),
-            late_bodies: haul.late_bodies,
-            after_the_end: haul.after_the_end,
-            cpu: haul.cpu,
-            spun: haul.spun,
-            workers: vec![haul.time],
+            pool: result.pool,
+            peers: result.peers.into_iter().map(|(_, peers)| peers).collect(),
+            late_bodies: result.late_bodies,
+            after_the_end: result.after_the_end,
+            cpu: result.cpu,
+            spun: result.spun,
+            workers: vec![result.time],
         }
     }
 
-    fn add(&mut self, haul: Haul) -> Result<(), EngineError> {
-        self.recorded.merge(&haul.recorded)?;
-        self.pool.merge(&haul.pool);
-        self.peers.extend(haul.peers.into_iter().map(|(_, peers)| peers));
-        self.late_bodies += haul.late_bodies;
-        self.after_the_end.iter_mut().zip(haul.after_the_end).for_each(|(all, more)| *all += more);
-        self.cpu = self.cpu + haul.cpu;
-        self.spun = self.spun + haul.spun;
-        self.workers.push(haul.time);
+    fn add(&mut self, result: WorkerResult) -> Result<(), EngineError> {
+        self.recorded.merge(&result.recorded)?;
+        self.pool.merge(&result.pool);
+        self.peers.extend(result.peers.into_iter().map(|(_, peers)| peers));
+        self.late_bodies += result.late_bodies;
+        self.after_the_end.iter_mut().zip(result.after_the_end).for_each(|(all, more)| *all += more);
+        self.cpu = self.cpu + result.cpu;
+        self.spun = self.spun + result.spun;
+        self.workers.push(result.time);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! When requests are due: a pure law from the index of an arrival to its time, with no clock in it.
 //!
 //! Arrivals are first laid out at *unit rate* (one per unit of virtual time), then mapped to real time through the
-//! inverse of the cumulative rate C, see [`Course`]:
+//! inverse of the cumulative rate C, see [`RateProfile`]:
 //!
 //! ```text
 //!   t_k = C^-1(u_k)      u_k = k                        constant
@@ -16,7 +16,7 @@ use rand::RngExt;
 use rand_distr::Exp1;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::course::{Billionths, Course, UNIT};
+use super::rate_profile::{Billionths, RateProfile, UNIT};
 use crate::data::{Domain, mix, sequence};
 use crate::random::unit_interval;
 use crate::units::Nanos;
@@ -37,13 +37,13 @@ pub struct Due {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     arrival: Arrival,
-    course: Course,
+    profile: RateProfile,
     end: Nanos,
     gaps: Xoshiro256PlusPlus,
     /// Of the last arrival.
     virtual_time: Billionths,
-    /// The leg of the course that the last arrival is in.
-    leg: usize,
+    /// The segment of the profile that the last arrival is in.
+    segment: usize,
     last: Nanos,
     next: u64,
 }
@@ -52,8 +52,8 @@ impl Schedule {
     /// Arrivals from 0 up to, and without, `end`, at these rates.
     pub fn new(seed: u64, stream: u64, arrival: Arrival, rates: impl Into<Rates>, end: Nanos) -> Self {
         let gaps = sequence(seed, Domain::Arrival, stream);
-        let course = Course::of(&rates.into());
-        Self { arrival, course, end, gaps, virtual_time: 0, leg: 0, last: Nanos::ZERO, next: 0 }
+        let profile = RateProfile::of(&rates.into());
+        Self { arrival, profile, end, gaps, virtual_time: 0, segment: 0, last: Nanos::ZERO, next: 0 }
     }
 
     fn advance(&mut self) {
@@ -71,7 +71,7 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Due> {
         self.advance();
-        let time = self.course.time_of(self.virtual_time, &mut self.leg)?;
+        let time = self.profile.time_of(self.virtual_time, &mut self.segment)?;
         // Two arrivals within a billionth of a unit could be rounded the wrong way round.
         self.last = self.last.max(time);
         let due = Due { index: self.next, at: self.last };

@@ -13,7 +13,7 @@ use super::EngineError;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
-use super::request::{Desk, Task};
+use super::request::{Task, WorkerState};
 use super::schedule::{Choice, Schedule};
 use super::stop::{Ending, Stop};
 use super::watch::Watch;
@@ -32,7 +32,7 @@ const STOP_POLL: Duration = Duration::from_millis(20);
 const BURST: u32 = 64;
 
 /// What a worker is given.
-pub(super) struct Order {
+pub(super) struct WorkerInput {
     pub index: usize,
     pub plan: Arc<Plan>,
     pub recorder: RecorderConfig,
@@ -48,7 +48,7 @@ pub(super) struct Order {
 }
 
 /// What a worker brings back.
-pub(super) struct Haul {
+pub(super) struct WorkerResult {
     pub recorded: Recorded,
     pub pool: PoolStats,
     pub peers: Vec<(u16, Vec<std::net::SocketAddr>)>,
@@ -64,15 +64,15 @@ pub(super) struct Haul {
 }
 
 /// Runs a worker to its end, on the calling thread.
-pub(super) fn run(order: Order) -> Result<Option<Haul>, EngineError> {
+pub(super) fn run(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
     // Not a `LocalSet`, whose queue of its own costs a second wake-up per task.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    runtime.block_on(work(order))
+    runtime.block_on(work(input))
 }
 
-async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
-    let Order { index, plan, recorder, spans, live, stop, ending, last_write, ready, start } = order;
+async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
+    let WorkerInput { index, plan, recorder, spans, live, stop, ending, last_write, ready, start } = input;
     let (first, count) = plan.connections_of(index);
     let pool = Pool::open(&plan.dialer, first, count);
     let feeds = open_feeds(&plan, index)?;
@@ -86,7 +86,7 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
     // Nobody listens any more where another worker has failed already.
     let _ = ready.send(prepared);
     let Ok(clock) = start.await else { return Ok(None) };
-    let desk = Rc::new(Desk {
+    let state = Rc::new(WorkerState {
         recorder: RefCell::new(Some(Recorder::new(recorder))),
         tracer: RefCell::new(plan.tracing.of_worker(index)),
         in_flight: RefCell::new(slab::Slab::new()),
@@ -108,21 +108,21 @@ async fn work(order: Order) -> Result<Option<Haul>, EngineError> {
     });
     let cpu_before = cpu_of_this_thread();
     let watch =
-        Watch::start(clock, (desk.plan.recorder.window_start, desk.plan.end()), Rc::clone(&desk.spun));
-    send_all(&desk, index).await?;
+        Watch::start(clock, (state.plan.recorder.window_start, state.plan.end()), Rc::clone(&state.spun));
+    send_all(&state, index).await?;
     watch.sent_all();
-    drain(&desk).await;
+    drain(&state).await;
     let time = watch.end();
     // Taken out, so that a request that ends from here on finds nothing to write to.
-    let recorder = desk.recorder.take();
-    Ok(recorder.map(|recorder| Haul {
+    let recorder = state.recorder.take();
+    Ok(recorder.map(|recorder| WorkerResult {
         recorded: recorder.finish(),
-        pool: desk.pool.stats(),
-        peers: desk.pool.peers(),
-        late_bodies: desk.late_bodies.get(),
-        after_the_end: desk.after_the_end.iter().map(Cell::get).collect(),
+        pool: state.pool.stats(),
+        peers: state.pool.peers(),
+        late_bodies: state.late_bodies.get(),
+        after_the_end: state.after_the_end.iter().map(Cell::get).collect(),
         cpu: cpu_of_this_thread() - cpu_before,
-        spun: desk.spun.total().into(),
+        spun: state.spun.total().into(),
         time,
     }))
 }
@@ -147,20 +147,20 @@ async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) -> Result<(),
 }
 
 /// Sends this worker's share of every stream; returns when nothing more becomes due.
-async fn send_all(desk: &Rc<Desk>, worker: usize) -> Result<(), EngineError> {
+async fn send_all(state: &Rc<WorkerState>, worker: usize) -> Result<(), EngineError> {
     let mut streams: Vec<JoinHandle<Result<(), EngineError>>> = Vec::new();
-    for (stream, settings) in desk.plan.streams.iter().enumerate() {
+    for (stream, settings) in state.plan.streams.iter().enumerate() {
         match &settings.model {
             LoadModel::Open { rate, arrival } => {
-                let (seed, end) = (desk.plan.seed, desk.plan.end());
+                let (seed, end) = (state.plan.seed, state.plan.end());
                 let arrivals = Schedule::new(seed, stream as u64, *arrival, rate.clone(), end);
-                let open = open_loop(Rc::clone(desk), worker, stream, arrivals);
+                let open = open_loop(Rc::clone(state), worker, stream, arrivals);
                 streams.push(tokio::task::spawn_local(open));
             }
             LoadModel::Closed { concurrency } => {
                 let next = Rc::new(Cell::new(0));
-                for _ in 0..desk.plan.share(*concurrency, worker) {
-                    let slot = closed_loop(Rc::clone(desk), worker, stream, Rc::clone(&next));
+                for _ in 0..state.plan.share(*concurrency, worker) {
+                    let slot = closed_loop(Rc::clone(state), worker, stream, Rc::clone(&next));
                     streams.push(tokio::task::spawn_local(slot));
                 }
             }
@@ -180,12 +180,12 @@ fn grace(window: Nanos) -> Nanos {
 
 /// Dispatches everything that is due, then sleeps until the next arrival.
 async fn open_loop(
-    desk: Rc<Desk>,
+    state: Rc<WorkerState>,
     worker: usize,
     stream: usize,
     arrivals: Schedule,
 ) -> Result<(), EngineError> {
-    let plan = &desk.plan;
+    let plan = &state.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
     let bound = plan.share(plan.max_in_flight, worker);
     let grace = grace(plan.recorder.window);
@@ -193,14 +193,14 @@ async fn open_loop(
     for due in arrivals.filter(|due| due.index % plan.workers as u64 == worker as u64) {
         loop {
             // In this order, see `Ending::at`.
-            let now = desk.clock.has_started().then(|| desk.clock.now());
-            let end = desk.ending.at(&desk.clock);
+            let now = state.clock.has_started().then(|| state.clock.now());
+            let end = state.ending.at(&state.clock);
             if due.at >= end {
                 return Ok(());
             }
             if let Some(now) = now.filter(|now| due.at <= *now) {
                 if now > end + grace && due.at >= plan.recorder.window_start {
-                    desk.after_the_end[stream].set(desk.after_the_end[stream].get() + 1);
+                    state.after_the_end[stream].set(state.after_the_end[stream].get() + 1);
                 }
                 break;
             }
@@ -210,12 +210,12 @@ async fn open_loop(
                 tokio::task::yield_now().await;
                 continue;
             }
-            let (moment, look) = (desk.clock.instant(due.at), Instant::now() + STOP_POLL);
+            let (moment, look) = (state.clock.instant(due.at), Instant::now() + STOP_POLL);
             if moment > look {
                 alarm.sleep_until(look).await?;
             } else {
                 let spin = plan.spin.part_of(moment.saturating_duration_since(Instant::now()));
-                alarm.spin_until(moment, spin, &desk.spun).await?;
+                alarm.spin_until(moment, spin, &state.spun).await?;
             }
         }
         if burst == BURST {
@@ -225,8 +225,8 @@ async fn open_loop(
         burst += 1;
         let operation = choice.of(due.index);
         let task = Task { stream, index: due.index, operation, intended: due.at };
-        if let Some(key) = desk.admit(task, Some(bound)) {
-            tokio::task::spawn_local(Rc::clone(&desk).carry_out(task, key));
+        if let Some(key) = state.admit(task, Some(bound)) {
+            tokio::task::spawn_local(Rc::clone(&state).carry_out(task, key));
         }
     }
     Ok(())
@@ -234,42 +234,42 @@ async fn open_loop(
 
 /// One slot of a closed loop: the next request is intended the moment the slot became free.
 async fn closed_loop(
-    desk: Rc<Desk>,
+    state: Rc<WorkerState>,
     worker: usize,
     stream: usize,
     next: Rc<Cell<u64>>,
 ) -> Result<(), EngineError> {
-    let plan = &desk.plan;
+    let plan = &state.plan;
     let choice = Choice::new(plan.seed, stream as u64, &plan.streams[stream].shares);
-    Alarm::new()?.sleep_until(desk.clock.instant(Nanos::ZERO)).await?;
+    Alarm::new()?.sleep_until(state.clock.instant(Nanos::ZERO)).await?;
     loop {
-        let intended = desk.clock.now();
-        if intended >= desk.ending.at(&desk.clock) {
+        let intended = state.clock.now();
+        if intended >= state.ending.at(&state.clock) {
             return Ok(());
         }
         let index = next.replace(next.get() + 1) * plan.workers as u64 + worker as u64;
         let task = Task { stream, index, operation: choice.of(index), intended };
-        if let Some(key) = desk.admit(task, None) {
-            Rc::clone(&desk).carry_out(task, key).await;
+        if let Some(key) = state.admit(task, None) {
+            Rc::clone(&state).carry_out(task, key).await;
         }
     }
 }
 
 /// Waits for what is in flight; what is left at the end of the drain has timed out. The drain begins with the end of the
 /// schedule, which may be long after the last arrival, or when the last one was sent, where that was later.
-async fn drain(desk: &Rc<Desk>) {
-    let all_sent = desk.clock.now();
-    while !desk.in_flight.borrow().is_empty() {
-        let end = desk.ending.at(&desk.clock).max(all_sent) + desk.plan.drain;
-        let left = end - desk.clock.now();
+async fn drain(state: &Rc<WorkerState>) {
+    let all_sent = state.clock.now();
+    while !state.in_flight.borrow().is_empty() {
+        let end = state.ending.at(&state.clock).max(all_sent) + state.plan.drain;
+        let left = end - state.clock.now();
         if left == Nanos::ZERO {
             break;
         }
         // Not for longer, because a stop moves the end.
         let wait = left.as_duration().min(STOP_POLL);
-        let _ = tokio::time::timeout(wait, desk.done.notified()).await;
+        let _ = tokio::time::timeout(wait, state.done.notified()).await;
     }
-    desk.give_up();
+    state.give_up();
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A field that is `None` was not looked at, and nothing is concluded from it.
 
 use super::counters::{Counters, Hits};
-use super::ends::EndEvidence;
+use super::endpoints::EndpointEvidence;
 use super::finding::{Lateness, Statistic};
 use super::kernel::{MachineTime, WorkerTime};
 use super::quantile::{Quantile, quantile};
@@ -36,9 +36,9 @@ pub struct Evidence {
     /// Attempts to connect that failed after that.
     pub connect_failures: u64,
     /// By address of the server.
-    pub peers: Vec<EndEvidence>,
+    pub peers: Vec<EndpointEvidence>,
     /// By connection.
-    pub connections: Vec<EndEvidence>,
+    pub connections: Vec<EndpointEvidence>,
     /// How many insert bodies were not ready when they were due.
     pub bodies_late: u64,
     /// Spans, where tracing is on.

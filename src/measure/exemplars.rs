@@ -81,7 +81,7 @@ impl Exemplar {
     }
 
     /// A number drawn for this request: the same wherever it is recorded, independent of its speed.
-    fn lot(&self, seed: u64) -> u64 {
+    fn priority(&self, seed: u64) -> u64 {
         let (low, high) = (self.trace.trace_id as u64, (self.trace.trace_id >> 64) as u64);
         [self.intended.get(), low, high, self.trace.span_id, u64::from(self.connection)]
             .into_iter()
@@ -226,7 +226,7 @@ const fn bucket_of(span: Nanos) -> usize {
 /// For each bucket of response time a uniform reservoir of 16 succeeded requests, and one of 16 sampled ones.
 ///
 /// Only the succeeded: "slow" and "typical" are drawn from here, and a refusal is neither. Uniform because the kept are those
-/// with the highest lots, and a lot knows nothing of the speed.
+/// with the highest priorities, and a priority knows nothing of the speed.
 #[derive(Clone, Debug)]
 pub struct Exemplars {
     seed: u64,
@@ -250,9 +250,9 @@ impl Reservoir {
         Self { seen: 0, kept: Top::new(RESERVOIR) }
     }
 
-    fn record(&mut self, lot: u64, exemplar: Exemplar) {
+    fn record(&mut self, priority: u64, exemplar: Exemplar) {
         self.seen += 1;
-        self.kept.offer(Keyed { key: (lot, 0), exemplar });
+        self.kept.offer(Keyed { key: (priority, 0), exemplar });
     }
 
     fn merge(&mut self, other: &Self) {
@@ -281,12 +281,12 @@ impl Exemplars {
 
     /// Takes a succeeded request in.
     pub fn record(&mut self, exemplar: Exemplar) {
-        let lot = exemplar.lot(self.seed);
+        let priority = exemplar.priority(self.seed);
         // `bucket_of` clamps to the last bucket.
         let bucket = &mut self.buckets[bucket_of(exemplar.response())];
-        bucket.all.record(lot, exemplar);
+        bucket.all.record(priority, exemplar);
         if exemplar.trace.sampled {
-            bucket.sampled.record(lot, exemplar);
+            bucket.sampled.record(priority, exemplar);
         }
     }
 
@@ -305,17 +305,18 @@ impl Exemplars {
         let any_sampled = self.buckets.iter().any(|bucket| bucket.sampled.seen > 0);
         let reservoirs = self.buckets.iter().map(|b| if any_sampled { &b.sampled } else { &b.all });
         // Weighted draw without replacement: the highest u^(1/w) (Efraimidis and Spirakis 2006), here as ln(u)/w.
-        let mut lots: Vec<(f64, Exemplar)> = reservoirs
+        let mut priorities: Vec<(f64, Exemplar)> = reservoirs
             .flat_map(|r| r.kept.ordered().map(move |exemplar| (r.weight(), *exemplar)))
             .filter(|(_, exemplar)| range.contains(&exemplar.response()))
             .map(|(weight, exemplar)| {
-                // Other lots than those that filled the reservoirs: those are all high.
-                let u = (exemplar.lot(!self.seed) as f64 + 1.0) / (u64::MAX as f64 + 2.0);
+                // Other priorities than those that filled the reservoirs: those are all high.
+                let u = (exemplar.priority(!self.seed) as f64 + 1.0) / (u64::MAX as f64 + 2.0);
                 (u.ln() / weight, exemplar)
             })
             .collect();
-        lots.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut drawn: Vec<Exemplar> = lots.into_iter().take(count).map(|(_, exemplar)| exemplar).collect();
+        priorities.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut drawn: Vec<Exemplar> =
+            priorities.into_iter().take(count).map(|(_, exemplar)| exemplar).collect();
         drawn.sort_by_key(|exemplar| Reverse((exemplar.response(), exemplar.intended)));
         drawn
     }
@@ -384,7 +385,7 @@ mod tests {
             let mut reservoir = Reservoir::new();
             for i in 0..64 {
                 let exemplar = request(i, 1_000, true);
-                reservoir.record(exemplar.lot(seed), exemplar);
+                reservoir.record(exemplar.priority(seed), exemplar);
             }
             reservoir.kept.ordered().for_each(|e| kept[e.trace.span_id as usize] += 1);
         }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::ends::Tail;
+use super::endpoints::Tail;
 use super::quantile::Quantile;
 use crate::units::{Nanos, SignedNanos};
 

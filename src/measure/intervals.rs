@@ -5,7 +5,7 @@
 //! that no request waits for more than that (some 20 us), and a sample that comes later still is kept aside and merged in.
 
 use super::counters::Counters;
-use super::cut::Parts;
+use super::grid::TimeGrid;
 use super::histogram::{PackScratch, Packed, Timings};
 use super::sample::Sample;
 use crate::units::Nanos;
@@ -117,7 +117,7 @@ fn for_each_span(sample: &Sample, succeeded: bool, mut take: impl FnMut(Which, N
 /// One worker's parts of one operation while it records.
 #[derive(Debug)]
 pub(super) struct Intervals {
-    parts: Parts,
+    grid: TimeGrid,
     /// Parts that are over, in order: 0 up to the first that is open.
     closed: Vec<Interval>,
     /// A ring: part i is in slot i mod its length.
@@ -134,11 +134,11 @@ pub(super) struct Intervals {
 
 impl Intervals {
     /// With all open histograms allocated.
-    pub(super) fn new(parts: Parts, longest: Nanos) -> Self {
+    pub(super) fn new(grid: TimeGrid, longest: Nanos) -> Self {
         Self {
-            closed: Vec::with_capacity(parts.count()),
-            open: (0..parts.open(longest)).map(|_| Open::new()).collect(),
-            parts,
+            closed: Vec::with_capacity(grid.count()),
+            open: (0..grid.open(longest)).map(|_| Open::new()).collect(),
+            grid,
             in_flight: 0,
             begun: 0,
             to_pack: None,
@@ -149,18 +149,18 @@ impl Intervals {
 
     /// Bytes occupied by the end of the run, at most. Packed histograms by a generous rule: 6 KiB each (42,000 samples over
     /// two octaves take 4 KiB).
-    pub(super) fn memory_bytes(parts: &Parts, longest: Nanos) -> usize {
+    pub(super) fn memory_bytes(grid: &TimeGrid, longest: Nanos) -> usize {
         // Serializing takes up to 9 bytes per bucket, twice: once to write and once to copy.
         let scratch = 3 * 9 * Timings::<u32>::memory_bytes() / 4;
-        parts.open(longest) * 3 * Timings::<u32>::memory_bytes()
-            + parts.count() * (size_of::<Interval>() + 3 * 6 * 1024)
+        grid.open(longest) * 3 * Timings::<u32>::memory_bytes()
+            + grid.count() * (size_of::<Interval>() + 3 * 6 * 1024)
             + LATE * size_of::<(usize, Which, Nanos)>()
             + scratch
     }
 
     /// Takes in a sample that is due `since_start` after the window's start.
     pub(super) fn record(&mut self, since_start: Nanos, sample: &Sample, succeeded: bool) {
-        let index = self.parts.index(since_start);
+        let index = self.grid.index(since_start);
         match self.open(index) {
             Some(open) => open.record(sample, succeeded),
             None => {
@@ -173,7 +173,7 @@ impl Intervals {
 
     /// Notes how many are in flight from so long after the window's start on.
     pub(super) fn in_flight(&mut self, since_start: Nanos, now_in_flight: u32) {
-        let index = self.parts.index(since_start);
+        let index = self.grid.index(since_start);
         self.carry_in_flight(index);
         self.in_flight_at_least(index, now_in_flight);
         self.in_flight = now_in_flight;
@@ -203,8 +203,8 @@ impl Intervals {
     /// All parts of the window, in order.
     pub(super) fn finish(mut self) -> Vec<Interval> {
         self.merge_late();
-        self.carry_in_flight(self.parts.count() - 1);
-        while self.closed.len() < self.parts.count() {
+        self.carry_in_flight(self.grid.count() - 1);
+        while self.closed.len() < self.grid.count() {
             self.close_oldest();
         }
         self.pack_rest();
@@ -222,7 +222,7 @@ impl Intervals {
 
     /// All slots of the ring but the one that is being packed; where there is a slot for every part, all.
     fn most_open(&self) -> usize {
-        if self.open.len() < self.parts.count() { self.open.len() - 1 } else { self.open.len() }
+        if self.open.len() < self.grid.count() { self.open.len() - 1 } else { self.open.len() }
     }
 
     fn close_oldest(&mut self) {
@@ -281,7 +281,7 @@ impl Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Cut, Outcome};
+    use crate::measure::{IntervalGrid, Outcome};
     use crate::trace::TraceRef;
 
     /// Due at that millisecond of the window, answered 2 ms later.
@@ -308,8 +308,8 @@ mod tests {
 
     #[test]
     fn each_request_packs_one_histogram_and_a_late_one_in_between_is_not_lost() {
-        let parts = Parts::Even(Cut::of(Nanos::from_secs(30)));
-        let mut intervals = Intervals::new(parts, Nanos::from_secs(1));
+        let grid = TimeGrid::Even(IntervalGrid::of(Nanos::from_secs(30)));
+        let mut intervals = Intervals::new(grid, Nanos::from_secs(1));
         [100, 1_100].into_iter().for_each(|due| record(&mut intervals, due));
         assert!(intervals.closed.is_empty(), "of three open ones, two are in use");
         record(&mut intervals, 2_100);

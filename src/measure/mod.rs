@@ -9,11 +9,11 @@
 //! [`Unknown`] ([`quantile`](fn@quantile)). Read [`Recorder`] first.
 
 mod counters;
-mod cut;
-mod ends;
+mod endpoints;
 mod evidence;
 mod exemplars;
 mod finding;
+mod grid;
 mod histogram;
 mod intervals;
 mod kernel;
@@ -36,14 +36,14 @@ mod verdict_tests;
 mod wording;
 
 pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits};
-pub use cut::{Cut, MOST_INTERVALS};
-pub use ends::{EndEvidence, Tail, TailEvidence, by_connection, by_peer};
+pub use endpoints::{EndpointEvidence, Tail, TailEvidence, by_connection, by_peer};
 pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
+pub use grid::{IntervalGrid, MOST_INTERVALS};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};

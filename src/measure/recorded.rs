@@ -1,8 +1,8 @@
 //! The whole record of a window, of one worker or, merged, of all.
 
 use super::counters::{Counters, Errors, Hits};
-use super::cut::Cut;
 use super::exemplars::{End, Exemplar, Exemplars, Slowest};
+use super::grid::IntervalGrid;
 use super::histogram::Timings;
 use super::intervals::{Interval, merge_all};
 use super::moments::Moments;
@@ -17,8 +17,8 @@ pub struct Recorded {
     pub window_start: Nanos,
     /// The window as planned.
     pub window: Nanos,
-    /// How it was cut into intervals.
-    pub cut: Cut,
+    /// How it is divided into intervals.
+    pub grid: IntervalGrid,
     /// When its stages begin, see [`RecorderConfig::stages`](super::RecorderConfig::stages).
     pub stages: Vec<Nanos>,
     /// By index of the operation in the workload.

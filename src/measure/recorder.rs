@@ -5,8 +5,8 @@
 //! [`Recorded`].
 
 use super::counters::{Counters, Errors, Hits};
-use super::cut::{Cut, Parts};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
+use super::grid::{IntervalGrid, TimeGrid};
 use super::histogram::Timings;
 use super::intervals::Intervals;
 use super::moments::Moments;
@@ -38,29 +38,29 @@ pub struct RecorderConfig {
 }
 
 impl RecorderConfig {
-    /// How the window is cut.
-    pub fn cut(&self) -> Cut {
-        Cut::of(self.window)
+    /// How the window is divided into intervals.
+    pub fn grid(&self) -> IntervalGrid {
+        IntervalGrid::of(self.window)
     }
 
     /// The window's intervals, and its stages where it has more than one.
-    fn parts(&self) -> (Parts, Option<Parts>) {
-        let stages = (self.stages.len() > 1).then(|| Parts::At(self.stages.clone()));
-        (Parts::Even(self.cut()), stages)
+    fn grids(&self) -> (TimeGrid, Option<TimeGrid>) {
+        let stages = (self.stages.len() > 1).then(|| TimeGrid::At(self.stages.clone()));
+        (TimeGrid::Even(self.grid()), stages)
     }
 
     /// Bytes that one worker's recorder occupies by the end of the run, at most: as if it used every connection. All but the
     /// packed intervals (18 KiB each, an estimate) is allocated before the first sample or with a connection's first.
     pub fn memory_bytes(&self) -> usize {
-        let (intervals, stages) = self.parts();
-        let of_parts = |parts: &Parts| Intervals::memory_bytes(parts, self.longest);
+        let (intervals, stages) = self.grids();
+        let of_grid = |grid: &TimeGrid| Intervals::memory_bytes(grid, self.longest);
         let per_operation = 6 * Timings::<u64>::memory_bytes()
             + size_of::<OperationRecord>()
             + Errors::memory_bytes()
             + Slowest::memory_bytes(self.slowest)
             + Exemplars::memory_bytes()
-            + of_parts(&intervals)
-            + stages.as_ref().map_or(0, of_parts);
+            + of_grid(&intervals)
+            + stages.as_ref().map_or(0, of_grid);
         self.operations * per_operation + usize::from(self.connections) * ConnectionRecord::memory_bytes()
     }
 }
@@ -92,7 +92,7 @@ struct OperationRecorder {
 
 impl OperationRecorder {
     fn new(config: &RecorderConfig) -> Self {
-        let (intervals, stages) = config.parts();
+        let (intervals, stages) = config.grids();
         Self {
             record: OperationRecord::new(config.slowest, config.seed),
             intervals: Intervals::new(intervals, config.longest),
@@ -187,7 +187,7 @@ impl Recorder {
         Recorded {
             window_start: self.config.window_start,
             window: self.config.window,
-            cut: self.config.cut(),
+            grid: self.config.grid(),
             stages: self.config.stages,
             operations: self.operations.into_iter().map(OperationRecorder::finish).collect(),
             connections: self.connections,

@@ -1,6 +1,6 @@
 //! The rules about what surrounds the requests: the generator's threads, its machine, its clocks, its connections.
 
-use super::ends::{EndEvidence, Tail};
+use super::endpoints::{EndpointEvidence, Tail};
 use super::evidence::{ClockEvidence, Evidence, MachineEvidence};
 use super::finding::{Finding, Load};
 use super::kernel::WorkerTime;
@@ -30,7 +30,7 @@ pub const STOLEN: f64 = 0.05;
 pub const CLOCK_STEP: Nanos = Nanos::from_millis(50);
 /// ... and by this share of the time passed: twice what NTP's slewing does at most (500 ppm).
 pub const CLOCK_SLEW: f64 = 1e-3;
-/// The largest may be so many times the smallest, before ends are called uneven.
+/// The largest may be so many times the smallest, before endpoints are called uneven.
 pub const SPREAD: f64 = 2.0;
 /// Requests per connection, on average, from which on their evenness says something.
 pub const ENOUGH_PER_CONNECTION: u64 = 200;
@@ -50,8 +50,8 @@ pub(super) fn all(evidence: &Evidence) -> Vec<Finding> {
     }));
     findings.extend(uneven_requests(&evidence.peers));
     // Where there is only one address, a proxy behind it may spread the connections over servers.
-    let ends = if evidence.peers.len() > 1 { &evidence.peers } else { &evidence.connections };
-    findings.extend(uneven_p99(ends));
+    let endpoints = if evidence.peers.len() > 1 { &evidence.peers } else { &evidence.connections };
+    findings.extend(uneven_p99(endpoints));
     findings
 }
 
@@ -106,22 +106,22 @@ fn clock(clock: &ClockEvidence) -> Option<Finding> {
 }
 
 /// Requests per connection, so that an address with two connections may have twice as many as one with one.
-fn uneven_requests(peers: &[EndEvidence]) -> Option<Finding> {
+fn uneven_requests(peers: &[EndpointEvidence]) -> Option<Finding> {
     let (requests, connections) =
         peers.iter().fold((0, 0), |sum, peer| (sum.0 + peer.requests, sum.1 + u64::from(peer.connections)));
     if peers.len() < 2 || requests < ENOUGH_PER_CONNECTION * connections {
         return None;
     }
-    let each = |peer: &EndEvidence| peer.requests / u64::from(peer.connections.max(1));
+    let each = |peer: &EndpointEvidence| peer.requests / u64::from(peer.connections.max(1));
     let (most, least) = (peers.iter().max_by_key(|p| each(p))?, peers.iter().min_by_key(|p| each(p))?);
-    let told = |peer: &EndEvidence| (peer.name.clone(), each(peer));
+    let told = |peer: &EndpointEvidence| (peer.name.clone(), each(peer));
     (each(most) as f64 > SPREAD * each(least) as f64)
         .then(|| Finding::UnevenRequests { most: told(most), least: told(least) })
 }
 
 /// Where the slowest p99 is more than twice the fastest, and chance does not explain it.
-fn uneven_p99(ends: &[EndEvidence]) -> Option<Finding> {
-    let known = || ends.iter().filter_map(|end| Some((end, end.p99?)));
+fn uneven_p99(endpoints: &[EndpointEvidence]) -> Option<Finding> {
+    let known = || endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.p99?)));
     let (slowest, slow) = known().max_by_key(|(_, tail)| tail.p99)?;
     let (fastest, fast) = known().min_by_key(|(_, tail)| tail.p99)?;
     let Tail::Answered(fast_p99) = fast.p99 else { return None };

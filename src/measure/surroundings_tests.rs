@@ -184,21 +184,21 @@ fn a_wait_for_streams_and_a_lost_connection_are_told_from_the_first_on() {
     found(|e| e.connect_failures = 1, &[]);
 }
 
-fn end(name: &str, connections: u32, requests: u64) -> EndEvidence {
-    EndEvidence { name: name.into(), connections, requests, p99: None }
+fn endpoint(name: &str, connections: u32, requests: u64) -> EndpointEvidence {
+    EndpointEvidence { name: name.into(), connections, requests, p99: None }
 }
 
 #[test]
 fn an_address_may_get_twice_the_requests_of_another_for_each_connection() {
     let peers = |a, b| move |e: &mut Evidence| e.peers = vec![a, b];
-    found(peers(end("a:1", 1, 400), end("b:1", 1, 200)), &[]);
-    found(peers(end("a:1", 1, 401), end("b:1", 1, 200)), &["?uneven_requests"]);
-    found(peers(end("a:1", 1, 1_000), end("b:1", 1, 0)), &["?uneven_requests"]);
-    found(peers(end("a:1", 2, 800), end("b:1", 1, 200)), &[]);
+    found(peers(endpoint("a:1", 1, 400), endpoint("b:1", 1, 200)), &[]);
+    found(peers(endpoint("a:1", 1, 401), endpoint("b:1", 1, 200)), &["?uneven_requests"]);
+    found(peers(endpoint("a:1", 1, 1_000), endpoint("b:1", 1, 0)), &["?uneven_requests"]);
+    found(peers(endpoint("a:1", 2, 800), endpoint("b:1", 1, 200)), &[]);
     // Fewer than 200 per connection say nothing, and connections to one address are for us to choose.
-    found(peers(end("a:1", 1, 300), end("b:1", 1, 99)), &[]);
-    found(|e| e.peers = vec![end("a:1", 2, 900)], &[]);
-    found(|e| e.connections = vec![end("connection 0", 1, 900), end("connection 1", 1, 1)], &[]);
+    found(peers(endpoint("a:1", 1, 300), endpoint("b:1", 1, 99)), &[]);
+    found(|e| e.peers = vec![endpoint("a:1", 2, 900)], &[]);
+    found(|e| e.connections = vec![endpoint("connection 0", 1, 900), endpoint("connection 1", 1, 1)], &[]);
 }
 
 #[test]
@@ -207,24 +207,28 @@ fn an_ends_p99_may_be_twice_anothers_or_what_chance_leaves_open() {
         let [p99, low, high] = [p99, low, high].map(|micros| Tail::Answered(us(micros)));
         Some(TailEvidence { p99, low, high })
     };
-    let ends =
-        |a, b| vec![EndEvidence { p99: a, ..end("x", 1, 300) }, EndEvidence { p99: b, ..end("y", 1, 300) }];
+    let endpoints = |a, b| {
+        vec![
+            EndpointEvidence { p99: a, ..endpoint("x", 1, 300) },
+            EndpointEvidence { p99: b, ..endpoint("y", 1, 300) },
+        ]
+    };
     let fast = tail(1_000, 900, 1_500);
-    found(|e| e.connections = ends(fast, tail(2_000, 1_900, 2_500)), &[]);
-    found(|e| e.connections = ends(fast, tail(2_001, 1_900, 2_500)), &["?uneven_p99"]);
-    found(|e| e.connections = ends(fast, tail(9_000, 1_501, 9_500)), &["?uneven_p99"]);
-    found(|e| e.connections = ends(fast, tail(9_000, 1_500, 9_500)), &[]);
-    found(|e| e.connections = ends(fast, None), &[]);
+    found(|e| e.connections = endpoints(fast, tail(2_000, 1_900, 2_500)), &[]);
+    found(|e| e.connections = endpoints(fast, tail(2_001, 1_900, 2_500)), &["?uneven_p99"]);
+    found(|e| e.connections = endpoints(fast, tail(9_000, 1_501, 9_500)), &["?uneven_p99"]);
+    found(|e| e.connections = endpoints(fast, tail(9_000, 1_500, 9_500)), &[]);
+    found(|e| e.connections = endpoints(fast, None), &[]);
     // Without an answer is slower than anything, where chance does not explain so many.
     let unanswered = |low| Some(TailEvidence { p99: Tail::Unanswered, low, high: Tail::Unanswered });
-    found(|e| e.connections = ends(fast, unanswered(Tail::Unanswered)), &["?uneven_p99"]);
-    found(|e| e.connections = ends(fast, unanswered(Tail::Answered(us(1_500)))), &[]);
-    found(|e| e.connections = ends(unanswered(Tail::Unanswered), unanswered(Tail::Unanswered)), &[]);
+    found(|e| e.connections = endpoints(fast, unanswered(Tail::Unanswered)), &["?uneven_p99"]);
+    found(|e| e.connections = endpoints(fast, unanswered(Tail::Answered(us(1_500)))), &[]);
+    found(|e| e.connections = endpoints(unanswered(Tail::Unanswered), unanswered(Tail::Unanswered)), &[]);
     // Where there are several addresses, these are compared.
     found(
         |e| {
-            e.peers = ends(fast, tail(1_100, 1_000, 1_600));
-            e.connections = ends(fast, tail(9_000, 8_000, 9_500));
+            e.peers = endpoints(fast, tail(1_100, 1_000, 1_600));
+            e.connections = endpoints(fast, tail(9_000, 8_000, 9_500));
         },
         &[],
     );

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ends::Tail;
+use super::endpoints::Tail;
 use super::finding::{Bottleneck, Finding, Lateness, Load};
 
 impl Finding {

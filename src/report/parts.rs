@@ -10,8 +10,8 @@ use crate::workload::LoadModel;
 
 /// The intervals of what was measured: a run that was stopped has none after its end.
 pub(super) fn intervals(source: &Source<'_>) -> Vec<Interval> {
-    let cut = source.recorded.cut;
-    let starts = (0..cut.count).map(|index| Nanos::new(cut.length.get() * index as u64)).collect();
+    let grid = source.recorded.grid;
+    let starts = (0..grid.count).map(|index| Nanos::new(grid.length.get() * index as u64)).collect();
     let part = |Part { index, start, end }| Interval {
         start_s: start.as_secs_f64(),
         length_s: (end - start).as_secs_f64(),

@@ -28,7 +28,7 @@ pub fn gather(
     let records = &observed.finished.recorded.operations;
     let named = workload.operations.iter().zip(records);
     let Finished { recorded, pool, .. } = &observed.finished;
-    let complete = (measured.get() / recorded.cut.length.get()) as usize;
+    let complete = (measured.get() / recorded.grid.length.get()) as usize;
     let peers = observed.finished.peer_names();
     Evidence {
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),

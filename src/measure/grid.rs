@@ -1,22 +1,22 @@
-//! How a window is cut: into intervals of one length, or where its stages begin.
+//! How a window is divided: into intervals of one length, or where its stages begin.
 
 use crate::units::Nanos;
 
-/// The most intervals that a window is cut into.
+/// The most intervals that a window is divided into.
 pub const MOST_INTERVALS: u64 = 600;
 /// The most parts that are open at once: 3.1 MiB per worker and operation. What is later goes the slow way.
 const MOST_OPEN: usize = 8;
 
-/// A window cut into intervals of one length.
+/// A window divided into intervals of one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct IntervalGrid {
     /// Length of every interval but the last, which may be shorter; whole seconds.
     pub length: Nanos,
     /// How many.
     pub count: usize,
 }
 
-impl Cut {
+impl IntervalGrid {
     /// max(1 s, window / 600 rounded up to whole seconds), at least one interval.
     pub fn of(window: Nanos) -> Self {
         let second = Nanos::from_secs(1).get();
@@ -28,20 +28,20 @@ impl Cut {
     }
 }
 
-/// A window cut either way.
+/// A window divided either way.
 #[derive(Clone, Debug)]
-pub(super) enum Parts {
+pub(super) enum TimeGrid {
     /// Into intervals of one length.
-    Even(Cut),
+    Even(IntervalGrid),
     /// At these times from its start, ascending; the first is 0.
     At(Vec<Nanos>),
 }
 
-impl Parts {
+impl TimeGrid {
     /// How many, at least one.
     pub(super) fn count(&self) -> usize {
         match self {
-            Self::Even(cut) => cut.count,
+            Self::Even(grid) => grid.count,
             Self::At(starts) => starts.len(),
         }
     }
@@ -49,9 +49,9 @@ impl Parts {
     /// The part that this moment belongs to; the last one has no end.
     pub(super) fn index(&self, since_start: Nanos) -> usize {
         match self {
-            Self::Even(cut) => {
-                let index = since_start.get() / cut.length.get();
-                usize::try_from(index).unwrap_or(usize::MAX).min(cut.count - 1)
+            Self::Even(grid) => {
+                let index = since_start.get() / grid.length.get();
+                usize::try_from(index).unwrap_or(usize::MAX).min(grid.count - 1)
             }
             Self::At(starts) => starts.partition_point(|start| *start <= since_start).saturating_sub(1),
         }
@@ -61,8 +61,8 @@ impl Parts {
     /// are under way were due, and one that is being packed.
     pub(super) fn open(&self, longest: Nanos) -> usize {
         let under_way = match self {
-            Self::Even(cut) => {
-                usize::try_from(longest.get().div_ceil(cut.length.get())).unwrap_or(usize::MAX)
+            Self::Even(grid) => {
+                usize::try_from(longest.get().div_ceil(grid.length.get())).unwrap_or(usize::MAX)
             }
             Self::At(starts) => {
                 let before = |(at, start): (usize, &Nanos)| at - self.index(*start - longest);
@@ -79,28 +79,29 @@ mod tests {
 
     #[test]
     fn a_window_is_cut_into_whole_seconds_and_at_most_600() {
-        let cut = |millis| {
-            let cut = Cut::of(Nanos::from_millis(millis));
-            (cut.length.as_secs_f64(), cut.count)
+        let grid = |millis| {
+            let grid = IntervalGrid::of(Nanos::from_millis(millis));
+            (grid.length.as_secs_f64(), grid.count)
         };
-        assert_eq!(cut(0), (1.0, 1));
-        assert_eq!(cut(30_000), (1.0, 30));
-        assert_eq!(cut(30_500), (1.0, 31));
-        assert_eq!(cut(600_000), (1.0, 600));
-        assert_eq!(cut(600_001), (2.0, 301));
-        assert_eq!(cut(3_600_000), (6.0, 600));
-        let year = Cut::of(Nanos::from_secs(365 * 86_400));
+        assert_eq!(grid(0), (1.0, 1));
+        assert_eq!(grid(30_000), (1.0, 30));
+        assert_eq!(grid(30_500), (1.0, 31));
+        assert_eq!(grid(600_000), (1.0, 600));
+        assert_eq!(grid(600_001), (2.0, 301));
+        assert_eq!(grid(3_600_000), (6.0, 600));
+        let year = IntervalGrid::of(Nanos::from_secs(365 * 86_400));
         assert_eq!((year.count, year.length), (600, Nanos::from_secs(52_560)));
     }
 
     #[test]
     fn only_as_many_are_open_as_can_still_receive() {
-        let open =
-            |window, longest| Parts::Even(Cut::of(Nanos::from_secs(window))).open(Nanos::from_secs(longest));
+        let open = |window, longest| {
+            TimeGrid::Even(IntervalGrid::of(Nanos::from_secs(window))).open(Nanos::from_secs(longest))
+        };
         assert_eq!(open(300, 3), 5, "one in which requests are due, three before it, and one that is packed");
         assert_eq!((open(300, 3_600), open(2, 10)), (8, 2));
         // 10 s after the third begins, all of the short ones may still receive.
-        let at = |starts: &[u64]| Parts::At(starts.iter().copied().map(Nanos::from_secs).collect());
+        let at = |starts: &[u64]| TimeGrid::At(starts.iter().copied().map(Nanos::from_secs).collect());
         assert_eq!(at(&[0, 100, 101, 102, 300, 400]).open(Nanos::from_secs(10)), 5);
         assert_eq!(at(&[0, 100, 200]).open(Nanos::from_secs(10)), 3);
         assert_eq!(at(&[0, 100, 200, 300]).open(Nanos::ZERO), 2);
@@ -108,10 +109,10 @@ mod tests {
 
     #[test]
     fn a_moment_belongs_to_the_part_that_begins_last_before_it() {
-        let even = Parts::Even(Cut::of(Nanos::from_secs(3)));
-        let at = Parts::At([0, 1_000, 2_500].map(Nanos::from_millis).to_vec());
-        let index = |parts: &Parts| {
-            [0, 999, 1_000, 2_499, 2_500, 99_000].map(|ms| parts.index(Nanos::from_millis(ms)))
+        let even = TimeGrid::Even(IntervalGrid::of(Nanos::from_secs(3)));
+        let at = TimeGrid::At([0, 1_000, 2_500].map(Nanos::from_millis).to_vec());
+        let index = |grid: &TimeGrid| {
+            [0, 999, 1_000, 2_499, 2_500, 99_000].map(|ms| grid.index(Nanos::from_millis(ms)))
         };
         assert_eq!(index(&even), [0, 0, 1, 2, 2, 2]);
         assert_eq!(index(&at), [0, 0, 1, 1, 2, 2]);

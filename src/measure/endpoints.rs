@@ -1,4 +1,4 @@
-//! What went to each end: by address, and by connection.
+//! What went to each endpoint: by address, and by connection.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::units::Nanos;
 
 /// One address, or one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EndEvidence {
+pub struct EndpointEvidence {
     /// The address, or `connection 3`.
     pub name: String,
     /// How many connections went there.
@@ -20,7 +20,7 @@ pub struct EndEvidence {
     pub p99: Option<TailEvidence>,
 }
 
-/// A response time of those that were sent to an end, where one that did not succeed is later than any other.
+/// A response time of those that were sent to an endpoint, where one that did not succeed is later than any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tail {
     /// So long.
@@ -64,8 +64,8 @@ impl TailEvidence {
 }
 
 /// By address, those that were ever connected to; `peers` by index of the connection. Connections that came from one address to
-/// another are an end of their own, for it is not recorded which of the two a request went to.
-pub fn by_peer(connections: &[ConnectionRecord], peers: &[Vec<String>]) -> Vec<EndEvidence> {
+/// another are an endpoint of their own, for it is not recorded which of the two a request went to.
+pub fn by_peer(connections: &[ConnectionRecord], peers: &[Vec<String>]) -> Vec<EndpointEvidence> {
     let mut all: BTreeMap<String, (u32, u64, Timings<u64>)> = BTreeMap::new();
     for (connection, peers) in connections.iter().zip(peers).filter(|(_, peers)| !peers.is_empty()) {
         let mut peers = peers.clone();
@@ -76,28 +76,25 @@ pub fn by_peer(connections: &[ConnectionRecord], peers: &[Vec<String>]) -> Vec<E
         *requests += connection.requests;
         connection.response.iter().for_each(|response| add(timings, response));
     }
-    let end = |(name, (connections, requests, timings)): (String, (u32, u64, Timings<u64>))| EndEvidence {
-        name,
-        connections,
-        requests,
-        p99: TailEvidence::of(&timings, requests),
+    let endpoint = |(name, (connections, requests, timings)): (String, (u32, u64, Timings<u64>))| {
+        EndpointEvidence { name, connections, requests, p99: TailEvidence::of(&timings, requests) }
     };
-    all.into_iter().map(end).collect()
+    all.into_iter().map(endpoint).collect()
 }
 
 /// Each connection by itself.
-pub fn by_connection(connections: &[ConnectionRecord]) -> Vec<EndEvidence> {
-    let end = |(index, connection): (usize, &ConnectionRecord)| {
+pub fn by_connection(connections: &[ConnectionRecord]) -> Vec<EndpointEvidence> {
+    let endpoint = |(index, connection): (usize, &ConnectionRecord)| {
         let mut timings = Timings::new();
         connection.response.iter().for_each(|response| add(&mut timings, response));
-        EndEvidence {
+        EndpointEvidence {
             name: format!("connection {index}"),
             connections: 1,
             requests: connection.requests,
             p99: TailEvidence::of(&timings, connection.requests),
         }
     };
-    connections.iter().enumerate().map(end).collect()
+    connections.iter().enumerate().map(endpoint).collect()
 }
 
 /// Histograms of narrow and of wide counters: bucket by bucket, which leaves the bounds of ranks as they are.
@@ -151,7 +148,7 @@ mod tests {
             |unsuccessful: u64| ConnectionRecord { requests: 1_000, ..connection(1..=1_000 - unsuccessful) };
         let at = |nanos| Tail::Answered(Nanos::new(nanos));
         let tails: Vec<_> =
-            by_connection(&[0, 9, 10, 20].map(with)).iter().map(|end| end.p99.unwrap()).collect();
+            by_connection(&[0, 9, 10, 20].map(with)).iter().map(|endpoint| endpoint.p99.unwrap()).collect();
         assert_eq!(tails[0], TailEvidence { p99: at(990), low: at(981), high: at(999) });
         assert_eq!(tails[1], TailEvidence { p99: at(990), low: at(981), high: Tail::Unanswered });
         assert_eq!(tails[2], TailEvidence { p99: Tail::Unanswered, ..tails[1] });
@@ -159,7 +156,7 @@ mod tests {
         assert_eq!(by_connection(&[ConnectionRecord { requests: 999, response: None }])[0].p99, None);
     }
 
-    /// What is known of an end is what did not succeed there: whether it got an error at once or nothing at all, nobody can say.
+    /// What is known of an endpoint is what did not succeed there: whether it got an error at once or nothing at all, nobody can say.
     #[test]
     fn requests_that_failed_at_once_are_not_said_to_have_got_no_answer() {
         let failing = ConnectionRecord { requests: 2_000, ..connection((1..=1_900).map(|k| k * 1_000)) };
