@@ -39,6 +39,7 @@
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |
 //! | [`measure`] | *what* happened | units, trace, random |
+//! | [`record`] | how a record is stored | units, trace, measure |
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
@@ -139,6 +140,7 @@ pub mod grpc;
 pub mod measure;
 pub mod milvus;
 pub mod random;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod trace;

@@ -60,7 +60,9 @@ pub enum HistogramError {
         moments: u64,
     },
     /// More were longer than an hour than are in the last bucket.
-    #[error("{saturated} times are said to be longer than one hour, and the histogram has {longest} at its upper end")]
+    #[error(
+        "{saturated} times are said to be longer than one hour, and the histogram has {longest} at its upper end"
+    )]
     Saturated {
         /// As told.
         saturated: u64,
@@ -200,11 +202,7 @@ impl<C: Counter> Timings<C> {
     ///
     /// # Errors
     /// Where the text is not such a histogram, or the three do not fit together.
-    pub fn from_stored(
-        text: Option<&str>,
-        moments: Moments,
-        saturated: u64,
-    ) -> Result<Self, HistogramError> {
+    pub fn from_stored(text: Option<&str>, moments: Moments, saturated: u64) -> Result<Self, HistogramError> {
         let histogram = text.map_or_else(|| Ok(empty::<C>()), stored::decode)?;
         if histogram.len() != moments.count() {
             return Err(HistogramError::Counts { histogram: histogram.len(), moments: moments.count() });

@@ -41,7 +41,7 @@ pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
 };
-pub use exemplars::{End, Exemplar, Exemplars, Slowest};
+pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
 pub use grid::{IntervalGrid, MOST_INTERVALS};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};

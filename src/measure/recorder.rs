@@ -205,7 +205,8 @@ impl Recorder {
 }
 
 impl OperationRecord {
-    fn new(slowest: usize, seed: u64) -> Self {
+    /// Of nothing yet.
+    pub fn new(slowest: usize, seed: u64) -> Self {
         Self {
             warmup: Counters::default(),
             counters: Counters::default(),

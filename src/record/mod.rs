@@ -17,6 +17,7 @@
 
 mod lines;
 mod read;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -24,6 +25,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use read::{RecordError, read};
+pub use shards::{ShardError, Stored, Together, together};
 pub use write::write;
 
 use crate::measure::Recorded;

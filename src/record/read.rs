@@ -11,9 +11,8 @@ use super::lines::{
 };
 use super::{Header, SCHEMA};
 use crate::measure::{
-    ConnectionRecord, Counters, End, ErrorKind, Errors, Exemplar, Exemplars, Hits, Interval, IntervalGrid,
-    MomentSums, Moments, OperationRecord, PackScratch, Packed, PerClock, Recorded, Reservoir, Slowest,
-    Timings,
+    ConnectionRecord, Counters, End, ErrorKind, Errors, Exemplar, Hits, Interval, IntervalGrid,
+    KeptExemplars, MomentSums, Moments, OperationRecord, PackScratch, Packed, PerClock, Recorded, Timings,
 };
 use crate::trace::TraceRef;
 use crate::units::Nanos;
@@ -23,7 +22,7 @@ const MOST_LINE: u64 = 4 << 20;
 /// The most operations: their distributions are allocated one by one, as their lines come.
 const MOST_OPERATIONS: usize = 1_000;
 /// Above every count that a run can reach, and so far below 2^64 that no sum of them overflows.
-const MOST_COUNT: u64 = 1 << 48;
+const MOST_COUNT: u64 = 1 << 44;
 /// The most of the slowest requests that are kept.
 const MOST_SLOWEST: usize = 100_000;
 
@@ -69,7 +68,9 @@ pub enum RecordError {
         found: String,
     },
     /// The end is missing.
-    #[error("it is cut off after line {line}: {expected} is missing; its run did not end in order, or the disk was full")]
+    #[error(
+        "it is cut off after line {line}: {expected} is missing; its run did not end in order, or the disk was full"
+    )]
     CutOff {
         /// The last whole line, from 1.
         line: u64,
@@ -148,7 +149,8 @@ impl<R: BufRead> Reader<R> {
         }
         let header: Header = self.parse()?;
         let shape = &header.shape;
-        let ascending = shape.stages_ns.is_sorted_by(|a, b| a < b) && shape.stages_ns.first().is_none_or(|s| *s == 0);
+        let ascending =
+            shape.stages_ns.is_sorted_by(|a, b| a < b) && shape.stages_ns.first().is_none_or(|s| *s == 0);
         match () {
             () if shape.operations > MOST_OPERATIONS => {
                 Err(self.impossible(format!("more than {MOST_OPERATIONS} operations")))
@@ -230,15 +232,19 @@ impl<R: BufRead> Reader<R> {
             match next {
                 Line::Slowest { sampled, requests } if sampled == wanted => {
                     let requests = self.requests(requests)?;
-                    let kept = if wanted { record.slowest.keep_sampled(&requests) } else { record.slowest.keep_all(&requests) };
-                    kept.ok_or_else(|| self.impossible("more of the slowest than are kept".to_owned()))?;
+                    let kept = record.slowest.keep(wanted, &requests);
+                    kept.ok_or_else(|| {
+                        self.impossible(
+                            "more of the slowest than are kept, or one that was not sampled".to_owned(),
+                        )
+                    })?;
                 }
                 other => return Err(self.unexpected("the slowest requests", &other)),
             }
             next = self.line("more of an operation")?;
         }
         while let Line::Exemplars { bucket, sampled, seen, requests } = next {
-            let reservoir = Reservoir { seen: self.count(seen)?, kept: self.requests(requests)? };
+            let reservoir = KeptExemplars { seen: self.count(seen)?, kept: self.requests(requests)? };
             let kept = record.exemplars.keep(bucket, sampled, &reservoir);
             kept.ok_or_else(|| self.impossible("exemplars that do not belong together".to_owned()))?;
             next = self.line("more of an operation")?;
@@ -247,7 +253,11 @@ impl<R: BufRead> Reader<R> {
         for (count, what) in [(intervals, "interval"), (stages, "stage")] {
             for index in 0..count {
                 let line = match (next, what) {
-                    (Line::Interval(line), "interval") | (Line::Stage(line), "stage") if line.index == index => line,
+                    (Line::Interval(line), "interval") | (Line::Stage(line), "stage")
+                        if line.index == index =>
+                    {
+                        line
+                    }
                     (other, _) => return Err(self.unexpected(&format!("{what} {index}"), &other)),
                 };
                 let part = self.part(line, &mut scratch)?;
@@ -315,10 +325,10 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn moments(&self, line: MomentsLine) -> Result<Moments, RecordError> {
-        let MomentsLine { count, min_ns: min, max_ns: max, sum: Big(sum), squares: Big(sum_of_squares) } = line;
+        let MomentsLine { count, min_ns: min, max_ns: max, sum: Big(sum), squares: Big(sum_of_squares) } =
+            line;
         let sums = MomentSums { count: self.count(count)?, min, max, sum, sum_of_squares };
-        Moments::from_sums(sums)
-            .ok_or_else(|| self.impossible("sums that no times can have".to_owned()))
+        Moments::from_sums(sums).ok_or_else(|| self.impossible("sums that no times can have".to_owned()))
     }
 
     fn times<C: Counter>(&self, line: Option<TimesLine>) -> Result<Timings<C>, RecordError> {

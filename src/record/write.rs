@@ -11,8 +11,8 @@ use super::lines::{
 };
 use super::{Header, Shape};
 use crate::measure::{
-    Counters, Errors, Exemplar, Hits, Interval, Moments, OperationRecord, Packed, Recorded, End,
-    Reservoir, Timings,
+    Counters, End, Errors, Exemplar, Hits, Interval, KeptExemplars, Moments, OperationRecord, Packed,
+    Recorded, Timings,
 };
 use crate::trace::TraceRef;
 
@@ -62,7 +62,7 @@ impl Lines<'_> {
             self.put(&Line::Slowest { sampled, requests })?;
         }
         for (bucket, sampled, reservoir) in record.exemplars.reservoirs() {
-            let Reservoir { seen, kept } = reservoir;
+            let KeptExemplars { seen, kept } = reservoir;
             self.put(&Line::Exemplars { bucket, sampled, seen, requests: requests(kept.iter()) })?;
         }
         for (index, interval) in record.intervals.iter().enumerate() {
