@@ -99,8 +99,8 @@
 //! into a truth. Guarded by `the_truth_is_that_of_the_published_closed_forms`.
 //!
 //! **[`run`]**: a server, a collection made ready on it, the load, what was seen, the report. *Not here:* arguments, exit codes, a
-//! terminal. *Invariant:* whoever repeats runs calls what `run` itself calls. Guarded by
-//! `every_report_that_is_written_fits_the_published_schema`.
+//! terminal. *Invariant:* runs that follow each other on one collection share what was made for them, and nothing
+//! is prepared twice. Guarded by `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again`.
 //!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and

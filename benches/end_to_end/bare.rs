@@ -24,3 +24,14 @@ pub fn turn(addr: SocketAddr, frame: &Bytes, shape: Shape) -> Result<Turn, Failu
         .await
     })
 }
+
+/// What the server answers to `frame`, a gRPC message with its five bytes in front.
+pub fn reply(addr: SocketAddr, frame: &Bytes) -> Result<Vec<u8>, Failure> {
+    let runtime = support::runtime()?;
+    runtime.block_on(async {
+        let (sender, template) = (bare::connect(addr).await?, bare::template(addr)?);
+        let mut reply = Vec::new();
+        bare::exchange(&sender, &template, frame, |part| reply.extend_from_slice(part)).await?;
+        Ok(reply)
+    })
+}

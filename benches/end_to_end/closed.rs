@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use milvus_load::measure::cpu_of_this_thread;
 use milvus_load::truth::TruthServer;
-use milvus_load::units::{Fraction, Nanos};
-use milvus_load::workload::LoadModel;
+use milvus_load::units::Nanos;
 
 use super::engine::Bench;
+use super::progress::Progress;
 use super::ratio::Median;
+use super::saturated::engine_turn;
 use super::support::Failure;
 use super::{Shape, bare, generated};
 
@@ -59,7 +60,8 @@ where
     Ok(Turn { requests: requests.get(), wall: begun.elapsed().into(), cpu: cpu_of_this_thread() - cpu })
 }
 
-const SHAPE: Shape = Shape { connections: 4, in_flight: 64, turn: Duration::from_millis(1_000) };
+/// Of every closed loop here.
+pub const SHAPE: Shape = Shape { connections: 4, in_flight: 64, turn: Duration::from_millis(1_000) };
 
 pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE)?;
@@ -70,11 +72,13 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
         SHAPE.in_flight,
         body.len()
     );
+    let progress = Progress::begin("closed", pairs, SHAPE.turn * 3);
     let (mut floor, mut tool, mut tonic) = (vec![], vec![], vec![]);
     for round in 0..=pairs {
+        progress.round(round);
         let turns = (
             bare::turn(server.addr(), &body, SHAPE)?,
-            engine(&bench)?,
+            engine_turn(&bench)?,
             generated::turn(server.addr(), &body, SHAPE)?,
         );
         // The first round warms up caches and the clock of the processor.
@@ -84,20 +88,21 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
             tonic.push(turns.2);
         }
     }
+    drop(progress);
+    print_arms(&[("bare h2", floor), ("milvus-load", tool), ("tonic generated", tonic)]);
+    Ok(())
+}
+
+/// A table of arms that took turns; the first is the floor.
+pub fn print_arms(arms: &[(&str, Vec<Turn>)]) {
     println!(
         "  {:22}{:>12}{:>16}   {:22}   throughput, ratio",
         "", "requests/s", "CPU us/request", "CPU, ratio to bare h2"
     );
-    for (name, arm) in [("bare h2", &floor), ("milvus-load", &tool), ("tonic generated", &tonic)] {
-        print_arm(name, arm, &floor);
+    let Some((_, floor)) = arms.first() else { return };
+    for (name, arm) in arms {
+        print_arm(name, arm, floor);
     }
-    Ok(())
-}
-
-fn engine(bench: &Bench) -> Result<Turn, Failure> {
-    let finished = bench.run(LoadModel::Closed { concurrency: SHAPE.in_flight }, Fraction::ZERO, None)?;
-    let requests = finished.recorded.total().offered();
-    Ok(Turn { requests, wall: SHAPE.turn.into(), cpu: finished.cpu })
 }
 
 fn print_arm(name: &str, arm: &[Turn], floor: &[Turn]) {

@@ -12,6 +12,7 @@ use milvus_load::truth::TruthServer;
 
 use super::Shape;
 use super::engine::Bench;
+use super::progress::Progress;
 use super::ratio::Median;
 use super::support::{DIM, Failure};
 
@@ -31,8 +32,10 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
     };
     let megabytes = source.layout.insert_frame(&source.collection, 0, BATCH).len() as f64 / 1e6;
     println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");
+    let progress = Progress::begin("inserts", rounds, SHAPE.turn);
     let (mut sent, mut wall) = (vec![], vec![]);
     for round in 0..=rounds {
+        progress.round(round);
         let finished = bench.insert(source.clone())?;
         let all = megabytes * finished.recorded.total().succeeded as f64;
         if round > 0 {
@@ -40,6 +43,7 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
             wall.push(all / SHAPE.turn.as_secs_f64());
         }
     }
+    drop(progress);
     println!("  MB/s sent per core of the worker: {}", Median::of(&sent));
     println!(
         "  MB/s reached, with worker, builder and server on this machine's cores: {}",

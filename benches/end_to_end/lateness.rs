@@ -12,16 +12,19 @@ use milvus_load::units::{Fraction, Rate};
 
 use super::Shape;
 use super::engine::{Bench, open};
+use super::progress::Progress;
 use super::ratio::Median;
 use super::support::Failure;
 
-const RATES: [u32; 3] = [1_000, 10_000, 20_000];
+/// Arrivals per second.
+pub const RATES: [u32; 3] = [1_000, 10_000, 20_000];
 const SHAPE: Shape = Shape { connections: 4, in_flight: 0, turn: Duration::from_secs(2) };
 
 /// A turn: p50 and p99 of the lateness in us.
 type Turn = (f64, f64);
 
-pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Failure> {
+/// One table row per way to wait and rate, with so many cores kept busy meanwhile.
+pub fn run(server: &TruthServer, pairs: usize, rates: &[u32], burners: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE)?;
     let short = Bench { spin: BusyWait::ShortWaits, ..Bench::new(server, SHAPE)? };
     let spinning = Bench { spin: BusyWait::EveryWait, ..Bench::new(server, SHAPE)? };
@@ -34,10 +37,12 @@ pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Fai
         "  {:>8}  {:20}  {:>16}   {:24}  CPU us/request",
         "rate/s", "", "p50 / p99", "p99, ratio to bare"
     );
-    for rate in RATES {
+    for &rate in rates {
+        let progress = Progress::begin("lateness", pairs, SHAPE.turn * 4);
         let (mut bare, mut spun) = (Arm::default(), Arm::default());
         let (mut short_spun, mut slept) = (Arm::default(), Arm::default());
         for round in 0..=pairs {
+            progress.round(round);
             let floor = of(&bare_loop(Rate::per_second(f64::from(rate))?, SHAPE.turn)?)?;
             let turns = (engine(&spinning, rate)?, engine(&short, rate)?, engine(&bench, rate)?);
             if round > 0 {
@@ -47,6 +52,7 @@ pub fn run(server: &TruthServer, pairs: usize, burners: usize) -> Result<(), Fai
                 slept.add(turns.2);
             }
         }
+        drop(progress);
         bare.print(rate, "bare timerfd", &bare);
         spun.print(rate, "milvus-load, every", &bare);
         short_spun.print(rate, "milvus-load, short", &bare);

@@ -37,6 +37,7 @@ fn outside(n: usize) -> usize {
 
 impl std::fmt::Display for Median {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.2} [{:.2}, {:.2}]", self.middle, self.low, self.high)
+        let digits = f.precision().unwrap_or(2);
+        write!(f, "{:.digits$} [{:.digits$}, {:.digits$}]", self.middle, self.low, self.high)
     }
 }

@@ -10,6 +10,7 @@ use milvus_load::units::{Fraction, Nanos};
 
 use super::Shape;
 use super::engine::{Bench, open};
+use super::progress::Progress;
 use super::ratio::Median;
 use super::support::{self, Failure, collector};
 
@@ -25,9 +26,11 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
         "open loop at {RATE}/s, {} connections, every request traced and exported, {pairs} rounds",
         SHAPE.connections
     );
+    let progress = Progress::begin("traced", pairs, SHAPE.turn * 2);
     let (mut off, mut worker, mut export, mut added) = (vec![], vec![], vec![], vec![]);
     let mut spans = SpanCounts::default();
     for round in 0..=pairs {
+        progress.round(round);
         let without = untraced(&bench)?;
         let (on_worker, on_export, counts) = traced(&bench, collector)?;
         if round > 0 {
@@ -40,6 +43,7 @@ pub fn run(server: &TruthServer, pairs: usize) -> Result<(), Failure> {
             spans.dropped += counts.dropped + counts.failed;
         }
     }
+    drop(progress);
     println!("  CPU us/request: {} at fraction 0", Median::of(&off));
     println!(
         "  added by fraction 1.0: {} (worker {}, export thread {})",

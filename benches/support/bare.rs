@@ -40,11 +40,22 @@ pub async fn request(
     template: &Request<()>,
     body: &Bytes,
 ) -> Result<(), h2::Error> {
+    exchange(sender, template, body, |_| {}).await
+}
+
+/// One request whose answer is handed to `each` part by part.
+pub async fn exchange(
+    sender: &SendRequest<Bytes>,
+    template: &Request<()>,
+    body: &Bytes,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), h2::Error> {
     let (response, mut stream) = sender.clone().send_request(template.clone(), false)?;
     stream.send_data(body.clone(), true)?;
     let mut answer = response.await?.into_body();
     while let Some(chunk) = answer.data().await {
         let chunk = chunk?;
+        each(&chunk);
         answer.flow_control().release_capacity(chunk.len())?;
     }
     answer.trailers().await?;

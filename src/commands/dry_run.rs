@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::engine::BusyWait;
 use crate::engine::RateProfile;
 use crate::run::machine::is_here;
-use crate::run::{Settings, planning, tracing};
+use crate::run::{self, Settings, planning, tracing};
 use crate::units::Nanos;
 use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
 
@@ -108,7 +108,7 @@ fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::
 fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
     let workload = &settings.workload;
     let recorder = planning::recorder(workload).memory_bytes() * workers;
-    let vectors = planning::vector_bytes(workload);
+    let vectors = run::vector_bytes(workload);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     let spans = match tracing::builds_spans(workload) {
         true => {

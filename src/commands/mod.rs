@@ -1,6 +1,7 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
 mod calibrate;
+mod command_line;
 mod dry_run;
 pub mod embedded;
 mod exit;

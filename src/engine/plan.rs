@@ -112,6 +112,7 @@ impl Tracing {
 }
 
 /// One operation, ready to be sent.
+#[derive(Clone)]
 pub struct PlannedOperation {
     /// Its name in the workload.
     pub name: String,
@@ -133,7 +134,8 @@ impl PlannedOperation {
     }
 }
 
-/// Where an operation's requests come from.
+/// Where an operation's requests come from. A clone shares what was made.
+#[derive(Clone)]
 pub enum Requests {
     /// Made beforehand; arrival k sends number k modulo their count. Never empty.
     Ready(Arc<[Frame]>),

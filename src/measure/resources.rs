@@ -123,13 +123,15 @@ pub struct ProcessMetrics {
     pub cpu_seconds: Option<f64>,
     /// `process_resident_memory_bytes`.
     pub rss_bytes: Option<u64>,
+    /// `process_start_time_seconds`, since 1970: tells one process from the next at the same address.
+    pub started_seconds: Option<f64>,
 }
 
-/// Finds the two in Prometheus's text format; anything else in it, or anything damaged, is passed over.
+/// Finds these in Prometheus's text format; anything else in it, or anything damaged, is passed over.
 pub fn parse_process_metrics(text: &str) -> ProcessMetrics {
     let value = |name: &str| {
         text.lines().find_map(|line| {
-            // `name value [timestamp]`; these two carry no labels.
+            // `name value [timestamp]`; these carry no labels.
             let mut words = line.split_ascii_whitespace();
             let value: f64 = if words.next()? == name { words.next()?.parse().ok()? } else { return None };
             (value.is_finite() && value >= 0.0).then_some(value)
@@ -138,6 +140,7 @@ pub fn parse_process_metrics(text: &str) -> ProcessMetrics {
     ProcessMetrics {
         cpu_seconds: value("process_cpu_seconds_total"),
         rss_bytes: value("process_resident_memory_bytes").map(|bytes| bytes as u64),
+        started_seconds: value("process_start_time_seconds"),
     }
 }
 
@@ -173,9 +176,15 @@ mod tests {
     #[test]
     fn a_server_tells_its_cpu_and_memory() {
         let text = "# HELP process_cpu_seconds_total Total user and system CPU time\n\
-                    process_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 1.073741824e+09 1700000000000\n";
+                    process_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 1.073741824e+09 1700000000000\n\
+                    process_start_time_seconds 1.75e+09\n";
         let told = parse_process_metrics(text);
-        assert_eq!(told, ProcessMetrics { cpu_seconds: Some(12.5), rss_bytes: Some(1 << 30) });
+        let expected = ProcessMetrics {
+            cpu_seconds: Some(12.5),
+            rss_bytes: Some(1 << 30),
+            started_seconds: Some(1.75e9),
+        };
+        assert_eq!(told, expected);
         let damaged = "process_cpu_seconds_total NaN\nprocess_resident_memory_bytes";
         assert_eq!(parse_process_metrics(damaged), ProcessMetrics::default());
     }

@@ -1,6 +1,6 @@
 //! Gathers what the verdict is drawn from.
 
-use crate::engine::{Finished, Schedule};
+use crate::engine::Schedule;
 use crate::measure::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, by_connection, by_peer,
@@ -10,45 +10,36 @@ use crate::report::thresholds::Judged;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
 
-use super::machine::is_ours;
-use super::measuring::Observed;
-use super::settings::Settings;
-use super::target::ChosenTarget;
+use super::ready::writes;
+use super::record::{CollectionRecord, LoadRecord, Record, ServerRecord};
 use super::tracing::Collector;
 
 /// Plain values from all that was seen.
-pub fn gather(
-    settings: &Settings,
-    target: &ChosenTarget,
-    observed: &Observed,
-    measured: Nanos,
-    judged: &[Judged],
-) -> Evidence {
-    let workload = &settings.workload;
-    let records = &observed.finished.recorded.operations;
-    let named = workload.operations.iter().zip(records);
-    let Finished { recorded, pool, .. } = &observed.finished;
+pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
+    let Record { workload, load, .. } = record;
+    let LoadRecord { recorded, pool, .. } = load;
+    let named = workload.operations.iter().zip(&recorded.operations);
+    let measured = record.measured();
     let complete = (measured.get() / recorded.grid.length.get()) as usize;
-    let peers = observed.finished.peer_names();
     Evidence {
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
-        open_streams: open_streams(workload, observed, measured),
+        open_streams: open_streams(workload, load, measured),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
         constant_load: is_constant(workload),
-        workers: observed.finished.workers.clone(),
-        machine: observed.machine.map(|time| machine(time, target, observed)),
-        clock: Some(clock(observed)),
+        workers: load.workers.clone(),
+        machine: load.machine.map(|time| machine(time, record)),
+        clock: Some(clock(load)),
         slot_waits: pool.slot_waits,
         connections_lost: pool.connections_lost,
         connect_failures: pool.connect_failures,
-        peers: by_peer(&recorded.connections, &peers),
+        peers: by_peer(&recorded.connections, &load.peers),
         connections: by_connection(&recorded.connections),
-        bodies_late: observed.finished.late_bodies,
-        spans: spans(settings, observed),
-        server: server(target, observed),
-        collection: Some(collection(workload, observed)),
-        calibration: observed.calibration.as_ref().map(calibration),
-        interrupted_after: observed.finished.stopped.map(|_| measured),
+        bodies_late: load.late_bodies,
+        spans: spans(record),
+        server: server(&record.server),
+        collection: Some(collection(workload, &record.collection)),
+        calibration: record.calibration.as_ref().map(calibration),
+        interrupted_after: load.stopped.map(|_| measured),
     }
 }
 
@@ -60,35 +51,34 @@ fn is_constant(workload: &Workload) -> bool {
     })
 }
 
-fn server(target: &ChosenTarget, observed: &Observed) -> ServerEvidence {
-    let (before, after) = &observed.version;
+fn server(server: &ServerRecord) -> ServerEvidence {
+    let (before, after) = &server.version;
     ServerEvidence {
-        embedded: target.kind.is_embedded(),
+        embedded: server.embedded,
         reachable_at_end: Some(after.is_some()),
         version_start: Some(before.clone()),
         version_end: after.clone(),
     }
 }
 
-fn collection(workload: &Workload, observed: &Observed) -> CollectionEvidence {
-    let (start, end) = observed.collection;
-    let is_any = |is: fn(&OperationKind) -> bool| workload.operations.iter().any(|o| is(&o.kind));
+fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionEvidence {
+    let CollectionRecord { extra_rows, start, end } = *collection;
     CollectionEvidence {
         rows_expected: (workload.collection.prepare != Prepare::Never)
-            .then_some(workload.collection.rows + observed.extra_rows),
+            .then_some(workload.collection.rows + extra_rows),
         start,
         end,
-        writes: is_any(|kind| matches!(kind, OperationKind::Insert { .. })),
-        reads: is_any(|kind| matches!(kind, OperationKind::Search(_))),
+        writes: writes(workload),
+        reads: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Search(_))),
     }
 }
 
 /// What each open stream was to offer within the window, by its own law, and what was counted, less what came when the window
 /// was long over.
-fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Vec<StreamEvidence> {
+fn open_streams(workload: &Workload, load: &LoadRecord, measured: Nanos) -> Vec<StreamEvidence> {
     let start = Nanos::from(workload.load.warmup);
-    let records = &observed.finished.recorded.operations;
-    let after_the_end = &observed.finished.after_the_end;
+    let records = &load.recorded.operations;
+    let after_the_end = &load.after_the_end;
     let offered = |stream: &Stream| -> u64 {
         stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum()
     };
@@ -107,25 +97,24 @@ fn open_streams(workload: &Workload, observed: &Observed, measured: Nanos) -> Ve
     workload.load.streams.iter().enumerate().filter_map(evidence).collect()
 }
 
-fn machine(time: MachineTime, target: &ChosenTarget, observed: &Observed) -> MachineEvidence {
+fn machine(time: MachineTime, record: &Record) -> MachineEvidence {
     let cpu_of_server = || {
-        let (before, after) = observed.server.as_ref()?;
+        let (before, after) = record.server.process.as_ref()?;
         let seconds = after.cpu_seconds? - before.cpu_seconds?;
         // Of a server that was started anew in between nothing is known.
         (seconds >= 0.0).then(|| Nanos::new((seconds * 1e9) as u64))
     };
-    let is_here = target.is_on_this_machine()
-        || observed.finished.peers.iter().flatten().any(|peer| is_ours(peer.ip()));
+    let (before, after) = &record.load.generator;
     MachineEvidence {
         time,
-        ours: observed.generator.1.cpu - observed.generator.0.cpu,
-        server: if is_here { cpu_of_server() } else { Some(Nanos::ZERO) },
+        ours: after.cpu - before.cpu,
+        server: if record.server.on_this_machine { cpu_of_server() } else { Some(Nanos::ZERO) },
     }
 }
 
-fn clock(observed: &Observed) -> ClockEvidence {
-    let last = observed.finished.recorded.window_start + observed.finished.recorded.window;
-    ClockEvidence { gained: observed.clock_gained, over: observed.finished.stopped.unwrap_or(last) }
+fn clock(load: &LoadRecord) -> ClockEvidence {
+    let last = load.recorded.window_start + load.recorded.window;
+    ClockEvidence { gained: load.clock_gained, over: load.stopped.unwrap_or(last) }
 }
 
 fn calibration(calibration: &Calibration) -> CalibrationEvidence {
@@ -134,14 +123,14 @@ fn calibration(calibration: &Calibration) -> CalibrationEvidence {
     CalibrationEvidence { judged: passed + noisy + missed, missed, noisy }
 }
 
-fn spans(settings: &Settings, observed: &Observed) -> Option<SpanEvidence> {
-    let trace = &settings.workload.trace;
-    let (asked, present) = match &observed.collector {
+fn spans(record: &Record) -> Option<SpanEvidence> {
+    let trace = &record.workload.trace;
+    let (asked, present) = match &record.collector {
         Collector::NotNeeded => return None,
         Collector::There => (trace.otlp_asked, true),
-        Collector::Absent { asked, .. } => (*asked, false),
+        Collector::Absent { asked } => (*asked, false),
     };
-    let counts = observed.export.as_ref().map(|export| export.counts).unwrap_or_default();
+    let counts = record.export.as_ref().map(|export| export.counts).unwrap_or_default();
     Some(SpanEvidence {
         endpoint: trace.otlp_endpoint.clone(),
         asked,

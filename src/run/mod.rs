@@ -1,24 +1,40 @@
 //! *One run* as a value: the server that it drives, the collection made ready on it, the load, what was seen, and the
 //! report that is made of it.
 //!
+//! ```text
+//! Server --prepare--> Ready --requests--> Requests
+//!                       \--drive(Requests)--> Observed --> Record --report(&[Record])--> RunReport
+//! ```
+//!
+//! A [`Server`] outlives what is made ready on it, and a [`Ready`] collection any number of drives: an experiment repeats
+//! the last step, or makes other [`Requests`] for it, and prepares nothing again. A run in several processes is several
+//! records of one report. Everything here blocks; what is asynchronous stays inside.
+//!
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
-mod assemble;
+mod drive;
 mod error;
 mod evidence;
 pub mod machine;
-mod measuring;
+mod metrics;
+mod observed;
 pub mod planning;
 mod progress;
-mod scrape;
+mod ready;
+mod record;
+mod report;
+mod requests;
+mod server;
 mod settings;
-mod target;
 pub mod tracing;
 
-pub use assemble::report;
 pub use error::RunError;
-pub use measuring::{Identity, Observed, measure};
-pub use progress::RunProgress;
+pub use observed::{Driven, Identity, Observed};
+pub use progress::{RunProgress, Silent};
+pub use ready::Ready;
+pub use record::{CollectionRecord, LoadRecord, Record, ServerRecord};
+pub use report::report;
+pub use requests::{Requests, vector_bytes};
+pub use server::{Server, ServerKind};
 pub use settings::Settings;
-pub use target::{ChosenTarget, TargetKind};

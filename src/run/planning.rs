@@ -1,20 +1,14 @@
 //! From a workload and a ready collection to the plan that the workers carry out.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::engine::prepare::Prepared;
-use crate::engine::{BusyWait, InsertSource, Plan, PlannedOperation, Requests, Tracing};
+use crate::engine::{BusyWait, Plan, Tracing};
 use crate::measure::RecorderConfig;
-use crate::milvus::scan::ReplyKind;
-use crate::milvus::transport::Route;
-use crate::milvus::{CallHeaders, Dialer, SearchFrames};
 use crate::units::Nanos;
-use crate::workload::{LoadModel, Operation, OperationKind, Search, Spin, Workload};
+use crate::workload::{LoadModel, Spin, Workload};
 
-/// Frames made beforehand take this much memory at most; larger queries give fewer distinct requests.
-const FRAMES_BYTES: usize = 256 << 20;
+use super::ready::Ready;
+use super::requests::Requests;
 
 /// Worker threads: as the file says, else one per core that the machine can spare: one stays free for the rest of this
 /// process, and half of them for a server on the same machine. Never more than connections, or than requests that may be
@@ -93,96 +87,25 @@ fn connections(workload: &Workload) -> u16 {
     u16::try_from(workload.load.connections).unwrap_or(u16::MAX)
 }
 
-/// Bytes of the vectors in requests that are made ahead, all operations together.
-pub fn vector_bytes(workload: &Workload) -> usize {
-    let vector = workload.collection.vector.dim as usize * 4;
-    let of = |operation: &Operation| match &operation.kind {
-        OperationKind::Search(search) => {
-            (workload.data.queries as usize * search.nq as usize * vector).min(FRAMES_BYTES)
-        }
-        OperationKind::Insert { batch } => InsertSource::bytes_ahead(vector * *batch as usize),
-    };
-    workload.operations.iter().map(of).sum()
-}
-
-/// Makes the requests and everything else that must be there before the clock starts.
-///
-/// # Errors
-/// Where the target's host cannot stand in a URI.
-pub fn plan(
-    workload: &Workload,
-    prepared: Prepared,
-    (dialer, headers): (&Dialer, &CallHeaders),
-    tracing: Tracing,
-    (workers, spin): (usize, BusyWait),
-) -> anyhow::Result<Plan> {
+/// Everything that must be there before the clock starts.
+pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, tracing: Tracing) -> Plan {
     let load = &workload.load;
-    let layout = Arc::new(prepared.layout);
-    let next_row = Arc::new(AtomicU64::new(prepared.first_free_row));
-    let mut operations = Vec::new();
-    for operation in &workload.operations {
-        let route = |reply| Route::new(dialer, operation.kind.rpc(), reply, headers);
-        let collection: Arc<str> = workload.collection.name.as_str().into();
-        operations.push(match &operation.kind {
-            OperationKind::Search(search) => PlannedOperation {
-                name: operation.name.clone(),
-                route: route(ReplyKind::Search)?,
-                requests: Requests::Ready(search_frames(workload, search, &layout, prepared.metric)),
-                expected: expected_hits(search, prepared.rows),
-            },
-            OperationKind::Insert { batch } => PlannedOperation {
-                name: operation.name.clone(),
-                route: route(ReplyKind::Insert)?,
-                requests: Requests::Built(InsertSource {
-                    collection,
-                    layout: Arc::clone(&layout),
-                    batch: *batch,
-                    next_row: Arc::clone(&next_row),
-                }),
-                expected: *batch,
-            },
-        });
-    }
-    Ok(Plan {
+    let here = ready.server.is_on_this_machine();
+    let workers = workers(workload, here);
+    Plan {
         seed: workload.data.seed,
         streams: load.streams.clone(),
-        operations,
-        dialer: dialer.clone(),
+        operations: requests.operations.clone(),
+        dialer: ready.dialer.clone(),
         connections: connections(workload),
         workers,
-        spin,
+        spin: busy_wait(workload, workers, here),
         max_in_flight: load.max_in_flight,
         recorder: recorder(workload),
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
         tracing,
-    })
-}
-
-/// A complete answer: `top_k` hits per query, or all rows where there are fewer. Filters may leave fewer; that is told
-/// apart where the report judges hits.
-fn expected_hits(search: &Search, rows: u64) -> u32 {
-    let per_query = u64::from(search.top_k).min(rows);
-    u32::try_from(per_query * u64::from(search.nq)).unwrap_or(u32::MAX)
-}
-
-fn search_frames(
-    workload: &Workload,
-    search: &Search,
-    layout: &crate::milvus::RowLayout,
-    metric: crate::workload::Metric,
-) -> Arc<[crate::milvus::Frame]> {
-    let frames = SearchFrames {
-        collection: &workload.collection.name,
-        layout,
-        metric,
-        consistency: workload.collection.consistency,
-        search,
-    };
-    let queries = u64::from(workload.data.queries);
-    let size = frames.frame(0, queries).len();
-    let count = queries.min((FRAMES_BYTES / size) as u64).max(1);
-    (0..count).map(|place| frames.frame(place, queries)).collect()
+    }
 }
 
 #[cfg(test)]

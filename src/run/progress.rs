@@ -15,3 +15,20 @@ pub trait RunProgress: SetupProgress {
     /// The embedded server is given time to export what it still holds.
     fn server_spans(&mut self);
 }
+
+/// Nobody is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl SetupProgress for Silent {
+    fn step(&mut self, _: &'static str) {}
+    fn rows(&mut self, _: u64, _: u64) {}
+    fn waiting(&mut self, _: &str) {}
+}
+
+impl RunProgress for Silent {
+    fn say(&self, _: &str) {}
+    fn running(&mut self, _: Nanos, _: Nanos, _: Nanos, _: LiveTotals) {}
+    fn ending(&mut self) {}
+    fn server_spans(&mut self) {}
+}

@@ -18,7 +18,7 @@ use super::settings::Settings;
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// What became of the collector at the start.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collector {
     /// Tracing is off, or nothing is sampled: none is needed.
     NotNeeded,
@@ -26,8 +26,6 @@ pub enum Collector {
     There,
     /// Nobody listens there.
     Absent {
-        /// Why we think so.
-        error: ProbeError,
         /// Whether the user named it.
         asked: bool,
     },
@@ -41,6 +39,8 @@ pub struct RunTracing {
     pub exporter: Option<Exporter>,
     /// Whether there is anybody to take them.
     pub collector: Collector,
+    /// Why we think that there is nobody.
+    missing: Option<ProbeError>,
 }
 
 impl RunTracing {
@@ -51,10 +51,10 @@ impl RunTracing {
     /// Where certificates for the collector cannot be used, or the system gives no entropy or thread.
     pub fn start(settings: &Settings, uri: &MilvusUri, run_id: &str) -> anyhow::Result<Self> {
         let trace = &settings.workload.trace;
-        let collector = look(settings)?;
+        let (collector, missing) = look(settings)?;
         let spans = match &collector {
-            Collector::NotNeeded | Collector::Absent { asked: false, .. } => false,
-            Collector::There | Collector::Absent { asked: true, .. } => true,
+            Collector::NotNeeded | Collector::Absent { asked: false } => false,
+            Collector::There | Collector::Absent { asked: true } => true,
         };
         let header = match (trace.enabled, trace.unsampled) {
             (false, _) => Header::Never,
@@ -67,7 +67,7 @@ impl RunTracing {
             rule: SamplingRule::new(trace.sample_fraction),
             switches: Switches { header, spans },
         };
-        Ok(Self { tracing, exporter, collector })
+        Ok(Self { tracing, exporter, collector, missing })
     }
 
     /// In one line, for the start of a run: endpoint and fraction with where each came from, and a remedy where nobody
@@ -81,10 +81,11 @@ impl RunTracing {
             Collector::NotNeeded if !trace.enabled => "tracing: off".to_owned(),
             Collector::NotNeeded => format!("tracing: {fraction}, so no spans; the header is still sent"),
             Collector::There => format!("tracing: {fraction}, spans to {endpoint}"),
-            Collector::Absent { asked: true, error } => {
+            Collector::Absent { asked: true } => {
+                let error = self.missing.as_ref().map(ToString::to_string).unwrap_or_default();
                 format!("warning: tracing: {fraction}, spans to {endpoint}, but {error}")
             }
-            Collector::Absent { asked: false, .. } => format!(
+            Collector::Absent { asked: false } => format!(
                 "note: tracing: {fraction}, but no collector at {endpoint}, so no spans are exported; start Jaeger there (docker compose up \
                  -d jaeger), or name your collector with OTEL_EXPORTER_OTLP_ENDPOINT"
             ),
@@ -102,15 +103,15 @@ pub fn builds_spans(workload: &Workload) -> bool {
     workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO
 }
 
-fn look(settings: &Settings) -> anyhow::Result<Collector> {
+fn look(settings: &Settings) -> anyhow::Result<(Collector, Option<ProbeError>)> {
     let trace = &settings.workload.trace;
     if !builds_spans(&settings.workload) {
-        return Ok(Collector::NotNeeded);
+        return Ok((Collector::NotNeeded, None));
     }
     let endpoint = Endpoint::parse(&trace.otlp_endpoint)?;
     Ok(match probe(&endpoint) {
-        Ok(()) => Collector::There,
-        Err(error) => Collector::Absent { error, asked: trace.otlp_asked },
+        Ok(()) => (Collector::There, None),
+        Err(error) => (Collector::Absent { asked: trace.otlp_asked }, Some(error)),
     })
 }
 

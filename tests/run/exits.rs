@@ -98,3 +98,28 @@ fn a_run_goes_on_although_nobody_listens_to_what_it_says() {
     assert!(is_exit(0, status.code(), Some(&report)), "{status}");
     crate::books::check(&report);
 }
+
+/// The directory goes while the run is under way: as with a full disk, what was measured has no other place to be.
+#[test]
+fn a_report_that_cannot_be_stored_is_shown_and_printed_whole() {
+    let sandbox = Sandbox::new();
+    for json in [&[][..], &["--json"]] {
+        let args = [&["run"], &BRIEF[..], &["--uri", &server().uri], json].concat();
+        let mut run = sandbox.start(&mut sandbox.tool(&args));
+        run.until_said("collection run_small: ");
+        std::fs::remove_dir_all(sandbox.path().join("reports")).unwrap();
+        let run = run.wait(&sandbox);
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        run.said(&["cannot write to", "report.json", "standard output"]);
+        let start = if json.is_empty() { run.stdout.find("\n{\n").unwrap() } else { 0 };
+        assert_eq!(run.stdout[..start].contains("response"), json.is_empty(), "{}", run.stdout);
+        let report: Value = serde_json::from_str(&run.stdout[start..]).expect("the report, once");
+        crate::books::check(&report);
+        assert_eq!(report["operations"]["search"]["offered"], 50);
+        let command = report["run"]["command"].as_str().unwrap();
+        assert!(
+            command.starts_with("milvus-load run small.toml --duration 1s --set load.warmup=0s"),
+            "{command}"
+        );
+    }
+}

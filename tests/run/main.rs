@@ -19,6 +19,7 @@ mod failures;
 mod lies;
 mod ownership;
 mod precedence;
+mod repeat;
 mod shipped;
 mod signals;
 mod support;

@@ -1,9 +1,10 @@
 //! One run of the engine in the way of `run`: workload, session, plan, workers, report.
 
+use crate::clock::RunClock;
 use crate::engine::Stop;
 use crate::report::RunReport;
 use crate::report::model::{Dist, LateTimes, Operation};
-use crate::run::{self, ChosenTarget, Identity, Observed, Settings, TargetKind, measure};
+use crate::run::{self, Identity, Record, Server, Settings};
 use crate::trace::env::OtelEnv;
 use crate::workload;
 
@@ -22,7 +23,9 @@ pub(super) struct Driven {
     /// As `run` would write it.
     pub(super) report: RunReport,
     /// What it was made of.
-    pub(super) observed: Observed,
+    pub(super) record: Record,
+    /// The clock that it was measured by.
+    pub(super) clock: RunClock,
 }
 
 impl<'a> Driver<'a> {
@@ -44,16 +47,25 @@ impl<'a> Driver<'a> {
     pub(super) fn drive(&self, uri: &str, text: &str) -> Result<Driven, Failure> {
         let workload = workload::load_text("calibration", text, &[])?;
         let settings = Settings { workload, otel: OtelEnv::default(), notices: vec![] };
-        let target = ChosenTarget { uri: uri.parse()?, metrics: vec![], kind: TargetKind::Named };
-        let identity = Identity { run_id: "calibration".to_owned(), started_unix_us: 0 };
+        let server = Server::named(uri.parse()?, vec![]);
+        let identity = Identity {
+            run_id: "calibration".to_owned(),
+            command: "milvus-load calibrate".to_owned(),
+            started_unix_us: 0,
+        };
         let mut progress = TerminalProgress::titled(&self.title);
-        let observed = measure(&settings, &target, &identity, self.stop, &mut progress);
+        let observed = server.prepare(&settings, self.stop, &mut progress).and_then(|mut ready| {
+            let requests = ready.requests(&settings)?;
+            ready.drive(&settings, &requests, &identity, self.stop, &mut progress)
+        });
         progress.clear();
         let observed = observed?;
         if let Some(reason) = self.stop.reason() {
             return Err(Failure::Stopped(reason));
         }
-        Ok(Driven { report: run::report(&settings, &target, &observed)?, observed })
+        let clock = observed.driven.finished.clock;
+        let record = Record::new(&settings, &server, identity, observed);
+        Ok(Driven { report: run::report(std::slice::from_ref(&record))?, record, clock })
     }
 }
 

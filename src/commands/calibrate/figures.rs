@@ -134,7 +134,7 @@ impl Null<'_, '_> {
     /// CPU time that the worker threads used, warm-up included, for each request that they sent.
     fn worker_cpu(&self, window: Nanos) -> Result<Option<f64>, Failure> {
         let driven = self.closed(64, 4, window)?;
-        let finished = &driven.observed.finished;
+        let finished = &driven.record.load;
         let operations = &finished.recorded.operations;
         let sent: u64 = operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
         let known = sent > 0 && finished.cpu > Nanos::ZERO;

@@ -62,7 +62,7 @@ fn try_once(
     let driven = driver.drive(&server.uri(), &scenario.workload())?;
     let noise = probe.stop()?;
 
-    let clock = driven.observed.finished.clock;
+    let clock = driven.clock;
     let of_window = |trip: &Noise| {
         let due = clock.at(started + trip.due.as_duration());
         due >= scenario.warmup && due < scenario.warmup + scenario.window

@@ -37,7 +37,7 @@ const WIDTH: usize = 100;
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn render(report: &RunReport, style: Style, footer: &Footer, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     sections::header(report, style, out)?;
     sections::verdict_line(report, style, out)?;
     sections::counts(report, style, out)?;
@@ -46,7 +46,14 @@ pub fn render(report: &RunReport, style: Style, footer: &Footer, out: &mut dyn W
     sections::errors(report, style, out)?;
     sections::slowest(report, style, SLOWEST, out)?;
     sections::thresholds(report, style, out)?;
-    sections::findings(report, style, out)?;
+    sections::findings(report, style, out)
+}
+
+/// Writes what comes last.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn footer(footer: &Footer, style: Style, out: &mut dyn Write) -> io::Result<()> {
     sections::footer(footer, style, out)
 }
 
@@ -57,11 +64,12 @@ mod tests {
 
     fn text(report: &RunReport) -> String {
         let mut bytes = Vec::new();
-        let footer = Footer {
+        let last = Footer {
             paths: vec![("report".into(), "reports/search/20231114T221320.123Z-1a2b3c4d/report.json".into())],
             next: Some("milvus-load slow latest".into()),
         };
-        render(report, Style::Plain, &footer, &mut bytes).unwrap();
+        render(report, Style::Plain, &mut bytes).unwrap();
+        footer(&last, Style::Plain, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 

@@ -1,4 +1,6 @@
-//! From what was seen of a run to its report.
+//! From the records of a run to its report.
+
+use anyhow::{bail, ensure};
 
 use crate::engine::prepare::StepRecord;
 use crate::measure::{CollectionState, Evidence, ProcessMetrics, Verdict};
@@ -12,40 +14,41 @@ use crate::units::Nanos;
 use crate::workload::{Unsampled, Workload};
 
 use super::evidence;
-use super::machine;
-use super::measuring::Observed;
-use super::settings::Settings;
-use super::target::ChosenTarget;
+use super::record::Record;
 use super::tracing::Collector;
 
-/// Puts the report together.
+/// Puts the report of a run together, of which each process brought one record.
 ///
 /// # Errors
-/// Where the link template is wrong or a histogram cannot be read; both would be bugs, for both were checked before.
-pub fn report(settings: &Settings, target: &ChosenTarget, observed: &Observed) -> anyhow::Result<RunReport> {
-    let workload = &settings.workload;
-    let measured = measured(workload, observed);
-    let mut report = RunReport::new(run(workload, observed, measured));
-    surroundings(&mut report, settings, target, observed);
-    let link = Links { link: LinkTemplate::parse(&workload.trace.link)?, observed };
-    let peers = observed.finished.peer_names();
+/// Where there is not exactly one record, or where the link template is wrong or a histogram cannot be read; the latter two would
+/// be bugs, for both were checked before.
+pub fn report(records: &[Record]) -> anyhow::Result<RunReport> {
+    let [record] = records else {
+        ensure!(!records.is_empty(), "a run without a record has no report");
+        bail!("a run of {} processes cannot be reported on yet", records.len());
+    };
+    let workload = &record.workload;
+    let measured = record.measured();
+    let mut report = RunReport::new(run(record, measured));
+    surroundings(&mut report, record);
+    let link = Links { link: LinkTemplate::parse(&workload.trace.link)?, record };
     report.fill(&Source {
-        recorded: &observed.finished.recorded,
+        recorded: &record.load.recorded,
         operations: &workload.operations,
         streams: &workload.load.streams,
-        anchor_unix_ns: observed.finished.clock.unix_nanos(Nanos::ZERO),
+        anchor_unix_ns: record.load.anchor_unix_ns,
         measured,
         slow: workload.trace.slow,
         requests: workload.trace.slowest,
-        peers: &peers,
+        peers: &record.load.peers,
         link: &|trace| link.of(trace),
     });
     let judged = thresholds::judge(&workload.thresholds, &report)?;
-    let evidence = evidence::gather(settings, target, observed, measured, &judged);
+    let evidence = evidence::gather(record, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
     report.verdict = from_run::verdict(&Verdict::of(&evidence));
-    report.transport = Some(transport(&observed.finished.pool));
-    report.resources = resources(observed, &evidence);
+    report.transport = Some(transport(&record.load.pool));
+    report.resources = resources(record, &evidence);
     Ok(report)
 }
 
@@ -58,69 +61,61 @@ fn transport(pool: &PoolStats) -> model::Transport {
     }
 }
 
-fn resources(observed: &Observed, evidence: &Evidence) -> model::Resources {
-    let (before, after) = &observed.generator;
-    let sent: u64 =
-        observed.finished.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
+fn resources(record: &Record, evidence: &Evidence) -> model::Resources {
+    let load = &record.load;
+    let (before, after) = &load.generator;
+    let sent: u64 = load.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
     model::Resources {
         generator: model::Generator {
             workers: evidence.workers.iter().map(from_run::worker).collect(),
-            ..from_run::generator(before, after, (observed.finished.cpu, observed.finished.spun), sent)
+            ..from_run::generator(before, after, (load.cpu, load.spun), sent)
         },
-        server: observed.server.as_ref().map(|(before, after)| server_use(before, after)),
+        server: record.server.process.as_ref().map(|(before, after)| server_use(before, after)),
         others_cores: evidence.machine.and_then(|machine| machine.others()),
     }
 }
 
-/// What there was of the window: all of it, or up to the stop.
-fn measured(workload: &Workload, observed: &Observed) -> Nanos {
-    let window = Nanos::from(workload.load.duration);
-    match observed.finished.stopped {
-        None => window,
-        Some(stopped) => window.min(stopped - Nanos::from(workload.load.warmup)),
-    }
-}
-
-fn run(workload: &Workload, observed: &Observed, measured: Nanos) -> model::Run {
+fn run(record: &Record, measured: Nanos) -> model::Run {
+    let workload = &record.workload;
     // Not when the command was started: set-up lies between.
-    let started = observed.finished.clock.unix_nanos(Nanos::from(workload.load.warmup)) / 1_000;
+    let warmup = Nanos::from(workload.load.warmup).get();
+    let started = record.load.anchor_unix_ns.saturating_add(warmup) / 1_000;
     model::Run {
-        id: observed.identity.run_id.clone(),
+        id: record.identity.run_id.clone(),
         name: workload.name.clone(),
-        command: "run".to_owned(),
+        command: record.identity.command.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: rfc3339(started),
         started_unix_us: started,
         measured_s: measured.as_secs_f64(),
         load_model: from_run::load_kind(&workload.load.streams),
-        state: match observed.finished.stopped {
+        state: match record.load.stopped {
             None => model::State::Complete,
             Some(_) => model::State::Interrupted,
         },
     }
 }
 
-fn surroundings(report: &mut RunReport, settings: &Settings, target: &ChosenTarget, observed: &Observed) {
-    let workload = &settings.workload;
+fn surroundings(report: &mut RunReport, record: &Record) {
+    let workload = &record.workload;
     report.workload = from_run::workload_value(&workload.settings);
     report.settings = from_run::settings(&workload.settings);
-    report.machine = machine::describe();
+    report.machine = record.machine.clone();
     report.server = Some(model::Server {
-        uri: target.uri.to_string(),
-        version: Some(observed.version.0.clone()),
-        embedded: target.kind.is_embedded(),
-        tracing: target.tracing(),
+        uri: record.server.uri.clone(),
+        version: Some(record.server.version.0.clone()),
+        embedded: record.server.embedded,
+        tracing: record.server.tracing.clone(),
     });
-    let hash = crate::milvus::data_hash(&workload.collection, &workload.data);
-    let state = |state: &CollectionState| collection_state(state, workload, &hash);
-    report.collection = Some(model::Collection {
-        name: workload.collection.name.clone(),
-        extra_rows: observed.extra_rows,
-        start: state(&observed.collection.0),
-        end: observed.collection.1.as_ref().map(state),
-    });
-    report.setup = observed.setup.iter().map(step).collect();
-    report.trace = workload.trace.enabled.then(|| model::Trace {
+    report.collection = Some(collection(record));
+    report.setup = record.setup.iter().map(step).collect();
+    report.trace = workload.trace.enabled.then(|| trace(workload));
+    report.spans = record.export.as_ref().map(spans);
+    report.calibration = record.calibration.clone();
+}
+
+fn trace(workload: &Workload) -> model::Trace {
+    model::Trace {
         fraction: workload.trace.sample_fraction.get(),
         endpoint: workload.trace.otlp_endpoint.clone(),
         unsampled: match workload.trace.unsampled {
@@ -129,9 +124,19 @@ fn surroundings(report: &mut RunReport, settings: &Settings, target: &ChosenTarg
         },
         keep: "all".to_owned(),
         service_name: workload.trace.service_name.clone(),
-    });
-    report.spans = observed.export.as_ref().map(spans);
-    report.calibration = observed.calibration.clone();
+    }
+}
+
+fn collection(record: &Record) -> model::Collection {
+    let workload = &record.workload;
+    let hash = crate::milvus::data_hash(&workload.collection, &workload.data);
+    let state = |state: &CollectionState| collection_state(state, workload, &hash);
+    model::Collection {
+        name: workload.collection.name.clone(),
+        extra_rows: record.collection.extra_rows,
+        start: state(&record.collection.start),
+        end: record.collection.end.as_ref().map(state),
+    }
 }
 
 fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) -> model::CollectionState {
@@ -180,7 +185,7 @@ fn server_use(before: &ProcessMetrics, after: &ProcessMetrics) -> model::ServerU
 /// Links to traces, none of them dead as far as is known.
 struct Links<'a> {
     link: LinkTemplate,
-    observed: &'a Observed,
+    record: &'a Record,
 }
 
 impl Links<'_> {
@@ -188,7 +193,7 @@ impl Links<'_> {
         if !trace.sampled {
             return Err(NoLink::NotSampled);
         }
-        match (&self.observed.collector, &self.observed.export) {
+        match (&self.record.collector, &self.record.export) {
             (_, None) | (Collector::NotNeeded, _) => Err(NoLink::NoCollector),
             (_, Some(export)) => match export.fate(trace.trace_id) {
                 Fate::Exported | Fate::Unknown => Ok(self.link.of(trace.trace_id)),

@@ -12,17 +12,17 @@ use super::machine::is_here;
 use super::settings::Settings;
 
 /// The server of a run.
-pub struct ChosenTarget {
+pub struct Server {
     /// Where it is.
     pub uri: MilvusUri,
     /// Metrics endpoints.
     pub metrics: Vec<String>,
     /// Which of the three it is.
-    pub kind: TargetKind,
+    pub kind: ServerKind,
 }
 
 /// Which server it is.
-pub enum TargetKind {
+pub enum ServerKind {
     /// Named by flag, environment or file.
     Named,
     /// The one that `embedded start` keeps.
@@ -31,7 +31,7 @@ pub enum TargetKind {
     Own(Box<Embedded>),
 }
 
-impl TargetKind {
+impl ServerKind {
     /// Whether it was started for this run and ends with it.
     pub const fn ends_with_run(&self) -> bool {
         matches!(self, Self::Own(_))
@@ -46,7 +46,12 @@ impl TargetKind {
     }
 }
 
-impl ChosenTarget {
+impl Server {
+    /// One that somebody else runs, with the metrics endpoints that are its own.
+    pub const fn named(uri: MilvusUri, metrics: Vec<String>) -> Self {
+        Self { uri, metrics, kind: ServerKind::Named }
+    }
+
     /// Starts an embedded one where nothing was named and none is kept. Blocks while it starts.
     ///
     /// # Errors
@@ -58,27 +63,27 @@ impl ChosenTarget {
             if metrics.is_empty() && uri.is_loopback() {
                 metrics.push("http://127.0.0.1:9091/metrics".to_owned());
             }
-            return Ok(Self { uri: uri.clone(), metrics, kind: TargetKind::Named });
+            return Ok(Self::named(uri.clone(), metrics));
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
             let (uri, metrics) = (info.uri.clone(), info.metrics_url.clone());
-            return Self::embedded(&uri, metrics, TargetKind::Kept(Box::new(info)));
+            return Self::embedded(&uri, metrics, ServerKind::Kept(Box::new(info)));
         }
         let options = EmbeddedOptions { otlp_endpoint: exports_to(settings)?, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
-        Self::embedded(&uri, metrics, TargetKind::Own(Box::new(own)))
+        Self::embedded(&uri, metrics, ServerKind::Own(Box::new(own)))
     }
 
     /// Where it is and why there, for the first lines of a run.
     pub fn sentence(&self, settings: &Settings) -> String {
         let why = match (&self.kind, settings.origin("target.uri")) {
-            (TargetKind::Named, Some(origin)) => format!(" ({origin})"),
-            (TargetKind::Named, None) => String::new(),
-            (TargetKind::Kept(_), _) => {
+            (ServerKind::Named, Some(origin)) => format!(" ({origin})"),
+            (ServerKind::Named, None) => String::new(),
+            (ServerKind::Kept(_), _) => {
                 " (the embedded one you started; it shares this machine's cores)".to_owned()
             }
-            (TargetKind::Own(_), _) => " (embedded; it shares this machine's cores)".to_owned(),
+            (ServerKind::Own(_), _) => " (embedded; it shares this machine's cores)".to_owned(),
         };
         format!("{}{why}", self.uri)
     }
@@ -95,9 +100,9 @@ impl ChosenTarget {
             sample_fraction: Some(info.sample_fraction),
         };
         match &self.kind {
-            TargetKind::Named => None,
-            TargetKind::Kept(info) => Some(of(info)),
-            TargetKind::Own(own) => Some(of(own.info())),
+            ServerKind::Named => None,
+            ServerKind::Kept(info) => Some(of(info)),
+            ServerKind::Own(own) => Some(of(own.info())),
         }
     }
 
@@ -105,13 +110,13 @@ impl ChosenTarget {
     pub fn export_note(&self, settings: &Settings) -> Option<String> {
         let trace = &settings.workload.trace;
         let info = match &self.kind {
-            TargetKind::Named => return None,
-            TargetKind::Own(_) => {
+            ServerKind::Named => return None,
+            ServerKind::Own(_) => {
                 let over_http = trace.enabled && settings.otel.transport.protocol == Protocol::HttpProtobuf;
                 let note = "note: the embedded Milvus exports its spans over gRPC only, so traces will lack its part";
                 return over_http.then(|| note.to_owned());
             }
-            TargetKind::Kept(info) => info,
+            ServerKind::Kept(info) => info,
         };
         if !trace.enabled || trace.sample_fraction == Fraction::ZERO {
             return None;
@@ -139,14 +144,14 @@ impl ChosenTarget {
     /// Where it cannot be kept, or its data cannot be removed.
     pub fn finish(self, keep: bool) -> anyhow::Result<Option<ServerInfo>> {
         match self.kind {
-            TargetKind::Own(own) if keep => return Ok(Some(own.keep()?)),
-            TargetKind::Own(own) => own.stop()?,
-            TargetKind::Named | TargetKind::Kept(_) => {}
+            ServerKind::Own(own) if keep => return Ok(Some(own.keep()?)),
+            ServerKind::Own(own) => own.stop()?,
+            ServerKind::Named | ServerKind::Kept(_) => {}
         }
         Ok(None)
     }
 
-    fn embedded(uri: &str, metrics: String, kind: TargetKind) -> anyhow::Result<Self> {
+    fn embedded(uri: &str, metrics: String, kind: ServerKind) -> anyhow::Result<Self> {
         Ok(Self { uri: uri.parse()?, metrics: vec![metrics], kind })
     }
 }

@@ -1,0 +1,102 @@
+//! The load itself: spans on their way, workers driven, and what is read of generator, machine and server around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{Execution, Plan, Stop};
+use crate::measure::{MachineTime, ProcessSnapshot};
+use crate::trace::exporter::{Exporter, SpanSink};
+
+use super::error::RunError;
+use super::metrics::MetricsPage;
+use super::observed::{Driven, Identity, Observed};
+use super::planning;
+use super::progress::RunProgress;
+use super::ready::Ready;
+use super::requests::Requests;
+use super::settings::Settings;
+use super::tracing::RunTracing;
+
+/// Between two looks at a run under way, for the progress line.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long after the last answer the server may still hold spans of it: its C++ part exports every 5 s (seen on 2.3.5).
+/// A server that ends with the run would take them with it.
+const SERVER_SPANS: Duration = Duration::from_secs(6);
+
+impl Ready<'_> {
+    /// Carries out the load of `settings` with `requests` that were made for it. Blocks until it is over.
+    ///
+    /// # Errors
+    /// Where anything keeps the load from being measured; nothing was sent then.
+    pub fn drive(
+        &mut self,
+        settings: &Settings,
+        requests: &Requests,
+        identity: &Identity,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Observed, RunError> {
+        let workload = &settings.workload;
+        let tracing = RunTracing::start(settings, &self.server.uri, &identity.run_id)?;
+        progress.say(&tracing.sentence(settings));
+        if let Some(note) = self.server.export_note(settings) {
+            progress.say(&note);
+        }
+        if let Some(exporter) = &tracing.exporter {
+            let sink = exporter.sink();
+            self.spans.drain(..).for_each(|span| sink.offer_setup(span));
+        }
+        let before = self.look_before(workload)?;
+        let plan = planning::plan(workload, self, requests, tracing.tracing.clone());
+        let sink = tracing.exporter.as_ref().map(Exporter::sink);
+        self.note_writes(workload);
+        let driven = self.carry_out(Arc::new(plan), sink, stop, progress)?;
+        let over = std::time::Instant::now();
+        progress.ending();
+        let (version_end, after) = self.look_after(workload);
+        let (collector, export) = tracing.finish();
+        let exported = export.as_ref().is_some_and(|export| export.counts.exported > 0);
+        if exported && self.server.kind.ends_with_run() && !stop.is_raised() {
+            progress.server_spans();
+            std::thread::sleep(SERVER_SPANS.saturating_sub(over.elapsed()));
+        }
+        Ok(Observed {
+            driven,
+            setup: self.steps.clone(),
+            extra_rows: self.extra_rows,
+            version: (self.version.clone(), version_end),
+            collection: (before, after),
+            collector,
+            export,
+        })
+    }
+
+    fn carry_out(
+        &self,
+        plan: Arc<Plan>,
+        sink: Option<SpanSink>,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Driven, RunError> {
+        let warmup = plan.recorder.window_start;
+        let page = MetricsPage::find(&self.server.metrics);
+        let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
+        let finished = self.control.block_on(async {
+            let execution = Execution::start(plan, sink, stop.clone()).await?;
+            while !execution.is_finished() {
+                progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
+                tokio::time::sleep(TICK).await;
+            }
+            execution.finish()
+        })?;
+        let (after, machine_after) = (ProcessSnapshot::take(), MachineTime::now());
+        Ok(Driven {
+            clock_gained: finished.clock.gained(),
+            finished,
+            generator: (before, after),
+            machine: machine_before.zip(machine_after).map(|(before, after)| after.since(&before)),
+            server: page.and_then(MetricsPage::read_again),
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! What was seen of one run in this process.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::engine::Finished;
+use crate::engine::prepare::StepRecord;
+use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
+use crate::trace::exporter::ExportReport;
+use crate::trace::ids::RunEntropy;
+use crate::units::SignedNanos;
+
+use super::tracing::Collector;
+
+/// What tells a run from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// 8 hex digits.
+    pub run_id: String,
+    /// The command that it belongs to, as typed.
+    pub command: String,
+    /// When it was started, microseconds since 1970.
+    pub started_unix_us: u64,
+}
+
+impl Identity {
+    /// A new one, started now.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub fn new(command: String) -> anyhow::Result<Self> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let random = RunEntropy::from_os()?.generator(0).span_id();
+        let started_unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+        Ok(Self { run_id: format!("{:08x}", random >> 32), command, started_unix_us })
+    }
+}
+
+/// All that was seen of a run.
+pub struct Observed {
+    /// The load, and what was read around it.
+    pub driven: Driven,
+    /// What set-up did.
+    pub setup: Vec<StepRecord>,
+    /// Rows that earlier runs had written when the collection was made ready.
+    pub extra_rows: u64,
+    /// The server's version before and after.
+    pub version: (String, Option<String>),
+    /// The collection before and after.
+    pub collection: (CollectionState, Option<CollectionState>),
+    /// The collector.
+    pub collector: Collector,
+    /// What the exporter did; `None` where no spans were built.
+    pub export: Option<ExportReport>,
+}
+
+/// The load itself, and what was read of generator, machine and server right before and after it.
+pub struct Driven {
+    /// What the workers brought.
+    pub finished: Finished,
+    /// This process before and after.
+    pub generator: (ProcessSnapshot, ProcessSnapshot),
+    /// What this machine did in between, where it tells.
+    pub machine: Option<MachineTime>,
+    /// By how much the system clock gained on the monotonic one since the run's start.
+    pub clock_gained: SignedNanos,
+    /// The server's process before and after, where it tells.
+    pub server: Option<(ProcessMetrics, ProcessMetrics)>,
+}

@@ -1,0 +1,228 @@
+//! A server with a collection that is ready: what the runs against it share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::engine::Stop;
+use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
+use crate::measure::CollectionState;
+use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, RowLayout, Session};
+use crate::trace::ids::RunEntropy;
+use crate::trace::setup::SetupSpan;
+use crate::workload::{Metric, OperationKind, Workload};
+
+use super::error::RunError;
+use super::progress::RunProgress;
+use super::server::Server;
+use super::settings::Settings;
+use super::tracing::builds_spans;
+
+/// Between two looks whether a signal has come.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the first answer may take.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
+/// How long the looks after a run may take together: the server may be gone.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// A collection that is ready to be driven, on a server that answers. Any number of runs may follow each other on it; one that
+/// wrote leaves it dirty.
+pub struct Ready<'a> {
+    /// The server.
+    pub(super) server: &'a Server,
+    pub(super) control: Control,
+    pub(super) dialer: Dialer,
+    pub(super) headers: CallHeaders,
+    /// The server's version at the start.
+    pub(super) version: String,
+    /// What set-up did.
+    pub(super) steps: Vec<StepRecord>,
+    /// Its spans, until a run with an exporter takes them.
+    pub(super) spans: Vec<SetupSpan>,
+    pub(super) layout: Arc<RowLayout>,
+    pub(super) metric: Metric,
+    /// Rows when it became ready, and those of them that earlier runs had written.
+    pub(super) rows: u64,
+    pub(super) extra_rows: u64,
+    /// The next row to be written, by whichever run.
+    pub(super) next_row: Arc<AtomicU64>,
+    dirty: bool,
+}
+
+/// The control session with the runtime that it lives on, so that nothing asynchronous leaves this room.
+pub(super) struct Control {
+    runtime: tokio::runtime::Runtime,
+    local: tokio::task::LocalSet,
+    pub session: Session,
+}
+
+impl Control {
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.local.block_on(&self.runtime, work)
+    }
+}
+
+impl Server {
+    /// Connects and makes the collection ready as the workload asks. Blocks until it is.
+    ///
+    /// # Errors
+    /// Where the server does not answer, the collection cannot be made ready, or a signal came.
+    pub fn prepare(
+        &self,
+        settings: &Settings,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Ready<'_>, RunError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = tokio::task::LocalSet::new();
+        let workload = &settings.workload;
+        let dialer = Dialer::new(&self.uri, &workload.target)?;
+        let headers = CallHeaders::new(workload.target.token.as_ref(), self.database(workload))?;
+        let connect = unless_stopped(stop, Session::connect(&dialer, headers.clone()));
+        let session = local.block_on(&runtime, connect)??;
+        let control = Control { runtime, local, session };
+        let version = control.block_on(unless_stopped(stop, first_answer(&control.session, self)))??;
+        progress.say(&format!("Milvus {version} at {}", self.sentence(settings)));
+        let mut log = SetupLog::new(RunEntropy::from_os()?.generator(u64::MAX), builds_spans(workload));
+        let of = (&control, &dialer, &headers);
+        let prepared = make_ready(workload, of, &mut log, stop, progress)?;
+        let (steps, spans) = log.finish();
+        progress.say(&describe(workload, &prepared));
+        Ok(Ready {
+            server: self,
+            control,
+            dialer,
+            headers,
+            version,
+            steps,
+            spans,
+            layout: Arc::new(prepared.layout),
+            metric: prepared.metric,
+            rows: prepared.rows,
+            extra_rows: prepared.extra_rows,
+            next_row: Arc::new(AtomicU64::new(prepared.first_free_row)),
+            dirty: false,
+        })
+    }
+}
+
+impl Ready<'_> {
+    /// Whether a run has written to the collection since it was made ready: its rows are no longer those that the workload
+    /// describes.
+    pub const fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// To be told of a run before it starts.
+    pub(super) fn note_writes(&mut self, workload: &Workload) {
+        self.dirty |= writes(workload);
+    }
+
+    /// The collection right before a run; its rows are counted where an earlier run has written.
+    pub(super) fn look_before(&self, workload: &Workload) -> Result<CollectionState, RunError> {
+        let Control { session, .. } = &self.control;
+        Ok(self.control.block_on(async {
+            let rows = match self.dirty {
+                true => session.count(&workload.collection.name, "").await?,
+                false => self.rows,
+            };
+            look_at_collection(session, workload, rows).await
+        })?)
+    }
+
+    /// The server's version and the collection after a run; `None` for what no longer answers.
+    pub(super) fn look_after(&self, workload: &Workload) -> (Option<String>, Option<CollectionState>) {
+        let Control { session, .. } = &self.control;
+        session.set_traceparent(None);
+        let look = async {
+            let version = session.version().await.ok();
+            let rows = session.count(&workload.collection.name, "").await.ok();
+            let state = match rows {
+                Some(rows) => look_at_collection(session, workload, rows).await.ok(),
+                None => None,
+            };
+            (version, state)
+        };
+        let limited = async { tokio::time::timeout(LOOK_LIMIT, look).await };
+        self.control.block_on(limited).unwrap_or((None, None))
+    }
+}
+
+/// Whether any operation writes rows.
+pub(super) fn writes(workload: &Workload) -> bool {
+    workload.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Insert { .. }))
+}
+
+fn make_ready(
+    workload: &Workload,
+    (control, dialer, headers): (&Control, &Dialer, &CallHeaders),
+    log: &mut SetupLog,
+    stop: &Stop,
+    progress: &mut dyn RunProgress,
+) -> Result<Prepared, RunError> {
+    let mut setup = Setup::new(workload, &control.session, (dialer, headers), log, progress, stop);
+    control.block_on(unless_stopped(stop, setup.prepare()))?.map_err(|error| match error {
+        PrepareError::Stopped(reason) => RunError::Stopped(reason),
+        other => RunError::from(other),
+    })
+}
+
+/// Work before the load, of which nothing need be waited for once a signal has come.
+async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, RunError> {
+    let stopped = async {
+        loop {
+            match stop.reason() {
+                Some(reason) => return reason,
+                None => tokio::time::sleep(TICK).await,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        reason = stopped => Err(RunError::Stopped(reason)),
+        done = work => Ok(done),
+    }
+}
+
+/// The server's version: the first call, which shows whether it is a Milvus at all.
+async fn first_answer(session: &Session, server: &Server) -> anyhow::Result<String> {
+    let asked =
+        || format!("{} does not tell its version; is it the gRPC port of a Milvus (19530)?", server.uri);
+    let answer = tokio::time::timeout(FIRST_LIMIT, session.version()).await;
+    answer.map_err(|_| anyhow!("no answer within {FIRST_LIMIT:?}")).and_then(|a| Ok(a?)).with_context(asked)
+}
+
+fn describe(workload: &Workload, prepared: &Prepared) -> String {
+    let Prepared { action, rows, extra_rows, segments, .. } = prepared;
+    let how = match action {
+        Action::Reused if *extra_rows > 0 => {
+            format!("reused, with {extra_rows} rows that earlier runs wrote")
+        }
+        Action::Reused => "reused".to_owned(),
+        Action::Created => "created".to_owned(),
+        Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
+        Action::TakenAsItIs => "taken as it is".to_owned(),
+    };
+    let segments = segments
+        .map_or_else(String::new, |s| format!(", {} sealed segment(s), {} growing", s.sealed, s.growing));
+    format!("collection {}: {rows} rows{segments} ({how})", workload.collection.name)
+}
+
+async fn look_at_collection(
+    session: &Session,
+    workload: &Workload,
+    rows: u64,
+) -> Result<CollectionState, MilvusError> {
+    session.set_traceparent(None);
+    let readiness =
+        Readiness::ask(session, (&workload.collection.name, &workload.collection.vector.name), rows).await?;
+    Ok(CollectionState {
+        rows: Some(rows),
+        // Where there is no index, none of the rows is in one.
+        indexed_rows: Some(readiness.index.map_or(0, |index| index.indexed)),
+        sealed: readiness.segments.map(|segments| segments.sealed),
+        growing: readiness.segments.map(|segments| segments.growing),
+    })
+}

@@ -1,0 +1,164 @@
+//! One process's part of a run as plain values: all that a report is made of, and all that is written down to be merged.
+
+use std::net::IpAddr;
+
+use crate::engine::prepare::StepRecord;
+use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot, Recorded, WorkerTime};
+use crate::milvus::transport::PoolStats;
+use crate::report::model::{Calibration, Machine, ServerTracing};
+use crate::trace::exporter::ExportReport;
+use crate::units::{Nanos, SignedNanos};
+use crate::workload::Workload;
+
+use super::machine;
+use super::observed::{Driven, Identity, Observed};
+use super::server::Server;
+use super::settings::Settings;
+use super::tracing::Collector;
+
+/// What one process did and saw.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which run it is.
+    pub identity: Identity,
+    /// What it was to do.
+    pub workload: Workload,
+    /// The machine that it ran on.
+    pub machine: Machine,
+    /// What set-up did.
+    pub setup: Vec<StepRecord>,
+    /// The server.
+    pub server: ServerRecord,
+    /// The collection.
+    pub collection: CollectionRecord,
+    /// What was sent and what came back.
+    pub load: LoadRecord,
+    /// Where spans went.
+    pub collector: Collector,
+    /// What the exporter did; `None` where no spans were built.
+    pub export: Option<ExportReport>,
+    /// What a calibration before the run said.
+    pub calibration: Option<Calibration>,
+}
+
+/// The server as it was seen.
+#[derive(Clone, Debug)]
+pub struct ServerRecord {
+    /// Where it is.
+    pub uri: String,
+    /// Whether it is one that this tool started.
+    pub embedded: bool,
+    /// Whether it shares the generator's machine.
+    pub on_this_machine: bool,
+    /// Its own tracing, where it is known.
+    pub tracing: Option<ServerTracing>,
+    /// Its version before and after.
+    pub version: (String, Option<String>),
+    /// Its process before and after.
+    pub process: Option<(ProcessMetrics, ProcessMetrics)>,
+}
+
+/// The collection as it was seen.
+#[derive(Clone, Debug)]
+pub struct CollectionRecord {
+    /// Rows that earlier runs had written.
+    pub extra_rows: u64,
+    /// Right before the run.
+    pub start: CollectionState,
+    /// Right after; `None` where it could not be seen.
+    pub end: Option<CollectionState>,
+}
+
+/// What the workers brought, and what the generator's machine did meanwhile.
+#[derive(Clone, Debug)]
+pub struct LoadRecord {
+    /// All workers' records together.
+    pub recorded: Recorded,
+    /// Wall time of the run's zero, nanoseconds since 1970.
+    pub anchor_unix_ns: u64,
+    /// When sending ended early, from the start of the run; `None`: the schedule was carried out to its end.
+    pub stopped: Option<Nanos>,
+    /// Connections lost, attempts failed, waits for stream slots.
+    pub pool: PoolStats,
+    /// The addresses that each connection has had at its other end, by number.
+    pub peers: Vec<Vec<String>>,
+    /// Inserts whose body was not ready in time.
+    pub late_bodies: u64,
+    /// Arrivals of the window, by stream, that were dispatched long after its end.
+    pub after_the_end: Vec<u64>,
+    /// CPU time of the worker threads.
+    pub cpu: Nanos,
+    /// What of it was busy-waiting with nothing else to do.
+    pub spun: Nanos,
+    /// How each worker thread fared within the window.
+    pub workers: Vec<WorkerTime>,
+    /// This process before and after.
+    pub generator: (ProcessSnapshot, ProcessSnapshot),
+    /// What the machine did in between, where it tells.
+    pub machine: Option<MachineTime>,
+    /// By how much the system clock gained on the monotonic one.
+    pub clock_gained: SignedNanos,
+}
+
+impl Record {
+    /// Of a run that is over.
+    pub fn new(settings: &Settings, server: &Server, identity: Identity, observed: Observed) -> Self {
+        let peers = observed.driven.finished.peers.iter().flatten();
+        let peer_here = peers.map(std::net::SocketAddr::ip).any(|peer: IpAddr| machine::is_ours(peer));
+        let process = observed.driven.server;
+        Self {
+            identity,
+            workload: settings.workload.clone(),
+            machine: machine::describe(),
+            setup: observed.setup,
+            server: ServerRecord {
+                uri: server.uri.to_string(),
+                embedded: server.kind.is_embedded(),
+                on_this_machine: server.is_on_this_machine() || peer_here,
+                tracing: server.tracing(),
+                version: observed.version,
+                process,
+            },
+            collection: CollectionRecord {
+                extra_rows: observed.extra_rows,
+                start: observed.collection.0,
+                end: observed.collection.1,
+            },
+            load: LoadRecord::from(observed.driven),
+            collector: observed.collector,
+            export: observed.export,
+            calibration: None,
+        }
+    }
+
+    /// What there was of the window: all of it, or up to the stop.
+    pub fn measured(&self) -> Nanos {
+        let window = Nanos::from(self.workload.load.duration);
+        match self.load.stopped {
+            None => window,
+            Some(stopped) => window.min(stopped - Nanos::from(self.workload.load.warmup)),
+        }
+    }
+}
+
+impl From<Driven> for LoadRecord {
+    fn from(driven: Driven) -> Self {
+        let peers = driven.finished.peer_names();
+        let finished = driven.finished;
+        Self {
+            recorded: finished.recorded,
+            anchor_unix_ns: finished.clock.unix_nanos(Nanos::ZERO),
+            stopped: finished.stopped,
+            pool: finished.pool,
+            peers,
+            late_bodies: finished.late_bodies,
+            after_the_end: finished.after_the_end,
+            cpu: finished.cpu,
+            spun: finished.spun,
+            workers: finished.workers,
+            generator: driven.generator,
+            machine: driven.machine,
+            clock_gained: driven.clock_gained,
+        }
+    }
+}
