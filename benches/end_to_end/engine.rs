@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Stop, Tracing,
+    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Shard, Stop, Tracing,
 };
 use milvus_load::measure::RecorderConfig;
 use milvus_load::milvus::scan::ReplyKind;
@@ -81,6 +81,7 @@ impl Bench {
             streams: vec![Stream { name: "load".to_owned(), model, shares: vec![(0, 1.0)] }],
             operations: vec![operation],
             dialer: support::dialer(&self.uri)?,
+            shard: Shard::WHOLE,
             connections: self.shape.connections,
             workers: 1,
             spin: self.spin,
@@ -108,7 +109,8 @@ impl Bench {
 
 fn execute(plan: Plan, spans: Option<SpanSink>) -> Result<Finished, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let finished = runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default()))?.finish()?;
+    let finished =
+        runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default(), None))?.finish()?;
     let counters = finished.recorded.total();
     if counters.unsuccessful() > 0 {
         return Err(format!("not every request succeeded: {counters:?}").into());

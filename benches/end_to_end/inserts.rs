@@ -2,11 +2,10 @@
 //! server that only counts them. What building them takes by itself is in the bench `parts`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use milvus_load::data::Mixture;
-use milvus_load::engine::InsertSource;
+use milvus_load::engine::{InsertSource, RowBlocks, Shard};
 use milvus_load::milvus::RowLayout;
 use milvus_load::truth::TruthServer;
 
@@ -28,7 +27,7 @@ pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
         collection: "milvus_load_insert".into(),
         layout: Arc::new(layout),
         batch: BATCH,
-        next_row: Arc::new(AtomicU64::new(0)),
+        rows: Arc::new(RowBlocks::new(0, BATCH, Shard::WHOLE)),
     };
     let megabytes = source.layout.insert_frame(&source.collection, 0, BATCH).len() as f64 / 1e6;
     println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");

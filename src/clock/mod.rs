@@ -28,6 +28,17 @@ impl RunClock {
         Self { anchor, anchor_unix: Nanos::from(since).get() }
     }
 
+    /// A clock whose zero is that wall time, as the system clock has it now.
+    pub fn starting_at(wall: SystemTime) -> Self {
+        let (moment, now) = (Instant::now(), SystemTime::now());
+        let anchor = match wall.duration_since(now) {
+            Ok(ahead) => moment + ahead,
+            Err(passed) => moment.checked_sub(passed.duration()).unwrap_or(moment),
+        };
+        let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { anchor, anchor_unix: Nanos::from(since).get() }
+    }
+
     /// By how much the system clock has gained on the monotonic one since the clock was made: near 0 but where it was set,
     /// or where the machine slept, which the monotonic clock does not count.
     pub fn gained(&self) -> SignedNanos {
@@ -73,6 +84,19 @@ impl RunClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_starts_at_a_wall_time_has_it_as_its_zero() {
+        let wall = SystemTime::now() + Duration::from_secs(100);
+        let clock = RunClock::starting_at(wall);
+        assert_eq!(
+            u128::from(clock.unix_nanos(Nanos::ZERO)),
+            wall.duration_since(UNIX_EPOCH).unwrap().as_nanos()
+        );
+        let left = clock.anchor().saturating_duration_since(Instant::now());
+        assert!(left <= Duration::from_secs(100) && left > Duration::from_secs(50), "{left:?}");
+        assert!(!clock.has_started());
+    }
 
     #[test]
     fn a_clock_that_was_set_is_told_from_one_that_was_not() {

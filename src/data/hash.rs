@@ -22,6 +22,8 @@ pub enum Domain {
     Arrival = 6,
     /// Which operation an arrival becomes.
     Choice = 7,
+    /// Which shard an arrival belongs to.
+    Shard = 8,
 }
 
 /// A 64-bit hash of `(seed, domain, place)`: three rounds of [`splitmix64`].

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::share::Shard;
 use crate::milvus::{Frame, RowLayout};
 
 /// Bodies waiting per worker and operation: this many bytes of them, between [`DEPTH_MIN`] and [`DEPTH_MAX`] bodies.
@@ -22,14 +23,47 @@ pub struct InsertSource {
     pub layout: Arc<RowLayout>,
     /// Rows per body.
     pub batch: u32,
-    /// The next row's number; shared by all inserts into the collection, so that no key comes twice.
-    pub next_row: Arc<AtomicU64>,
+    /// Which rows; shared by all that insert into the collection.
+    pub rows: Arc<RowBlocks>,
+}
+
+/// The numbers of rows to be inserted, and so their keys: blocks of one length from the first free row on, dealt to the shards of
+/// a run in turn. Shard K takes blocks K, K + N, ..., so that no key comes twice, whichever shard is ahead of the others.
+#[derive(Debug)]
+pub struct RowBlocks {
+    first: u64,
+    block: u32,
+    shard: Shard,
+    /// Rows taken so far; with several shards, blocks.
+    taken: AtomicU64,
+}
+
+impl RowBlocks {
+    /// From `first` on, which is the same for all shards, in blocks of `block` rows: the largest batch of the workload.
+    pub const fn new(first: u64, block: u32, shard: Shard) -> Self {
+        Self { first, block, shard, taken: AtomicU64::new(0) }
+    }
+
+    /// The first of the next so many rows, at most a block. With several shards they take a block whole: of a smaller batch
+    /// the rest of it stays unused. `None`: no such rows are left, for keys are numbers of 63 bits.
+    pub fn take(&self, rows: u32) -> Option<u64> {
+        let ahead = if self.shard.of() == 1 {
+            self.taken.fetch_add(u64::from(rows), Ordering::Relaxed)
+        } else {
+            let turn = self.taken.fetch_add(1, Ordering::Relaxed);
+            let block = turn.checked_mul(self.shard.of().into())?.checked_add(self.shard.index().into())?;
+            block.checked_mul(u64::from(self.block)).filter(|_| rows <= self.block)?
+        };
+        let first = self.first.checked_add(ahead)?;
+        let end = first.checked_add(u64::from(rows))?;
+        i64::try_from(end).is_ok().then_some(first)
+    }
 }
 
 impl InsertSource {
-    fn next_frame(&self) -> Frame {
-        let first = self.next_row.fetch_add(u64::from(self.batch), Ordering::Relaxed);
-        self.layout.insert_frame(&self.collection, first, self.batch)
+    fn next_frame(&self) -> Option<Frame> {
+        let first = self.rows.take(self.batch)?;
+        Some(self.layout.insert_frame(&self.collection, first, self.batch))
     }
 
     /// Bodies kept ahead per worker.
@@ -61,9 +95,11 @@ impl InsertFeed {
     /// Where the system gives no thread.
     pub fn start(source: InsertSource, worker: usize) -> std::io::Result<Self> {
         let (send, ready) = mpsc::channel(source.depth());
-        let builder = std::thread::Builder::new()
-            .name(format!("builder-{worker}"))
-            .spawn(move || while send.blocking_send(source.next_frame()).is_ok() {})?;
+        let builder = std::thread::Builder::new().name(format!("builder-{worker}")).spawn(move || {
+            while let Some(frame) = source.next_frame()
+                && send.blocking_send(frame).is_ok()
+            {}
+        })?;
         Ok(Self { ready, builder: Some(builder) })
     }
 
@@ -103,5 +139,60 @@ impl Drop for InsertFeed {
             // A builder that panicked has nothing left to tell.
             let _ = builder.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many bodies of that batch as are asked for, as ranges of rows.
+    fn take(rows: &RowBlocks, batch: u32, bodies: u64) -> Vec<(u64, u64)> {
+        (0..bodies)
+            .map(|_| rows.take(batch).unwrap())
+            .map(|first| (first, first + u64::from(batch)))
+            .collect()
+    }
+
+    #[test]
+    fn rows_of_all_shards_are_disjoint_and_without_a_gap_up_to_the_slowest_shard() {
+        for of in [1, 2, 3, 7] {
+            let mut all: Vec<(u64, u64)> = vec![];
+            for index in 0..of {
+                let rows = RowBlocks::new(1_000, 50, Shard::new(index, of).unwrap());
+                // Some shards are two bodies ahead of the others.
+                all.extend(take(&rows, 50, 10 + 2 * u64::from(index % 2)));
+            }
+            all.sort_unstable();
+            assert!(all.windows(2).all(|pair| pair[0].1 <= pair[1].0), "disjoint: {all:?}");
+            let whole = &all[..10 * of as usize];
+            assert_eq!(whole[0].0, 1_000);
+            assert!(whole.windows(2).all(|pair| pair[0].1 == pair[1].0), "without a gap: {whole:?}");
+        }
+    }
+
+    #[test]
+    fn batches_of_different_lengths_share_no_row() {
+        for of in [1, 2] {
+            let mut all: Vec<(u64, u64)> = vec![];
+            for index in 0..of {
+                let rows = RowBlocks::new(0, 100, Shard::new(index, of).unwrap());
+                for batch in [100, 7, 1, 99] {
+                    all.extend(take(&rows, batch, 3));
+                }
+            }
+            all.sort_unstable();
+            assert!(all.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{all:?}");
+            let gaps = all.windows(2).any(|pair| pair[0].1 < pair[1].0);
+            assert_eq!(gaps, of > 1, "one process alone leaves no row out");
+        }
+    }
+
+    #[test]
+    fn a_batch_longer_than_a_block_is_refused_and_so_is_a_key_that_would_be_negative() {
+        let rows = RowBlocks::new(0, 10, Shard::new(0, 2).unwrap());
+        assert_eq!(rows.take(11), None);
+        let last = RowBlocks::new(i64::MAX as u64 - 10, 10, Shard::WHOLE);
+        assert_eq!((last.take(10), last.take(1)), (Some(i64::MAX as u64 - 10), None));
     }
 }

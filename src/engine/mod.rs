@@ -7,20 +7,23 @@
 
 mod feed;
 mod live;
+mod loops;
 mod plan;
 pub mod prepare;
 mod rate_profile;
 mod request;
 mod run;
 mod schedule;
+mod share;
 mod stop;
 mod watch;
 mod worker;
 
-pub use feed::InsertSource;
+pub use feed::{InsertSource, RowBlocks};
 pub use live::{Live, LiveTotals};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use rate_profile::RateProfile;
 pub use run::{EngineError, Execution, Finished};
 pub use schedule::{Choice, Due, Schedule};
+pub use share::{Arrivals, Shard, ShardError};
 pub use stop::{Stop, StopReason};

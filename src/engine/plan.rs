@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::EngineError;
 use super::feed::InsertSource;
+use super::share::{Arrivals, Shard, share};
 use crate::measure::RecorderConfig;
 use crate::milvus::transport::Route;
 use crate::milvus::{Dialer, Frame};
@@ -22,7 +24,10 @@ pub struct Plan {
     pub operations: Vec<PlannedOperation>,
     /// How to reach Milvus.
     pub dialer: Dialer,
-    /// Connections in total, at least `workers`.
+    /// Which of the run's processes this is. Streams, their concurrency and their in-flight bound are shared out over
+    /// shards, then over workers; connections and workers are this process's own.
+    pub shard: Shard,
+    /// Connections of this process, at least `workers`.
     pub connections: u16,
     /// Worker threads.
     pub workers: usize,
@@ -46,25 +51,50 @@ impl Plan {
         self.recorder.window_start + self.recorder.window
     }
 
-    /// The share of `total` that worker `worker` takes: they add up to `total`.
+    /// The part of `total`, which is the whole run's, that a worker of this shard takes.
     pub const fn share(&self, total: u32, worker: usize) -> u32 {
+        self.of_worker(self.shard.share(total), worker)
+    }
+
+    /// The part of `total`, which is this process's, that a worker takes.
+    const fn of_worker(&self, total: u32, worker: usize) -> u32 {
         share(total, self.workers as u32, worker as u32)
     }
 
     /// The first connection of a worker and how many it has.
     pub fn connections_of(&self, worker: usize) -> (u16, u16) {
-        let first: u32 = (0..worker).map(|w| self.share(u32::from(self.connections), w)).sum();
-        (first as u16, self.share(u32::from(self.connections), worker) as u16)
+        let connections = u32::from(self.connections);
+        let first: u32 = (0..worker).map(|w| self.of_worker(connections, w)).sum();
+        (first as u16, self.of_worker(connections, worker) as u16)
+    }
+
+    /// Whether this shard can take its part.
+    ///
+    /// # Errors
+    /// Where it has nothing to do, or a worker of it could have no request of an open stream in flight, so that all of
+    /// them would go unsent.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
+        let least = (0..self.workers).map(|worker| self.share(self.max_in_flight, worker)).min();
+        if self.streams.iter().any(is_open) && least == Some(0) {
+            let needed = self.shard.of().saturating_mul(self.workers as u32);
+            return Err(EngineError::NoRoom { shard: self.shard, bound: self.max_in_flight, needed });
+        }
+        let has_work = |(stream, settings): (usize, &Stream)| match &settings.model {
+            LoadModel::Closed { concurrency } => self.shard.share(*concurrency) > 0,
+            LoadModel::Open { rate, arrival } => {
+                let (stream, rate) = (stream as u64, rate.clone());
+                Arrivals::new(self.seed, stream, *arrival, rate, self.end(), self.shard).next().is_some()
+            }
+        };
+        let idle = !self.streams.iter().enumerate().any(has_work);
+        if idle && self.shard.of() > 1 { Err(EngineError::IdleShard { shard: self.shard }) } else { Ok(()) }
     }
 
     /// True where every stream is a closed loop.
     pub fn is_closed(&self) -> bool {
         self.streams.iter().all(|s| matches!(s.model, LoadModel::Closed { .. }))
     }
-}
-
-const fn share(total: u32, workers: u32, worker: u32) -> u32 {
-    total / workers + if worker < total % workers { 1 } else { 0 }
 }
 
 /// When a worker busy-waits for the next request to be due, in place of sleeping until then.
@@ -141,20 +171,4 @@ pub enum Requests {
     Ready(Arc<[Frame]>),
     /// Built ahead while the run goes on.
     Built(InsertSource),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_whole_lose_nothing_and_differ_by_at_most_one() {
-        for (total, shares) in
-            [(256, &[86, 85, 85][..]), (4, &[1; 4]), (7, &[4, 3]), (1, &[1, 0]), (10, &[10])]
-        {
-            let workers = shares.len() as u32;
-            let of: Vec<_> = (0..workers).map(|worker| share(total, workers, worker)).collect();
-            assert_eq!(of, shares, "{total} over {workers}");
-        }
-    }
 }

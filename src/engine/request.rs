@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::EngineError;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::{Plan, Requests};
@@ -24,6 +25,8 @@ use crate::units::Nanos;
 
 /// What the requests of one worker share. Single-threaded: cells, no locks.
 pub(super) struct WorkerState {
+    /// The worker's number, from 0.
+    pub worker: usize,
     pub plan: Arc<Plan>,
     pub clock: RunClock,
     pub pool: Pool,
@@ -44,7 +47,9 @@ pub(super) struct WorkerState {
     pub operation_in_flight: Vec<Cell<u32>>,
     /// Of those of a stream, the ones that are sent or wait for what the server has to give: a free stream, or a connection.
     pub with_server: Vec<Cell<u32>>,
-    /// Arrivals of the window, per stream, that were dispatched long after its end.
+    /// Arrivals of the window, per stream, that the schedule gave this worker.
+    pub planned: Vec<Cell<u64>>,
+    /// Of them, those that were dispatched long after its end.
     pub after_the_end: Vec<Cell<u64>>,
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
@@ -52,6 +57,10 @@ pub(super) struct WorkerState {
     pub ending: Arc<Ending>,
     /// How long this worker has busy-waited with nothing else to do.
     pub spun: Rc<IdleTime>,
+    /// Why this worker cannot go on.
+    pub failure: Cell<Option<EngineError>>,
+    /// Whether a task of this worker has panicked.
+    pub panicked: Cell<bool>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,
 }
@@ -75,7 +84,39 @@ pub(super) struct Task {
     pub intended: Nanos,
 }
 
+/// Ends the load for all where the task that holds it panics: nobody else would notice.
+pub(super) struct PanicGuard<'a>(&'a WorkerState);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.set(true);
+            self.0.ending.fail();
+        }
+    }
+}
+
 impl WorkerState {
+    /// To be held by every task of this worker.
+    pub const fn guard(&self) -> PanicGuard<'_> {
+        PanicGuard(self)
+    }
+
+    /// Ends the load for all: this worker cannot go on. Its first reason stands.
+    pub fn fail(&self, error: EngineError) {
+        let first = self.failure.take();
+        self.failure.set(first.or(Some(error)));
+        self.ending.fail();
+        self.ending.at(&self.clock);
+    }
+
+    /// Counts an arrival of the schedule.
+    pub fn plan_arrival(&self, stream: usize, at: Nanos) {
+        if at >= self.plan.recorder.window_start {
+            self.planned[stream].set(self.planned[stream].get() + 1);
+        }
+    }
+
     /// Takes a request in at its intended time; `None` (and recorded as not sent) where its stream's bound is reached.
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];
@@ -112,9 +153,11 @@ impl WorkerState {
 
     /// Sends an admitted request and records what became of it.
     pub async fn carry_out(self: Rc<Self>, task: Task, key: usize) {
+        let _guard = self.guard();
         let operation = &self.plan.operations[task.operation];
         let Some(frame) = self.frame(task).await else {
             self.finish(task, key, Err("the thread that builds insert bodies is gone".to_owned()));
+            self.fail(EngineError::BuilderLost);
             return;
         };
         let trace = match self.in_flight.borrow().get(key) {

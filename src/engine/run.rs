@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
+use super::share::Shard;
 use super::stop::{Ending, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
@@ -30,12 +31,43 @@ pub enum EngineError {
     /// Not every connection came up.
     #[error("not every connection to Milvus came up: {0}")]
     Connect(String),
-    /// The thread that builds insert bodies panicked before the run. A bug.
-    #[error("the thread that builds insert bodies ended early and nothing was sent; please report this")]
+    /// The thread that builds insert bodies is gone: a bug, unless no key is left.
+    #[error("the thread that builds insert bodies ended early; please report this")]
     BuilderLost,
     /// A worker ended without its record. A bug.
     #[error("a worker thread ended early and its part of the numbers is lost; please report this")]
     WorkerLost,
+    /// A shard of a run without any work.
+    #[error(
+        "shard {shard} has nothing to do: every stream has fewer slots, or arrivals, than there are shards; \
+         split the run over fewer"
+    )]
+    IdleShard {
+        /// Which.
+        shard: Shard,
+    },
+    /// A worker whose part of the in-flight bound is 0.
+    #[error(
+        "load.max_in_flight = {bound} leaves a worker of shard {shard} no request in flight at all; \
+         raise it to {needed}, or use fewer shards or workers"
+    )]
+    NoRoom {
+        /// Of which shard.
+        shard: Shard,
+        /// `load.max_in_flight`.
+        bound: u32,
+        /// What gives each worker one.
+        needed: u32,
+    },
+    /// The moment at which the run was to start had passed before it could.
+    #[error(
+        "the run was to start at a given moment and was not ready by then (late by {late}), so nothing was sent; \
+         name a later moment"
+    )]
+    TooLate {
+        /// By how much, at least.
+        late: Nanos,
+    },
     /// Records of workers do not fit together. A bug.
     #[error("the workers' records do not fit together: {0}; please report this")]
     Merge(#[from] MergeError),
@@ -64,7 +96,9 @@ pub struct Finished {
     pub peers: Vec<Vec<SocketAddr>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
-    /// Arrivals of the window, by stream, that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
+    /// Arrivals of the window by stream, up to the stop, that the schedule gave this shard's workers; 0 of closed streams.
+    pub planned: Vec<u64>,
+    /// Of them, those that were dispatched more than 0.1 s (or 1 % of the window, if that is longer) after
     /// its end, or after the stop.
     pub after_the_end: Vec<u64>,
     /// CPU time of the worker threads.
@@ -73,17 +107,28 @@ pub struct Finished {
     pub spun: Nanos,
     /// How each worker thread fared within the window.
     pub workers: Vec<WorkerTime>,
+    /// Why the run ended early where it could not go on. What was measured until then is here, but for the part of a worker
+    /// whose thread was lost.
+    pub failure: Option<EngineError>,
 }
 
 impl Execution {
-    /// Starts the workers, waits until all are connected, and sets the clock going.
+    /// Starts the workers, waits until all are connected, and sets the clock going: at once, or so that the warm-up begins at
+    /// the wall time `start`.
     ///
     /// # Errors
-    /// Where a thread cannot be had or a connection does not come up; nothing has been sent then.
-    pub async fn start(plan: Arc<Plan>, spans: Option<SpanSink>, stop: Stop) -> Result<Self, EngineError> {
-        let last_write = Arc::new(AtomicU64::new(0));
+    /// Where a thread cannot be had, a connection does not come up, this shard has nothing to do, or not all is ready before
+    /// `start`; nothing has been sent then.
+    pub async fn start(
+        plan: Arc<Plan>,
+        spans: Option<SpanSink>,
+        stop: Stop,
+        start: Option<SystemTime>,
+    ) -> Result<Self, EngineError> {
+        plan.check()?;
         let ending = Arc::new(Ending::new(stop.clone(), plan.end()));
         let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
+        let last_write = Arc::new(AtomicU64::new(0));
         for index in 0..plan.workers {
             let (ready, is_ready) = oneshot::channel();
             let (start, started) = oneshot::channel();
@@ -106,10 +151,19 @@ impl Execution {
             waiting.push(is_ready);
             starts.push(start);
         }
-        for ready in waiting {
-            ready.await.map_err(|_| EngineError::WorkerLost)??;
-        }
-        let clock = RunClock::starting_in(LEAD);
+        let all_ready = async {
+            for ready in waiting {
+                ready.await.map_err(|_| EngineError::WorkerLost)??;
+            }
+            Ok(())
+        };
+        let clock = match start {
+            None => {
+                all_ready.await?;
+                RunClock::starting_in(LEAD)
+            }
+            Some(moment) => ready_by(moment, all_ready).await?,
+        };
         for start in starts {
             start.send(clock).map_err(|_| EngineError::WorkerLost)?;
         }
@@ -136,24 +190,50 @@ impl Execution {
         self.end
     }
 
-    /// Waits for the workers and brings their records together.
+    /// Waits for the workers and brings their records together. Where a worker could not go on, the run has ended for all
+    /// and [`Finished::failure`] says why.
     ///
     /// # Errors
-    /// Where a worker was lost and nothing is left to report.
+    /// Where every worker was lost, and with them all that was measured.
     pub fn finish(self) -> Result<Finished, EngineError> {
-        let mut all: Option<Finished> = None;
+        let (mut all, mut failure): (Option<Finished>, Option<EngineError>) = (None, None);
         for worker in self.workers {
-            let result =
-                worker.join().map_err(|_| EngineError::WorkerLost)??.ok_or(EngineError::WorkerLost)?;
+            let result = match worker.join() {
+                Ok(Ok(Some(result))) => result,
+                Ok(Err(error)) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+                Ok(Ok(None)) | Err(_) => {
+                    failure.get_or_insert(EngineError::WorkerLost);
+                    continue;
+                }
+            };
             match &mut all {
                 None => all = Some(Finished::first(self.clock, result)),
                 Some(all) => all.add(result)?,
             }
         }
-        let mut all = all.ok_or(EngineError::WorkerLost)?;
+        let Some(mut all) = all else { return Err(failure.unwrap_or(EngineError::WorkerLost)) };
+        all.failure = all.failure.or(failure);
         // Known for good only now that no worker looks any more.
         all.stopped = self.ending.stopped();
         Ok(all)
+    }
+}
+
+/// A clock whose zero is that wall time, where all is ready some moments before it.
+async fn ready_by(
+    moment: SystemTime,
+    all_ready: impl Future<Output = Result<(), EngineError>>,
+) -> Result<RunClock, EngineError> {
+    let late = |by: Duration| EngineError::TooLate { late: by.into() };
+    let left = moment.duration_since(SystemTime::now()).map_err(|passed| late(passed.duration()))?;
+    tokio::time::timeout(left, all_ready).await.map_err(|_| late(Duration::ZERO))??;
+    match moment.duration_since(SystemTime::now()) {
+        Ok(left) if left >= LEAD => Ok(RunClock::starting_at(moment)),
+        Ok(left) => Err(late(LEAD - left)),
+        Err(passed) => Err(late(LEAD + passed.duration())),
     }
 }
 
@@ -171,10 +251,12 @@ impl Finished {
             pool: result.pool,
             peers: result.peers.into_iter().map(|(_, peers)| peers).collect(),
             late_bodies: result.late_bodies,
+            planned: result.planned,
             after_the_end: result.after_the_end,
             cpu: result.cpu,
             spun: result.spun,
             workers: vec![result.time],
+            failure: result.failure,
         }
     }
 
@@ -183,10 +265,12 @@ impl Finished {
         self.pool.merge(&result.pool);
         self.peers.extend(result.peers.into_iter().map(|(_, peers)| peers));
         self.late_bodies += result.late_bodies;
+        self.planned.iter_mut().zip(result.planned).for_each(|(all, more)| *all += more);
         self.after_the_end.iter_mut().zip(result.after_the_end).for_each(|(all, more)| *all += more);
         self.cpu = self.cpu + result.cpu;
         self.spun = self.spun + result.spun;
         self.workers.push(result.time);
+        self.failure = self.failure.take().or(result.failure);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! How a run is told to end early, and the one moment at which it then ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::clock::RunClock;
 use crate::units::Nanos;
@@ -48,28 +48,35 @@ impl Stop {
     }
 }
 
-/// The end of a run's schedule: as planned, or the moment at which the stop was first noticed. The same for all workers, so
-/// that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
+/// The end of a run's schedule: as planned, or the moment at which a stop, or a worker's failure, was first noticed. The same
+/// for all workers, so that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
 #[derive(Debug)]
 pub(super) struct Ending {
     stop: Stop,
+    /// A worker cannot go on.
+    failed: AtomicBool,
     planned: Nanos,
     at: AtomicU64,
 }
 
 impl Ending {
     pub fn new(stop: Stop, planned: Nanos) -> Self {
-        Self { stop, planned, at: AtomicU64::new(planned.get()) }
+        Self { stop, failed: AtomicBool::new(false), planned, at: AtomicU64::new(planned.get()) }
     }
 
     /// No request is intended at or after this moment. A worker must look at the clock *before* it asks: then whatever it
     /// found due was due before the stop was raised.
     pub fn at(&self, clock: &RunClock) -> Nanos {
-        if !self.stop.is_raised() {
+        if !self.stop.is_raised() && !self.failed.load(Ordering::Relaxed) {
             return Nanos::new(self.at.load(Ordering::Relaxed));
         }
         let now = clock.now().get();
         Nanos::new(self.at.fetch_min(now, Ordering::Relaxed).min(now))
+    }
+
+    /// Ends the schedule for all: a worker cannot go on. Whoever looks next sets the moment.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
     }
 
     /// When the schedule was cut short; `None` where it was carried out to its end.
@@ -105,6 +112,18 @@ mod tests {
         let ending = Ending::new(stop.clone(), planned);
         stop.raise(StopReason::Terminated);
         assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
+    }
+
+    #[test]
+    fn a_failure_ends_the_schedule_for_everybody_and_is_no_stop() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, planned) = (Stop::default(), Nanos::from_secs(3_600));
+        let ending = Ending::new(stop.clone(), planned);
+        let before = clock.now();
+        ending.fail();
+        let at = ending.at(&clock);
+        assert!((before..=clock.now()).contains(&at));
+        assert_eq!((ending.at(&clock), ending.stopped(), stop.reason()), (at, Some(at), None));
     }
 
     #[test]

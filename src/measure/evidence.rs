@@ -49,8 +49,19 @@ pub struct Evidence {
     pub collection: Option<CollectionEvidence>,
     /// What a calibration just before the run said; `None`: there was none.
     pub calibration: Option<CalibrationEvidence>,
+    /// That a worker could not go on, and the run ended for all.
+    pub worker_failed: Option<WorkerFailure>,
     /// How long was measured before the run was stopped from outside.
     pub interrupted_after: Option<Nanos>,
+}
+
+/// A worker that could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerFailure {
+    /// Why.
+    pub reason: String,
+    /// How long was measured.
+    pub after: Nanos,
 }
 
 /// One operation's numbers.

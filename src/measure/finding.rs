@@ -314,6 +314,13 @@ pub enum Finding {
         /// Off by what only the machine's noise explains.
         noisy: usize,
     },
+    /// A worker could not go on, and the run ended for all.
+    WorkerFailed {
+        /// Why.
+        reason: String,
+        /// How long was measured.
+        after: Nanos,
+    },
     /// The run was stopped before its end.
     Interrupted {
         /// How long was measured.
@@ -357,6 +364,7 @@ impl Finding {
             Self::SpansLost { .. } => "spans_lost",
             Self::SharedCores => "shared_cores",
             Self::CalibrationFailed { .. } => "calibration_failed",
+            Self::WorkerFailed { .. } => "worker_failed",
             Self::Interrupted { .. } => "interrupted",
         }
     }
@@ -377,7 +385,8 @@ impl Finding {
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
             | Self::NotIndexed { reads: true, .. }
-            | Self::CalibrationFailed { missed: 1.., .. } => Severity::Error,
+            | Self::CalibrationFailed { missed: 1.., .. }
+            | Self::WorkerFailed { .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
             | Self::BusyMachine { .. }

@@ -39,7 +39,7 @@ pub use counters::{Counters, ERROR_KINDS, ERROR_MESSAGE, ErrorKind, Errors, Hits
 pub use endpoints::{EndpointEvidence, Tail, TailEvidence, by_connection, by_peer};
 pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
-    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence,
+    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence, WorkerFailure,
 };
 pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};

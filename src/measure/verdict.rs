@@ -6,7 +6,7 @@
 
 use super::evidence::{
     CalibrationEvidence, CollectionEvidence, Evidence, OperationEvidence, ServerEvidence, SpanEvidence,
-    StreamEvidence,
+    StreamEvidence, WorkerFailure,
 };
 use super::finding::{Bottleneck, Finding, Severity};
 use super::surroundings;
@@ -61,6 +61,7 @@ impl Verdict {
         findings.extend(evidence.spans.iter().flat_map(spans));
         findings.extend(evidence.server.embedded.then_some(Finding::SharedCores));
         findings.extend(evidence.calibration.and_then(calibration));
+        findings.extend(evidence.worker_failed.iter().map(worker_failed));
         findings.extend(evidence.interrupted_after.map(|after| Finding::Interrupted { after }));
         findings.sort_by_key(Finding::severity);
         Self { findings }
@@ -70,6 +71,10 @@ impl Verdict {
     pub fn trusted(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity() != Severity::Error)
     }
+}
+
+fn worker_failed(failure: &WorkerFailure) -> Finding {
+    Finding::WorkerFailed { reason: failure.reason.clone(), after: failure.after }
 }
 
 fn nothing_measured(evidence: &Evidence) -> Option<Finding> {

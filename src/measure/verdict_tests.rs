@@ -189,6 +189,12 @@ fn late_bodies_are_a_warning_and_an_interruption_a_note() {
 }
 
 #[test]
+fn a_worker_that_could_not_go_on_is_an_error_that_says_why() {
+    let failure = WorkerFailure { reason: "no timer".to_owned(), after: Nanos::from_secs(3) };
+    found(|e| e.worker_failed = Some(failure.clone()), &["!worker_failed"]);
+}
+
+#[test]
 fn a_wrong_calibration_is_an_error_and_a_noisy_one_a_warning() {
     let calibrated = |missed, noisy| {
         move |e: &mut Evidence| e.calibration = Some(CalibrationEvidence { judged: 20, missed, noisy })

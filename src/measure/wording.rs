@@ -111,6 +111,9 @@ impl Finding {
             Self::CalibrationFailed { .. } => {
                 "known delays were measured wrong just before the run, and this machine's own noise does not explain it"
             }
+            Self::WorkerFailed { .. } => {
+                "the load generator itself broke down: the numbers are those of the part that was measured"
+            }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
     }
@@ -202,6 +205,9 @@ impl Finding {
             }
             Self::CalibrationFailed { .. } => {
                 "run `milvus-load calibrate`; where an idle machine shows the same, please report it with its --json"
+            }
+            Self::WorkerFailed { .. } => {
+                "remove the cause that is named (for files or threads: raise ulimit -n or -u), then run again"
             }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
@@ -331,6 +337,9 @@ impl fmt::Display for Finding {
                     f,
                     "calibration: {missed} of {judged} percentiles are off by more than bound and noise explain"
                 )
+            }
+            Self::WorkerFailed { reason, after } => {
+                write!(f, "the run ended after {after} of measuring, for a worker could not go on: {reason}")
             }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }

@@ -83,7 +83,7 @@ impl Ready<'_> {
         let page = MetricsPage::find(&self.server.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let finished = self.control.block_on(async {
-            let execution = Execution::start(plan, sink, stop.clone()).await?;
+            let execution = Execution::start(plan, sink, stop.clone(), None).await?;
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
                 tokio::time::sleep(TICK).await;

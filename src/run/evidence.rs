@@ -1,9 +1,8 @@
 //! Gathers what the verdict is drawn from.
 
-use crate::engine::Schedule;
 use crate::measure::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, Evidence, MachineEvidence, MachineTime,
-    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, by_connection, by_peer,
+    OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, WorkerFailure, by_connection, by_peer,
 };
 use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
@@ -23,7 +22,7 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
     let complete = (measured.get() / recorded.grid.length.get()) as usize;
     Evidence {
         operations: named.map(|(info, record)| OperationEvidence::of(&info.name, record, complete)).collect(),
-        open_streams: open_streams(workload, load, measured),
+        open_streams: open_streams(workload, load),
         too_few: judged.iter().filter_map(|judged| judged.too_few.clone()).collect(),
         constant_load: is_constant(workload),
         workers: load.workers.clone(),
@@ -39,7 +38,8 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
         server: server(&record.server),
         collection: Some(collection(workload, &record.collection)),
         calibration: record.calibration.as_ref().map(calibration),
-        interrupted_after: load.stopped.map(|_| measured),
+        worker_failed: load.failure.clone().map(|reason| WorkerFailure { reason, after: measured }),
+        interrupted_after: load.stopped.filter(|_| load.failure.is_none()).map(|_| measured),
     }
 }
 
@@ -73,28 +73,22 @@ fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionE
     }
 }
 
-/// What each open stream was to offer within the window, by its own law, and what was counted, less what came when the window
+/// What each open stream was to offer within the window, by its own schedule, and what was counted, less what came when the window
 /// was long over.
-fn open_streams(workload: &Workload, load: &LoadRecord, measured: Nanos) -> Vec<StreamEvidence> {
-    let start = Nanos::from(workload.load.warmup);
+fn open_streams(workload: &Workload, load: &LoadRecord) -> Vec<StreamEvidence> {
     let records = &load.recorded.operations;
-    let after_the_end = &load.after_the_end;
     let offered = |stream: &Stream| -> u64 {
         stream.shares.iter().map(|&(op, _)| records[op].counters.offered()).sum()
     };
-    let evidence = |(index, stream): (usize, &Stream)| match &stream.model {
-        LoadModel::Closed { .. } => None,
-        LoadModel::Open { rate, arrival } => {
-            let (seed, end) = (workload.data.seed, start + measured);
-            let arrivals = Schedule::new(seed, index as u64, *arrival, rate.clone(), end);
-            Some(StreamEvidence {
-                name: stream.name.clone(),
-                planned: arrivals.filter(|due| due.at >= start).count() as u64,
-                offered: offered(stream).saturating_sub(after_the_end.get(index).copied().unwrap_or(0)),
-            })
-        }
-    };
-    workload.load.streams.iter().enumerate().filter_map(evidence).collect()
+    let counts = load.planned.iter().zip(&load.after_the_end);
+    let open = workload.load.streams.iter().zip(counts);
+    open.filter(|(stream, _)| matches!(stream.model, LoadModel::Open { .. }))
+        .map(|(stream, (planned, after_the_end))| StreamEvidence {
+            name: stream.name.clone(),
+            planned: *planned,
+            offered: offered(stream).saturating_sub(*after_the_end),
+        })
+        .collect()
 }
 
 fn machine(time: MachineTime, record: &Record) -> MachineEvidence {

@@ -1,13 +1,12 @@
 //! A server with a collection that is ready: what the runs against it share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::engine::Stop;
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
+use crate::engine::{RowBlocks, Shard, Stop};
 use crate::measure::CollectionState;
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, RowLayout, Session};
 use crate::trace::ids::RunEntropy;
@@ -46,8 +45,8 @@ pub struct Ready<'a> {
     /// Rows when it became ready, and those of them that earlier runs had written.
     pub(super) rows: u64,
     pub(super) extra_rows: u64,
-    /// The next row to be written, by whichever run.
-    pub(super) next_row: Arc<AtomicU64>,
+    /// The next rows to be written, by whichever run.
+    pub(super) next_rows: Arc<RowBlocks>,
     dirty: bool,
 }
 
@@ -102,7 +101,11 @@ impl Server {
             metric: prepared.metric,
             rows: prepared.rows,
             extra_rows: prepared.extra_rows,
-            next_row: Arc::new(AtomicU64::new(prepared.first_free_row)),
+            next_rows: Arc::new(RowBlocks::new(
+                prepared.first_free_row,
+                largest_batch(workload),
+                Shard::WHOLE,
+            )),
             dirty: false,
         })
     }
@@ -167,6 +170,15 @@ fn make_ready(
         PrepareError::Stopped(reason) => RunError::Stopped(reason),
         other => RunError::from(other),
     })
+}
+
+/// Rows of the largest insert; 0 where there is none.
+fn largest_batch(workload: &Workload) -> u32 {
+    let batches = workload.operations.iter().map(|operation| match &operation.kind {
+        OperationKind::Insert { batch } => *batch,
+        OperationKind::Search(_) => 0,
+    });
+    batches.max().unwrap_or(0)
 }
 
 /// Work before the load, of which nothing need be waited for once a signal has come.

@@ -84,7 +84,11 @@ pub struct LoadRecord {
     pub peers: Vec<Vec<String>>,
     /// Inserts whose body was not ready in time.
     pub late_bodies: u64,
-    /// Arrivals of the window, by stream, that were dispatched long after its end.
+    /// Why the load ended early where it could not go on.
+    pub failure: Option<String>,
+    /// Arrivals of the window, by stream, that its schedule gave this process; 0 of closed streams.
+    pub planned: Vec<u64>,
+    /// Of them, those that were dispatched long after its end.
     pub after_the_end: Vec<u64>,
     /// CPU time of the worker threads.
     pub cpu: Nanos,
@@ -152,6 +156,8 @@ impl From<Driven> for LoadRecord {
             pool: finished.pool,
             peers,
             late_bodies: finished.late_bodies,
+            failure: finished.failure.map(|failure| failure.to_string()),
+            planned: finished.planned,
             after_the_end: finished.after_the_end,
             cpu: finished.cpu,
             spun: finished.spun,

@@ -90,6 +90,7 @@ fn run(record: &Record, measured: Nanos) -> model::Run {
         measured_s: measured.as_secs_f64(),
         load_model: from_run::load_kind(&workload.load.streams),
         state: match record.load.stopped {
+            _ if record.load.failure.is_some() => model::State::Failed,
             None => model::State::Complete,
             Some(_) => model::State::Interrupted,
         },

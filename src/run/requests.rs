@@ -45,7 +45,7 @@ impl Ready<'_> {
                     collection: workload.collection.name.as_str().into(),
                     layout: Arc::clone(&self.layout),
                     batch: *batch,
-                    next_row: Arc::clone(&self.next_row),
+                    rows: Arc::clone(&self.next_rows),
                 };
                 (route(ReplyKind::Insert)?, engine::Requests::Built(source), *batch)
             }

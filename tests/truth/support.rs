@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use milvus_load::data::Mixture;
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Stop, StopReason, Tracing,
+    BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Shard, Stop, StopReason, Tracing,
 };
 use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
 use milvus_load::milvus::scan::ReplyKind;
@@ -118,6 +118,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
         streams: vec![stream(model)],
         operations: vec![operation],
         dialer,
+        shard: Shard::WHOLE,
         connections: 1,
         workers: 1,
         spin: BusyWait::Never,
@@ -147,7 +148,7 @@ pub fn set_going(mut plan: Plan, stop: &Stop) -> Execution {
     plan.recorder.operations = plan.operations.len();
     plan.recorder.connections = plan.connections;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Execution::start(Arc::new(plan), None, stop.clone())).unwrap()
+    runtime.block_on(Execution::start(Arc::new(plan), None, stop.clone(), None)).unwrap()
 }
 
 /// Carries a plan out.
