@@ -44,7 +44,7 @@
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
-//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, engine, report |
+//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!

@@ -42,7 +42,7 @@ pub use evidence::{
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence, WorkerFailure,
 };
 pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
-pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
+pub use finding::{Bottleneck, Finding, Lateness, Load, Scope, Severity, Statistic};
 pub use grid::{IntervalGrid, MOST_INTERVALS};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};

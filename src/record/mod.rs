@@ -25,7 +25,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use read::{RecordError, read};
-pub use shards::{ShardError, Stored, Together, together};
+pub use shards::{Named, ShardError, missing};
 pub use write::write;
 
 use crate::measure::Recorded;

@@ -104,10 +104,11 @@ fn written(header: &Header, recorded: &Recorded) -> Vec<u8> {
     bytes
 }
 
-fn stored(name: &str, bytes: &[u8]) -> Stored<String> {
+fn stored(bytes: &[u8]) -> (Header, Recorded) {
     // Through a buffer that no line fits.
-    let (header, context, recorded) = read(BufReader::with_capacity(64, bytes)).unwrap();
-    Stored { name: name.to_owned(), header, context, recorded }
+    let (header, context, recorded) = read::<String>(BufReader::with_capacity(64, bytes)).unwrap();
+    assert_eq!(context, "context");
+    (header, recorded)
 }
 
 #[track_caller]
@@ -154,19 +155,25 @@ proptest! {
         order in Just(vec![0usize, 1, 2]).prop_shuffle(),
     ) {
         let files: Vec<Vec<u8>> = (0..3).map(|shard| written(&header(shard), &of_shard(&samples, shard))).collect();
-        let records = order.into_iter().map(|shard| stored(&format!("shard {shard}"), &files[shard]));
-        let together = together(records.collect()).unwrap();
-        prop_assert_eq!(&together.missing, &Vec::<u32>::new());
-        assert_same(&together.recorded, &one(&samples));
-        let total: Counters = together.recorded.total();
+        let mut records: Vec<_> = order.into_iter().map(|shard| stored(&files[shard])).collect();
+        let named: Vec<_> = records.iter().map(|(header, _)| Named { name: "x", header }).collect();
+        prop_assert_eq!(missing(&named).unwrap(), Vec::<u32>::new());
+        records.sort_by_key(|(header, _)| header.shard);
+        let merged = records.into_iter().map(|(_, recorded)| recorded).reduce(|mut all, next| {
+            all.append(next).unwrap();
+            all
+        });
+        let merged = merged.unwrap();
+        assert_same(&merged, &one(&samples));
+        let total: Counters = merged.total();
         prop_assert!(total.offered() <= samples.len() as u64);
     }
 
     #[test]
     fn what_is_read_is_written_again_to_the_byte(samples in prop::collection::vec(placed(), 0..100)) {
         let bytes = written(&header(0), &of_shard(&samples, 0));
-        let read = stored("x", &bytes);
-        prop_assert_eq!(written(&read.header, &read.recorded), bytes);
+        let (header, recorded) = stored(&bytes);
+        prop_assert_eq!(written(&header, &recorded), bytes);
     }
 
     #[test]
@@ -257,39 +264,42 @@ fn a_line_without_end_is_not_read_to_its_end() {
     assert!(matches!(error, RecordError::TooLong { line: 1 }), "{error}");
 }
 
-fn shard(index: usize, change: impl FnOnce(&mut Header)) -> Stored<()> {
+fn shard(index: usize, change: impl FnOnce(&mut Header)) -> Header {
     let mut header = header(index);
     change(&mut header);
-    let recorded = of_shard(&[], index);
-    header.shape = Shape::of(&recorded);
-    Stored { name: format!("reports/{index}"), header, context: (), recorded }
+    header
 }
 
 #[test]
 fn records_of_other_runs_are_refused_with_what_differs() {
+    let of_both = |change: &dyn Fn(&mut Header)| {
+        let (first, second) = (shard(0, |_| ()), shard(1, change));
+        let named =
+            [("reports/1", &second), ("reports/0", &first)].map(|(name, header)| Named { name, header });
+        missing(&named).unwrap_err().to_string()
+    };
     let told = |change: &dyn Fn(&mut Header)| {
-        let error = together(vec![shard(0, |_| ()), shard(1, change)]).unwrap_err().to_string();
+        let error = of_both(change);
         assert!(error.contains("reports/0") && error.contains("reports/1"), "{error}");
         error
     };
     assert!(told(&|h| h.run_id = "other".into()).contains("another run ID"));
     assert!(told(&|h| h.version = "2".into()).contains("another version"));
     assert!(told(&|h| h.workload_hash = "v".into()).contains("another workload"));
-    assert!(
-        told(&|h| h.shard = Some(Shard { index: 1, of: 4 })).contains("another number of shards than reports/0: 4, not 3")
-    );
+    let of_four = told(&|h| h.shard = Some(Shard { index: 1, of: 4 }));
+    assert!(of_four.contains("another number of shards than reports/0: 4, not 3"), "{of_four}");
     assert!(told(&|h| h.start_at_unix_ns = None).contains("another start than reports/0: none"));
     assert!(told(&|h| h.first_free_row = 7).contains("another first free row than reports/0: 7, not 1000"));
+    assert!(told(&|h| h.shape.window_ns = 7).contains("another window"));
     assert!(told(&|h| h.shard = Some(Shard { index: 0, of: 3 })).contains("both shard 0"));
-    let whole = together(vec![shard(0, |_| ()), shard(1, |h| h.shard = None)]).unwrap_err().to_string();
+    let whole = of_both(&|h| h.shard = None);
     assert!(whole.contains("reports/1 is a whole run"), "{whole}");
-    assert_eq!(together(Vec::<Stored<()>>::new()).unwrap_err(), ShardError::None);
+    assert_eq!(missing(&[]).unwrap_err(), ShardError::None);
 }
 
 #[test]
 fn missing_shards_are_named_and_a_whole_run_misses_none() {
-    let some = together(vec![shard(1, |_| ())]).unwrap();
-    assert_eq!((some.missing, some.recorded.connections.len()), (vec![0, 2], 1));
-    let whole = together(vec![shard(0, |h| h.shard = None)]).unwrap();
-    assert_eq!(whole.missing, Vec::<u32>::new());
+    let of = |header: &Header| missing(&[Named { name: "x", header }]).unwrap();
+    assert_eq!(of(&shard(1, |_| ())), [0, 2]);
+    assert_eq!(of(&shard(0, |h| h.shard = None)), Vec::<u32>::new());
 }

@@ -1,7 +1,7 @@
 //! The load itself: spans on their way, workers driven, and what is read of generator, machine and server around it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::engine::{Execution, Plan, Stop};
 use crate::measure::{MachineTime, ProcessSnapshot};
@@ -51,7 +51,8 @@ impl Ready<'_> {
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone());
         let sink = tracing.exporter.as_ref().map(Exporter::sink);
         self.note_writes(workload);
-        let driven = self.carry_out(Arc::new(plan), sink, stop, progress)?;
+        let start = identity.part.map(|part| part.start());
+        let driven = self.carry_out(Arc::new(plan), sink, start, stop, progress)?;
         let over = std::time::Instant::now();
         progress.ending();
         let (version_end, after) = self.look_after(workload);
@@ -65,6 +66,7 @@ impl Ready<'_> {
             driven,
             setup: self.steps.clone(),
             extra_rows: self.extra_rows,
+            first_free_row: self.next_rows.first(),
             version: (self.version.clone(), version_end),
             collection: (before, after),
             collector,
@@ -76,6 +78,7 @@ impl Ready<'_> {
         &self,
         plan: Arc<Plan>,
         sink: Option<SpanSink>,
+        start: Option<SystemTime>,
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
@@ -83,7 +86,7 @@ impl Ready<'_> {
         let page = MetricsPage::find(&self.server.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let finished = self.control.block_on(async {
-            let execution = Execution::start(plan, sink, stop.clone(), None).await?;
+            let execution = Execution::start(plan, sink, stop.clone(), start).await?;
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
                 tokio::time::sleep(TICK).await;

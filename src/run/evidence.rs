@@ -39,6 +39,8 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
         collection: Some(collection(workload, &record.collection)),
         calibration: record.calibration.as_ref().map(calibration),
         worker_failed: load.failure.clone().map(|reason| WorkerFailure { reason, after: measured }),
+        shards_missing: None,
+        died_after: None,
         interrupted_after: load.stopped.filter(|_| load.failure.is_none()).map(|_| measured),
     }
 }
@@ -62,7 +64,7 @@ fn server(server: &ServerRecord) -> ServerEvidence {
 }
 
 fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionEvidence {
-    let CollectionRecord { extra_rows, start, end } = *collection;
+    let CollectionRecord { extra_rows, start, end, .. } = *collection;
     CollectionEvidence {
         rows_expected: (workload.collection.prepare != Prepare::Never)
             .then_some(workload.collection.rows + extra_rows),

@@ -1,9 +1,9 @@
 //! What was seen of one run in this process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::Finished;
 use crate::engine::prepare::StepRecord;
+use crate::engine::{Finished, Shard};
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::trace::exporter::ExportReport;
 use crate::trace::ids::RunEntropy;
@@ -20,6 +20,24 @@ pub struct Identity {
     pub command: String,
     /// When it was started, microseconds since 1970.
     pub started_unix_us: u64,
+    /// Which part of a run of several processes; `None`: the whole.
+    pub part: Option<Part>,
+}
+
+/// What tells one process of a run from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which of them.
+    pub shard: Shard,
+    /// When the warm-up of all of them starts, nanoseconds since 1970.
+    pub start_at_unix_ns: u64,
+}
+
+impl Part {
+    /// When the warm-up starts.
+    pub fn start(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.start_at_unix_ns)
+    }
 }
 
 impl Identity {
@@ -31,7 +49,7 @@ impl Identity {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let random = RunEntropy::from_os()?.generator(0).span_id();
         let started_unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
-        Ok(Self { run_id: format!("{:08x}", random >> 32), command, started_unix_us })
+        Ok(Self { run_id: format!("{:08x}", random >> 32), command, started_unix_us, part: None })
     }
 }
 
@@ -43,6 +61,8 @@ pub struct Observed {
     pub setup: Vec<StepRecord>,
     /// Rows that earlier runs had written when the collection was made ready.
     pub extra_rows: u64,
+    /// The first row that this run may write.
+    pub first_free_row: u64,
     /// The server's version before and after.
     pub version: (String, Option<String>),
     /// The collection before and after.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{BusyWait, Plan, Shard, Tracing};
+use crate::engine::{BusyWait, Plan, Tracing};
 use crate::measure::RecorderConfig;
 use crate::units::Nanos;
 use crate::workload::{LoadModel, Spin, Workload};
@@ -97,7 +97,7 @@ pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, 
         streams: load.streams.clone(),
         operations: requests.operations.clone(),
         dialer: ready.dialer.clone(),
-        shard: Shard::WHOLE,
+        shard: ready.shard,
         connections: connections(workload),
         workers,
         spin: busy_wait(workload, workers, here),

@@ -52,22 +52,33 @@ impl Server {
         Self { uri, metrics, kind: ServerKind::Named }
     }
 
-    /// Starts an embedded one where nothing was named and none is kept. Blocks while it starts.
+    /// The one that was named, else the one that is kept; `None` where there is neither.
     ///
     /// # Errors
-    /// Where an embedded server is needed and cannot be had.
-    pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+    /// Where the place of embedded servers is not known.
+    pub fn existing(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
             let mut metrics = workload.target.metrics.clone();
             if metrics.is_empty() && uri.is_loopback() {
                 metrics.push("http://127.0.0.1:9091/metrics".to_owned());
             }
-            return Ok(Self::named(uri.clone(), metrics));
+            return Ok(Some(Self::named(uri.clone(), metrics)));
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
             let (uri, metrics) = (info.uri.clone(), info.metrics_url.clone());
-            return Self::embedded(&uri, metrics, ServerKind::Kept(Box::new(info)));
+            return Self::embedded(&uri, metrics, ServerKind::Kept(Box::new(info))).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Starts an embedded one where nothing was named and none is kept. Blocks while it starts.
+    ///
+    /// # Errors
+    /// Where an embedded server is needed and cannot be had.
+    pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+        if let Some(existing) = Self::existing(settings)? {
+            return Ok(existing);
         }
         let options = EmbeddedOptions { otlp_endpoint: exports_to(settings)?, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;

@@ -22,10 +22,10 @@ fn settings(sandbox: &Sandbox, sets: &[&str]) -> Settings {
 }
 
 fn driven(ready: &mut Ready<'_>, settings: &Settings, server: &Server, id: &str) -> RunReport {
-    let identity = Identity { run_id: id.into(), command: "test".into(), started_unix_us: 0 };
+    let identity = Identity { run_id: id.into(), command: "test".into(), started_unix_us: 0, part: None };
     let requests = ready.requests(settings).unwrap();
     let observed = ready.drive(settings, &requests, &identity, &Stop::default(), &mut Silent).unwrap();
-    report(&[Record::new(settings, server, identity, observed)]).unwrap()
+    report(&[Record::new(settings, server, identity, observed)], &[]).unwrap()
 }
 
 fn named(settings: &Settings) -> Server {
