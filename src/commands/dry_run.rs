@@ -18,8 +18,12 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let load = &workload.load;
     writeln!(out, "{}: {}", workload.name, workload.description)?;
     match &workload.target.uri {
-        Some(uri) => writeln!(out, "target      {uri}")?,
-        None => writeln!(out, "target      the embedded Milvus (none was named)")?,
+        Some(uri) => write!(out, "target      {uri}")?,
+        None => write!(out, "target      the embedded Milvus (none was named)")?,
+    }
+    match workload.target.database.as_str() {
+        "" => writeln!(out)?,
+        database => writeln!(out, ", database {database}")?,
     }
     let seconds = |duration| Nanos::from(duration).to_string();
     writeln!(

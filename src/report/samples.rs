@@ -128,6 +128,7 @@ pub(crate) fn full() -> RunReport {
     let mut report = filled(State::Complete, &recorded(samples), WINDOW);
     report.server = Some(Server {
         uri: "http://127.0.0.1:19530".into(),
+        database: Some("shop".into()),
         version: Some("2.3.5".into()),
         embedded: true,
         tracing: Some(ServerTracing { endpoint: None, sample_fraction: Some(0.0) }),

@@ -104,7 +104,7 @@ impl Server {
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
-        let headers = CallHeaders::new(workload.target.token.as_ref(), self.database(workload))?;
+        let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
         let connect = unless_stopped(stop, Session::connect(&dialer, headers.clone()));
         let session = local.block_on(&runtime, connect)??;
         let control = Control { runtime, local, session };

@@ -151,6 +151,7 @@ fn surroundings(report: &mut RunReport, record: &Record) {
     report.machine = record.machine.clone();
     report.server = Some(model::Server {
         uri: record.server.uri.clone(),
+        database: Some(workload.target.database.clone()).filter(|name| !name.is_empty()),
         version: Some(record.server.version.0.clone()),
         embedded: record.server.embedded,
         tracing: record.server.tracing.clone(),

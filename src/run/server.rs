@@ -6,7 +6,7 @@ use crate::milvus::embedded::{
 use crate::report::model::ServerTracing;
 use crate::trace::endpoint::Protocol;
 use crate::units::Fraction;
-use crate::workload::{MilvusUri, Workload};
+use crate::workload::MilvusUri;
 
 use super::machine::is_here;
 use super::settings::Settings;
@@ -86,7 +86,7 @@ impl Server {
         Self::embedded(&uri, metrics, ServerKind::Own(Box::new(own)))
     }
 
-    /// Where it is and why there, for the first lines of a run.
+    /// Where it is and why there, and the database that is used, for the first lines of a run.
     pub fn sentence(&self, settings: &Settings) -> String {
         let why = match (&self.kind, settings.origin("target.uri")) {
             (ServerKind::Named, Some(origin)) => format!(" ({origin})"),
@@ -96,12 +96,13 @@ impl Server {
             }
             (ServerKind::Own(_), _) => " (embedded; it shares this machine's cores)".to_owned(),
         };
-        format!("{}{why}", self.uri)
-    }
-
-    /// The database that calls name: the URI's, else the workload's.
-    pub fn database<'a>(&'a self, workload: &'a Workload) -> &'a str {
-        self.uri.database.as_deref().unwrap_or(&workload.target.database)
+        match settings.workload.target.database.as_str() {
+            "" => format!("{}{why}", self.uri),
+            database => {
+                let from = settings.origin("target.database").map(|origin| format!(" ({origin})"));
+                format!("{}{why}, database {database}{}", self.uri, from.unwrap_or_default())
+            }
+        }
     }
 
     /// What is known of the server's own tracing: only of one that this tool started.

@@ -14,6 +14,8 @@ pub struct Log {
     /// Requests received, whatever became of them.
     pub requests: u64,
     by_rpc: [u64; Rpc::COUNT],
+    /// The databases that requests named, in the order of their first request.
+    pub databases: Vec<Database>,
     /// Requests of each connection, in the order in which connections were accepted.
     pub by_connection: Vec<u64>,
     /// Bytes of all messages received, gRPC heads included.
@@ -33,6 +35,21 @@ pub struct Log {
 }
 
 impl Log {
+    /// Requests of one call.
+    pub fn count(&self, rpc: Rpc) -> u64 {
+        self.by_rpc[rpc.index()]
+    }
+}
+
+/// The requests that named one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The `dbname` metadata; empty: none, which is the server's default database.
+    pub name: String,
+    by_rpc: [u64; Rpc::COUNT],
+}
+
+impl Database {
     /// Requests of one call.
     pub fn count(&self, rpc: Rpc) -> u64 {
         self.by_rpc[rpc.index()]
@@ -178,8 +195,21 @@ impl Ledger {
         {
             self.log.authorization = Some(Secret::new(value.to_owned()));
         }
+        self.named(headers.get("dbname").map_or(b"", |value| value.as_bytes())).by_rpc[rpc.index()] += 1;
         let measured = matches!(rpc, Rpc::Search | Rpc::Insert);
         Received { number, trace: if measured { self.trace(headers) } else { None } }
+    }
+
+    /// The counters of a database. A client names one or two, so that they are looked through.
+    fn named(&mut self, name: &[u8]) -> &mut Database {
+        let databases = &mut self.log.databases;
+        let place = databases.iter().position(|database| database.name.as_bytes() == name);
+        let place = place.unwrap_or_else(|| {
+            let name = String::from_utf8_lossy(name).into_owned();
+            databases.push(Database { name, by_rpc: [0; Rpc::COUNT] });
+            databases.len() - 1
+        });
+        &mut databases[place]
     }
 
     fn trace(&mut self, headers: &HeaderMap) -> Option<Traceparent> {
@@ -288,6 +318,29 @@ mod tests {
         assert_eq!((log.entries.len(), log.entries_left_out, log.by_connection), (2, 3, vec![5]));
         assert_eq!((log.traceparents.absent, log.received_bytes), (5, 50));
         assert_eq!((log.lateness.count, log.lateness.max), (5, Nanos::new(500)));
+    }
+
+    #[test]
+    fn requests_are_counted_by_the_database_that_they_name() {
+        let mut ledger = Ledger::new(0).unwrap();
+        let connection = ledger.connected();
+        let mut named = HeaderMap::new();
+        named.insert("dbname", http::HeaderValue::from_static("staging"));
+        for (rpc, headers) in [
+            (Rpc::Search, &named),
+            (Rpc::Search, &HeaderMap::new()),
+            (Rpc::Search, &named),
+            (Rpc::Flush, &named),
+        ] {
+            ledger.received(rpc, connection, 0, headers);
+        }
+        let log = ledger.snapshot();
+        let counts: Vec<_> = log
+            .databases
+            .iter()
+            .map(|d| (d.name.as_str(), d.count(Rpc::Search), d.count(Rpc::Flush)))
+            .collect();
+        assert_eq!(counts, [("staging", 2, 1), ("", 1, 0)]);
     }
 
     #[test]

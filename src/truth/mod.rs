@@ -30,7 +30,7 @@ mod thread;
 mod wire;
 
 pub use law::{Delay, Stalls, due, truth};
-pub use log::{Entry, Lateness, Log, Traceparent, Traceparents};
+pub use log::{Database, Entry, Lateness, Log, Traceparent, Traceparents};
 pub use rpc::Rpc;
 pub use script::{Effect, Existing, Fault, Limits, Script, ScriptError, When};
 pub use thread::TruthServer;

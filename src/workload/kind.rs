@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use super::raw::{At, Node, Raw};
 use super::stages::{self, Stage};
 use super::suggest::{either, nearest};
-use super::{MilvusUri, Slow, quantile, uri};
+use super::uri::UriWithDatabase;
+use super::{Slow, quantile, uri};
 use crate::units::{Fraction, Rate, parse_duration};
 
 /// The type and range of a key.
@@ -90,7 +91,7 @@ pub(super) enum Value {
     Number(f64),
     /// With the text it was read from.
     Duration(Duration, String),
-    Uri(MilvusUri, String),
+    Uri(UriWithDatabase, String),
     Slow(Slow, String),
     Texts(Vec<String>),
     /// With the list as it was said.

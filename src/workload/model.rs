@@ -96,7 +96,8 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// `http(s)://host[:port][/database]`, `tcp://host[:port]` or `host:port`.
+/// Where a Milvus listens: `http(s)://host[:port]`, `tcp://host[:port]` or `host:port`. A `/database` that was written
+/// behind it is no part of it: which database is used is [`Target::database`] alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilvusUri {
     /// TLS (https).
@@ -105,8 +106,6 @@ pub struct MilvusUri {
     pub host: String,
     /// Port; 443 for https, else 19530, where none was given.
     pub port: u16,
-    /// The database of the path, where there is one.
-    pub database: Option<String>,
 }
 
 /// `[target]`.
@@ -114,7 +113,8 @@ pub struct MilvusUri {
 pub struct Target {
     /// `None`: the embedded Milvus.
     pub uri: Option<MilvusUri>,
-    /// Database name; empty is the server's default one.
+    /// The database that every call names, whether `target.database` or the URI's path said so; empty is the server's
+    /// default one.
     pub database: String,
     /// `user:password` or an API key, from MILVUS_TOKEN or `token_file`.
     pub token: Option<Secret>,

@@ -123,6 +123,11 @@ impl Section {
         self.entries.get(path).and_then(|entry| entry.value.as_ref())
     }
 
+    /// How far what was said of a key prevails over what was said of others.
+    pub fn rank(&self, path: &str) -> u8 {
+        self.entries.get(path).map_or(0, |entry| rank(&entry.at.origin))
+    }
+
     /// A text; `None` where nothing was said, or something wrong.
     pub fn text(&self, path: &str) -> Option<String> {
         match self.value(path)? {

@@ -2,6 +2,15 @@
 
 use super::MilvusUri;
 
+/// `http(s)://host[:port][/database]` as it may be written: the path is one of two ways to say the database, and
+/// precedence decides between them before anything else sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UriWithDatabase {
+    pub uri: MilvusUri,
+    /// The path, where there is one.
+    pub database: Option<String>,
+}
+
 /// Why an address is refused, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
@@ -25,9 +34,24 @@ pub enum UriError {
     /// A path after tcp:// or host:port.
     #[error("only http:// and https:// take a /database; write http://host:port/database")]
     PathWithoutHttp,
+    /// A database where only an address is taken.
+    #[error("{0:?} is a database, and only an address is taken here; write http://host:port")]
+    DatabaseInAddress(String),
 }
 
 impl std::str::FromStr for MilvusUri {
+    type Err = UriError;
+
+    /// Reads an address without a database.
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        match text.parse()? {
+            UriWithDatabase { uri, database: None } => Ok(uri),
+            UriWithDatabase { database: Some(database), .. } => Err(UriError::DatabaseInAddress(database)),
+        }
+    }
+}
+
+impl std::str::FromStr for UriWithDatabase {
     type Err = UriError;
 
     /// Reads `http(s)://host[:port][/database]`, `tcp://host[:port]`, `host[:port]`; the port is 443 for https, else 19530.
@@ -54,11 +78,11 @@ impl std::str::FromStr for MilvusUri {
                 return Err(UriError::Database(shown.to_owned()));
             }
         };
-        Ok(Self { tls, host, port: port.unwrap_or(if tls { 443 } else { 19530 }), database })
+        let port = port.unwrap_or(if tls { 443 } else { 19530 });
+        Ok(Self { uri: MilvusUri { tls, host, port }, database })
     }
 }
 
-/// As it would be written: `http://host:19530`, with brackets around IPv6.
 impl MilvusUri {
     /// Whether its host names this machine by itself: `localhost`, or a loopback address.
     pub fn is_loopback(&self) -> bool {
@@ -66,14 +90,14 @@ impl MilvusUri {
     }
 }
 
+/// As it would be written: `http://host:19530`, with brackets around IPv6.
 impl std::fmt::Display for MilvusUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
         match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port)?,
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
-        self.database.iter().try_for_each(|database| write!(f, "/{database}"))
     }
 }
 
@@ -141,8 +165,8 @@ mod tests {
 
     #[track_caller]
     fn read(text: &str) -> (bool, String, u16, Option<String>) {
-        let uri: MilvusUri = text.parse().expect("is a URI");
-        (uri.tls, uri.host, uri.port, uri.database)
+        let UriWithDatabase { uri, database } = text.parse().expect("is a URI");
+        (uri.tls, uri.host, uri.port, database)
     }
 
     #[test]
@@ -160,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_no_uri_is_refused_and_passwords_are_not_repeated() {
         use UriError as E;
-        let refused = |text: &str| text.parse::<MilvusUri>().expect_err(text);
+        let refused = |text: &str| text.parse::<UriWithDatabase>().expect_err(text);
         for secret in
             ["http://me:hunter2@host", "me:hunter2@host:1", "http://me:hunter2/x@h", "tcp://me:hunter2@h"]
         {
@@ -177,6 +201,12 @@ mod tests {
         for text in ["", "http://", "http://:19530", "a b", "http://[::1", "http://[::1]x"] {
             assert!(matches!(refused(text), E::Host(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_database_is_no_part_of_an_address() {
+        assert_eq!("http://a/".parse::<MilvusUri>().expect("is an address").to_string(), "http://a:19530");
+        assert_eq!("http://a/b".parse::<MilvusUri>(), Err(UriError::DatabaseInAddress("b".into())));
     }
 
     #[test]

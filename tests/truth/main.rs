@@ -14,6 +14,7 @@ mod accounting;
 mod bookkeeping;
 mod clocks;
 mod connections;
+mod database;
 mod lies;
 mod phases;
 mod scribe;

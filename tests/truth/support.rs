@@ -276,6 +276,14 @@ pub struct Ended {
 }
 
 impl Ended {
+    fn of(Output { status, stdout, stderr }: Output) -> Self {
+        Self {
+            code: status.code().unwrap_or(-1),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            stdout: String::from_utf8(stdout).unwrap(),
+        }
+    }
+
     /// The report on standard output.
     #[track_caller]
     pub fn report(&self) -> RunReport {
@@ -312,13 +320,13 @@ impl BinaryRun {
 
     /// Waits for its end.
     pub fn end(self) -> Ended {
-        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
-        Ended {
-            code: status.code().unwrap_or(-1),
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
-            stdout: String::from_utf8(stdout).unwrap(),
-        }
+        Ended::of(self.child.wait_with_output().unwrap())
     }
+}
+
+/// Carries a command out to its end.
+pub fn run_to_end(command: &mut Command) -> Ended {
+    Ended::of(command.output().unwrap())
 }
 
 /// Runs the binary to its end.

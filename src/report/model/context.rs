@@ -90,8 +90,12 @@ pub struct Setting {
 /// The server under load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Server {
-    /// Where it is.
+    /// Where it is, without a database.
     pub uri: String,
+    /// The database that every call named; null: none was named, so it was the server's default one. Older reports have
+    /// it in `uri`, as its path, where they tell it.
+    #[serde(default)]
+    pub database: Option<String>,
     /// Its version as it tells it; null: it did not.
     pub version: Option<String>,
     /// Started by milvus-load, on the same machine.

@@ -97,6 +97,10 @@ mod tests {
     #[test]
     fn a_full_run_shows_its_numbers_by_clock() {
         let text = text(&samples::full());
+        assert_eq!(
+            line(&text, "target"),
+            "target http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)"
+        );
         assert_eq!(line(&text, "search 2,000"), "search 2,000 2,000 0 0 0 100.0 100.0");
         // 1 to 2,000 ms, each once; the slowest is search 857 (857 * 7 mod 2,000 = 1,999), 0x359.
         assert_eq!(line(&text, "search response"), "search response 1.00 s 1.80 s 1.98 s too few 2.00 s");

@@ -22,7 +22,8 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
         let version =
             server.version.as_ref().map_or("version not known".into(), |version| format!("Milvus {version}"));
         let embedded = if server.embedded { ", embedded" } else { "" };
-        lines.push(("target", format!("{} ({version}{embedded})", server.uri)));
+        let database = server.database.as_ref().map_or_else(String::new, |name| format!(", database {name}"));
+        lines.push(("target", format!("{} ({version}{embedded}{database})", server.uri)));
     }
     lines.push(("load", load(report)));
     if let Some(trace) = &report.trace {

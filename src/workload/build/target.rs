@@ -1,24 +1,29 @@
 //! `[target]`: address, credentials, TLS.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use crate::workload::kind::Value;
 use crate::workload::layers::Layers;
 use crate::workload::overrides::rank;
 use crate::workload::problem::Problems;
-use crate::workload::section::Section;
-use crate::workload::{MilvusUri, Secret, Target};
+use crate::workload::section::{Entry, Section};
+use crate::workload::{MilvusUri, Origin, Secret, Target};
+
+const URI: &str = "target.uri";
+const DATABASE: &str = "target.database";
 
 pub(super) fn build(layers: &mut Layers, base: &Path, problems: &mut Problems<'_>) -> Option<Target> {
-    let uri = match layers.root.any("target.uri") {
-        Some(Value::Uri(uri, _)) => Some(uri),
+    settle_database(&mut layers.root, problems);
+    let uri = match layers.root.any(URI) {
+        Some(Value::Uri(named, _)) => Some(named.uri),
         _ => None,
     };
     tls_needs_https(&mut layers.root, uri.as_ref(), problems);
     let root = &layers.root;
     let (cert_file, key_file) = client_certificate(root, base, problems);
     Some(Target {
-        database: database(root, uri.as_ref(), problems),
+        database: root.text(DATABASE).unwrap_or_default(),
         uri,
         token: token(layers, base, problems),
         ca_file: root.path("target.ca_file", base),
@@ -30,42 +35,42 @@ pub(super) fn build(layers: &mut Layers, base: &Path, problems: &mut Problems<'_
     })
 }
 
-/// The database of the key or of the URI's path, whichever was said with the higher precedence.
-fn database(root: &Section, uri: Option<&MilvusUri>, problems: &mut Problems<'_>) -> String {
-    let of_uri = uri.and_then(|uri| uri.database.clone());
-    let of_key = root.text("target.database");
-    match (of_uri, of_key) {
-        (None, None) => String::new(),
-        (Some(one), None) | (None, Some(one)) => one,
-        (Some(of_uri), Some(of_key)) => {
-            let rank_of = |key| root.entry(key).map_or(0, |entry| rank(&entry.at.origin));
-            match rank_of("target.uri").cmp(&rank_of("target.database")) {
-                std::cmp::Ordering::Greater => of_uri,
-                std::cmp::Ordering::Less => of_key,
-                std::cmp::Ordering::Equal => {
-                    if of_uri != of_key {
-                        let message =
-                            format!("contradicts target.uri, whose path names the database {of_uri:?}");
-                        problems.add(
-                            "target.database",
-                            root.place("target.database"),
-                            message,
-                            "keep one of them",
-                        );
-                    }
-                    of_key
-                }
-            }
+/// Of `target.database` and the path of `target.uri`, whichever was said with the higher precedence becomes
+/// `target.database`, with its origin; the path is taken off the URI, so that the settings in force name one database.
+fn settle_database(root: &mut Section, problems: &mut Problems<'_>) {
+    let Some(entry) = root.entries.get_mut(URI) else { return };
+    let Some(Value::Uri(uri, text)) = &mut entry.value else { return };
+    let Some(of_path) = uri.database.take() else { return };
+    // It was read from this text, so it stands at its end.
+    let address = text.trim_end_matches('/').strip_suffix(of_path.as_str()).unwrap_or(text);
+    *text = address.trim_end_matches('/').to_owned();
+    let of_path = Entry { shown: DATABASE.to_owned(), value: Some(Value::Text(of_path)), ..entry.clone() };
+    let Some(of_key) = root.entry(DATABASE) else {
+        root.entries.insert(DATABASE, Entry { over_file: None, ..of_path });
+        return;
+    };
+    match root.rank(URI).cmp(&root.rank(DATABASE)) {
+        Ordering::Greater => {
+            let over_file = of_key.over_file.clone().or_else(|| match of_key.at.origin {
+                Origin::File { .. } => Some(of_key.at.clone()),
+                _ => None,
+            });
+            root.entries.insert(DATABASE, Entry { over_file, ..of_path });
+        }
+        Ordering::Less => {}
+        Ordering::Equal if of_key.value == of_path.value => {}
+        Ordering::Equal => {
+            let name = of_path.value.as_ref().map(Value::json).unwrap_or_default();
+            let message = format!("contradicts target.uri, whose path names the database {name}");
+            problems.add(DATABASE, root.place(DATABASE), message, "keep one of them");
         }
     }
 }
 
 /// MILVUS_TOKEN, unless a flag names a file.
 fn token(layers: &Layers, base: &Path, problems: &mut Problems<'_>) -> Option<Secret> {
-    let file = layers.root.entry("target.token_file");
-    let file_rank = file.map_or(0, |entry| rank(&entry.at.origin));
     if let Some((token, at)) = &layers.token
-        && rank(&at.origin) >= file_rank
+        && rank(&at.origin) >= layers.root.rank("target.token_file")
     {
         return Some(token.clone());
     }
@@ -101,12 +106,11 @@ fn client_certificate(
 
 /// Certificates over a plain connection would be silently unused; those of the file go where `--uri` replaces its URI.
 fn tls_needs_https(root: &mut Section, uri: Option<&MilvusUri>, problems: &mut Problems<'_>) {
-    if uri.is_some_and(|uri| uri.tls) || (root.said("target.uri") && uri.is_none()) {
+    if uri.is_some_and(|uri| uri.tls) || (root.said(URI) && uri.is_none()) {
         return;
     }
-    let rank_of = |root: &Section, key| root.entry(key).map_or(0, |entry| rank(&entry.at.origin));
     for key in ["target.ca_file", "target.cert_file", "target.key_file", "target.server_name"] {
-        if rank_of(root, key) < rank_of(root, "target.uri") {
+        if root.rank(key) < root.rank(URI) {
             root.entries.remove(key);
         } else if root.said(key) {
             problems.add(

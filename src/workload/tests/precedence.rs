@@ -160,13 +160,45 @@ fn the_token_is_no_setting_and_comes_from_the_environment_or_a_file() {
 
 #[test]
 fn the_database_of_the_uri_and_of_the_key_go_by_precedence() {
+    let flag = Override::flag("--uri", "target.uri", "http://h/flag");
+    let environment = Override::environment("MILVUS_URI", "target.uri", "http://h/environment/");
+    let keyed = "[target]\ndatabase = \"key\"\n";
+    let pathed = "[target]\nuri = \"http://h/path\"\n";
+    let file = || Origin::File { line: 2, column: 1 };
+    let of_environment = || Origin::Environment("MILVUS_URI".to_owned());
+    let table = [
+        (keyed, vec![], "key", file()),
+        (pathed, vec![], "path", file()),
+        (keyed, vec![environment.clone()], "environment", of_environment()),
+        (keyed, vec![flag.clone()], "flag", Origin::Flag("--uri".to_owned())),
+        (keyed, vec![environment.clone(), flag], "flag", Origin::Flag("--uri".to_owned())),
+        (pathed, vec![environment.clone()], "environment", of_environment()),
+        (pathed, vec![set("target.database=set")], "set", Origin::Set),
+        (keyed, vec![environment.clone(), set("target.database=set")], "set", Origin::Set),
+        ("", vec![environment, set("target.database=set")], "set", Origin::Set),
+    ];
+    for (head, overrides, database, origin) in table {
+        let workload = loaded(&format!("{head}{LEAST}"), &overrides);
+        assert_eq!(workload.target.database, database, "{overrides:?}");
+        // The list of settings names this database and no other.
+        assert_eq!(setting(&workload, "target.database"), Some((format!("{database:?}"), origin)));
+        if let Some((uri, _)) = setting(&workload, "target.uri") {
+            assert_eq!(uri, "\"http://h\"");
+        }
+    }
+}
+
+#[test]
+fn a_variable_whose_path_beats_the_files_database_is_said() {
     let file = format!("[target]\ndatabase = \"a\"\n{LEAST}");
-    assert_eq!(loaded(&file, &[]).target.database, "a");
-    let flag = Override::flag("--uri", "target.uri", "http://h/b");
-    assert_eq!(loaded(&file, std::slice::from_ref(&flag)).target.database, "b");
-    let file = format!("[target]\nuri = \"http://h/b\"\n{LEAST}");
-    assert_eq!(loaded(&file, &[]).target.database, "b");
-    assert_eq!(loaded(&file, &[set("target.database=c")]).target.database, "c");
+    let notices =
+        |uri| loaded(&file, &[Override::environment("MILVUS_URI", "target.uri", uri)]).notices.join("\n");
+    assert!(
+        notices("http://h/b").contains("MILVUS_URI overrides target.database"),
+        "{}",
+        notices("http://h/b")
+    );
+    assert_eq!(notices("http://h/"), "");
 }
 
 #[test]
