@@ -16,6 +16,7 @@ mod clocks;
 mod connections;
 mod database;
 mod lies;
+mod merge;
 mod phases;
 mod scribe;
 mod slots;
