@@ -14,7 +14,7 @@ const LISTS: [&str; 2] = ["operations.", "collection.scalars."];
 /// Where settings are missing or wrong, so that they never were those of a workload.
 pub fn restore(name: &str, database: &str, settings: Vec<Setting>) -> Result<Workload, WorkloadError> {
     let mut tables = Tables::default();
-    let mut overrides = vec![replayed("target.database", &Value::String(database.to_owned()))];
+    let mut overrides = Vec::new();
     for setting in settings.iter().filter(|setting| !is_local(&setting.key)) {
         match LISTS.iter().find_map(|list| Some((*list, setting.key.strip_prefix(list)?))) {
             Some((list, path)) => tables.add(list, path, &setting.value),
@@ -28,6 +28,7 @@ pub fn restore(name: &str, database: &str, settings: Vec<Setting>) -> Result<Wor
         // Its default depends on the protocol that the environment named.
         endpoint.value.as_str().unwrap_or_default().clone_into(&mut workload.trace.otlp_endpoint);
     }
+    database.clone_into(&mut workload.target.database);
     workload.settings = settings;
     workload.notices.clear();
     Ok(workload)
