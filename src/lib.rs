@@ -34,12 +34,12 @@
 //! | [`clock`] | when it is | units |
 //! | [`random`] | what a seed means | nothing |
 //! | [`grpc`] | what a status code means | nothing |
-//! | [`workload`] | *what* to do | units |
+//! | [`workload`] | *what* to do | units, data |
 //! | [`data`] | *which* vectors | random, units |
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |
 //! | [`measure`] | *what* happened | units, trace, random |
-//! | [`record`] | how a record is stored | units, trace, measure |
+//! | [`record`] | how a record is stored | units, trace, measure, random |
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
@@ -80,6 +80,12 @@
 //! `stages_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
 //! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
 //!
+//! **[`record`]**: a record as lines of a file, and which records are the shards of one run. *Not here:* what a run is.
+//! *Invariants:* what is read is what was written, and shards of any samples, written, read and merged in any order, equal one
+//! recorder; bytes of unknown origin are read or refused with their line, in bounded memory. Guarded by
+//! `shards_written_read_and_merged_in_any_order_equal_one_recorder` and
+//! `a_record_with_other_bytes_in_it_is_read_or_refused`.
+//!
 //! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
 //! *Invariants:* the same seed gives the same arrivals and operations whatever the number of workers, and each stage the
 //! integral of its rate. Guarded by `arrivals_operations_and_queries_are_the_same_for_any_number_of_workers` and
@@ -111,8 +117,8 @@
 //!
 //! - **A key of the workload file**: its row in `workload/keys.rs` (type, range, default, sentence: errors, schema,
 //!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
-//! - **An operation** (`query`, `delete`): [`workload::OperationKind`]; the compiler then leads through
-//!   [`milvus::SearchFrames`]'s neighbours (bytes), [`milvus::scan`] (its answer), `run/planning.rs` (the plan).
+//! - **An operation** (`query`, `delete`): a file in `workload/operations/` (what the workload says of it), its keys in
+//!   `workload/keys.rs`, and a file in `milvus/ops/` (its frames and its answer). Nothing else tells operations apart.
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.

@@ -57,7 +57,7 @@ fn sample(index: u64, samples: u64, window: Nanos) -> Sample {
         outcome,
         trace: TraceRef { trace_id: u128::from(index), span_id: index, sampled: false },
         connection: (index % 4) as u16,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }
 

@@ -7,7 +7,7 @@ use milvus_load::engine::{
     BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Shard, Stop, Tracing,
 };
 use milvus_load::measure::RecorderConfig;
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::{Scan, insert, search};
 use milvus_load::milvus::transport::Route;
 use milvus_load::milvus::{CallHeaders, Frame};
 use milvus_load::trace::exporter::SpanSink;
@@ -45,28 +45,25 @@ impl Bench {
         let requests = Requests::Ready(Arc::clone(&self.frames));
         let operation = PlannedOperation {
             name: "search".to_owned(),
-            route: self.route("Search", ReplyKind::Search)?,
+            route: self.route("Search", search::scan)?,
             requests,
-            expected: 10,
         };
         execute(self.plan(operation, model, fraction, spans.is_some())?, spans)
     }
 
     /// Inserts at full speed, one after the other on each connection.
     pub fn insert(&self, source: InsertSource) -> Result<Finished, Failure> {
-        let expected = source.batch;
         let operation = PlannedOperation {
             name: "insert".to_owned(),
-            route: self.route("Insert", ReplyKind::Insert)?,
+            route: self.route("Insert", insert::scan)?,
             requests: Requests::Built(source),
-            expected,
         };
         let model = LoadModel::Closed { concurrency: self.shape.in_flight };
         execute(self.plan(operation, model, Fraction::ZERO, false)?, None)
     }
 
-    fn route(&self, rpc: &str, reply: ReplyKind) -> Result<Route, Failure> {
-        Ok(Route::new(&support::dialer(&self.uri)?, rpc, reply, &CallHeaders::default())?)
+    fn route(&self, rpc: &str, scan: Scan) -> Result<Route, Failure> {
+        Ok(Route::new(&support::dialer(&self.uri)?, rpc, scan, &CallHeaders::default())?)
     }
 
     fn plan(

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use milvus_load::data::Mixture;
+use milvus_load::data::{VectorType, Vectors};
 use milvus_load::engine::{InsertSource, RowBlocks, Shard};
 use milvus_load::milvus::RowLayout;
+use milvus_load::milvus::ops::insert;
 use milvus_load::truth::TruthServer;
 
 use super::Shape;
@@ -20,16 +21,16 @@ const SHAPE: Shape = Shape { connections: 2, in_flight: 2, turn: Duration::from_
 
 pub fn run(server: &TruthServer, rounds: usize) -> Result<(), Failure> {
     let bench = Bench::new(server, SHAPE)?;
-    let mixture = Mixture::new(42, DIM, 100, 0.3);
+    let vectors = Vectors::clustered(VectorType::Float, 42, DIM, 100, 0.3);
     let layout =
-        RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), mixture, scalars: vec![] };
+        RowLayout { key: Some("id".to_owned()), vector: "vector".to_owned(), vectors, scalars: vec![] };
     let source = InsertSource {
         collection: "milvus_load_insert".into(),
         layout: Arc::new(layout),
         batch: BATCH,
         rows: Arc::new(RowBlocks::new(0, BATCH, Shard::WHOLE)),
     };
-    let megabytes = source.layout.insert_frame(&source.collection, 0, BATCH).len() as f64 / 1e6;
+    let megabytes = insert::frame(&source.collection, &source.layout, 0, BATCH).len() as f64 / 1e6;
     println!("inserts of {BATCH} rows with {DIM} dimensions, {megabytes:.2} MB each, {rounds} rounds");
     let progress = Progress::begin("inserts", rounds, SHAPE.turn);
     let (mut sent, mut wall) = (vec![], vec![]);

@@ -44,6 +44,6 @@ fn sample(index: u64) -> Sample {
         outcome: Outcome::Succeeded { hits: 10 },
         trace: TraceRef { trace_id: u128::from(index) + 1, span_id: index + 1, sampled: false },
         connection: (index % 4) as u16,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }

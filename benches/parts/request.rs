@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use milvus_load::milvus::CallHeaders;
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::search;
 use milvus_load::milvus::transport::{Pool, Route};
 use milvus_load::trace::ids::RunEntropy;
 use milvus_load::trace::sampling::{Header, RequestTracer, SamplingRule, Switches};
@@ -42,7 +42,7 @@ async fn bare_requests(server: &TruthServer, body: &bytes::Bytes, count: u64) ->
 
 async fn requests(server: &TruthServer, frame: &milvus_load::milvus::Frame, count: u64) -> Duration {
     let dialer = support::dialer(&server.uri()).expect("a target");
-    let route = Route::new(&dialer, "Search", ReplyKind::Search, &CallHeaders::default()).expect("a route");
+    let route = Route::new(&dialer, "Search", search::scan, &CallHeaders::default()).expect("a route");
     let entropy = RunEntropy::from_os().expect("the system has random numbers");
     let switches = Switches { header: Header::Decision, spans: false };
     let mut tracer = RequestTracer::new(entropy.generator(0), SamplingRule::new(Fraction::ZERO), switches);

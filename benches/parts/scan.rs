@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use milvus_load::milvus::ops::search::scan;
 use milvus_load::milvus::proto::{milvus, schema};
-use milvus_load::milvus::scan::{ReplyKind, scan};
 use prost::Message as _;
 
 pub fn bench(criterion: &mut Criterion) {
@@ -13,7 +13,7 @@ pub fn bench(criterion: &mut Criterion) {
         let reply = reply(hits).encode_to_vec();
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("scan, {hits} hits"), |bencher| {
-            bencher.iter(|| scan(ReplyKind::Search, black_box(&reply)));
+            bencher.iter(|| scan(black_box(&reply)));
         });
         group.bench_function(format!("decode, {hits} hits"), |bencher| {
             bencher.iter(|| milvus::SearchResults::decode(black_box(&reply[..])));

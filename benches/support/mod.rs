@@ -6,11 +6,11 @@ pub mod collector;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use milvus_load::milvus::{Dialer, Frame, RowLayout, SearchFrames};
+use milvus_load::milvus::{Dialer, Frame, RowLayout, ops};
 use milvus_load::trace::endpoint::{Endpoint, EndpointForm};
 use milvus_load::trace::exporter::{BatchLimits, ExportSettings, Transport};
 use milvus_load::trace::span::OperationAttributes;
-use milvus_load::workload::{OperationKind, Workload};
+use milvus_load::workload::Workload;
 
 /// Dimensions of the query vectors: a search of some 3,200 bytes, as in the published comparison of clients.
 pub const DIM: u32 = 768;
@@ -34,18 +34,19 @@ fn workload() -> Result<Workload, Failure> {
 /// Searches with distinct vectors.
 pub fn searches(count: u64) -> Result<Arc<[Frame]>, Failure> {
     let workload = workload()?;
-    let OperationKind::Search(search) = &workload.operations[0].kind else {
-        return Err("the workload's operation is a search".into());
-    };
     let layout = RowLayout::new(&workload.collection, &workload.data);
-    let frames = SearchFrames {
+    let context = ops::Context {
         collection: &workload.collection.name,
         layout: &layout,
         metric: workload.collection.vector.metric,
         consistency: workload.collection.consistency,
-        search,
+        queries: count,
+        rows: workload.collection.rows,
+        known: None,
+        seed: 7,
+        operation: 0,
     };
-    Ok((0..count).map(|place| frames.frame(place, count)).collect())
+    Ok(ops::frames(ops::of(&workload.operations[0].kind), &context, count))
 }
 
 /// Dials a server without TLS and password.

@@ -7,7 +7,7 @@ use crate::engine::RateProfile;
 use crate::run::machine::is_here;
 use crate::run::{self, Settings, planning, tracing};
 use crate::units::Nanos;
-use crate::workload::{Arrival, LoadModel, OperationKind, Rates, Stream, Workload};
+use crate::workload::{Arrival, LoadModel, Rates, Stream, Workload};
 
 /// Prints the plan.
 ///
@@ -78,11 +78,8 @@ fn print_stream(workload: &Workload, stream: &Stream, out: &mut dyn Write) -> io
     let total: f64 = stream.shares.iter().map(|(_, weight)| weight).sum();
     for &(index, weight) in &stream.shares {
         let operation = &workload.operations[index];
-        let detail = match &operation.kind {
-            OperationKind::Search(search) => format!("nq {}, top {}", search.nq, search.top_k),
-            OperationKind::Insert { batch } => format!("{batch} rows each"),
-        };
-        let (kind, share) = (operation.kind.name(), 100.0 * weight / total);
+        let facts = operation.kind.facts();
+        let (kind, detail, share) = (facts.name(), facts.summary(), 100.0 * weight / total);
         writeln!(out, "            {:5.1} %  {} ({kind}, {detail})", share, operation.name)?;
     }
     Ok(())
@@ -112,7 +109,7 @@ fn print_stages(workload: &Workload, rates: &Rates, out: &mut dyn Write) -> io::
 fn print_memory(settings: &Settings, workers: usize, out: &mut dyn Write) -> io::Result<()> {
     let workload = &settings.workload;
     let recorder = planning::recorder(workload).memory_bytes() * workers;
-    let vectors = run::vector_bytes(workload);
+    let vectors = run::bytes_ahead(workload);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     let spans = match tracing::builds_spans(workload) {
         true => {

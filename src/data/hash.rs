@@ -24,6 +24,8 @@ pub enum Domain {
     Choice = 7,
     /// Which shard an arrival belongs to.
     Shard = 8,
+    /// Keys that a get asks for.
+    Key = 9,
 }
 
 /// A 64-bit hash of `(seed, domain, place)`: three rounds of [`splitmix64`].

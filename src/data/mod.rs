@@ -4,10 +4,12 @@
 //! Invariant: nothing here has state that moves; asking twice gives the same answer, in any order, on any thread.
 
 mod hash;
-mod mixture;
+mod keys;
 mod scalar;
+mod vectors;
 
 pub(crate) use hash::sequence;
 pub use hash::{Domain, mix};
-pub use mixture::Mixture;
-pub use scalar::{ScalarSource, ScalarValue};
+pub use keys::KeySource;
+pub use scalar::{Occurrences, ScalarSource, ScalarValue};
+pub use vectors::{Mixture, VectorSource, VectorType, Vectors};

@@ -46,15 +46,54 @@ impl ScalarSource {
         mix(self.seed, Domain::Scalar, row) % self.distinct
     }
 
+    /// How often each value occurs in rows 0 to `rows` - 1; 4 bytes per row.
+    pub fn occurrences(&self, rows: u64) -> Occurrences {
+        // There are at most 2 billion different values.
+        let mut sorted: Vec<u32> = (0..rows).map(|row| self.of_row(row) as u32).collect();
+        sorted.sort_unstable();
+        Occurrences { sorted }
+    }
+
     /// The index of the value drawn for filter number `place`, below `distinct`.
     pub fn of_filter(&self, place: u64) -> u64 {
         mix(self.seed, Domain::Filter, place) % self.distinct
     }
 }
 
+/// How often each value occurs in some rows; values by their index.
+#[derive(Clone, Debug)]
+pub struct Occurrences {
+    sorted: Vec<u32>,
+}
+
+impl Occurrences {
+    /// Rows that have this value.
+    pub fn of(&self, value: u64) -> u64 {
+        self.sorted.partition_point(|other| u64::from(*other) <= value) as u64 - self.below(value)
+    }
+
+    /// Rows that have a value before this one.
+    pub fn below(&self, value: u64) -> u64 {
+        self.sorted.partition_point(|other| u64::from(*other) < value) as u64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn occurrences_are_those_of_the_rows() {
+        let source = ScalarSource::new(42, 3, 7);
+        let occurrences = source.occurrences(1_000);
+        for value in 0..8 {
+            let count =
+                |is: &dyn Fn(u64) -> bool| (0..1_000).filter(|row| is(source.of_row(*row))).count() as u64;
+            assert_eq!(occurrences.of(value), count(&|other| other == value));
+            assert_eq!(occurrences.below(value), count(&|other| other < value));
+        }
+        assert_eq!(source.occurrences(0).of(0), 0);
+    }
 
     #[test]
     fn every_value_occurs_about_equally_often() {

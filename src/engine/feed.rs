@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use super::share::Shard;
+use crate::milvus::ops::insert;
 use crate::milvus::{Frame, RowLayout};
 
 /// Bodies waiting per worker and operation: this many bytes of them, between [`DEPTH_MIN`] and [`DEPTH_MAX`] bodies.
@@ -68,12 +69,12 @@ impl RowBlocks {
 impl InsertSource {
     fn next_frame(&self) -> Option<Frame> {
         let first = self.rows.take(self.batch)?;
-        Some(self.layout.insert_frame(&self.collection, first, self.batch))
+        Some(insert::frame(&self.collection, &self.layout, first, self.batch))
     }
 
     /// Bodies kept ahead per worker.
     fn depth(&self) -> usize {
-        depth(self.layout.mixture.dim() * 4 * self.batch as usize)
+        depth(self.layout.vectors.bytes() * self.batch as usize)
     }
 
     /// Bytes that a worker's waiting bodies take, for bodies of so many bytes.

@@ -150,8 +150,6 @@ pub struct PlannedOperation {
     pub route: Route,
     /// The requests.
     pub requests: Requests,
-    /// Hits of a complete answer, or rows sent.
-    pub expected: u32,
 }
 
 impl PlannedOperation {

@@ -132,7 +132,7 @@ impl WorkerState {
                 outcome: Outcome::NotSent,
                 trace: unsent(trace),
                 connection: 0,
-                hits_expected: self.plan.operations[task.operation].expected,
+                hits_expected: None,
             });
             let of_server = self.with_server[task.stream].get() > stream.get() / 2;
             if of_server && let Some(recorder) = self.recorder.borrow_mut().as_mut() {
@@ -156,7 +156,7 @@ impl WorkerState {
         let _guard = self.guard();
         let operation = &self.plan.operations[task.operation];
         let Some(frame) = self.frame(task).await else {
-            self.finish(task, key, Err("the thread that builds insert bodies is gone".to_owned()));
+            self.finish(task, key, None, Err("the thread that builds insert bodies is gone".to_owned()));
             self.fail(EngineError::BuilderLost);
             return;
         };
@@ -181,7 +181,7 @@ impl WorkerState {
             self.last_write.fetch_max(answer.timestamp, Ordering::Relaxed);
         }
         add(&self.with_server[task.stream], -1);
-        self.finish(task, key, Ok(call));
+        self.finish(task, key, frame.expected(), Ok(call));
     }
 
     async fn frame(&self, task: Task) -> Option<Frame> {
@@ -201,10 +201,9 @@ impl WorkerState {
         }
     }
 
-    fn finish(&self, task: Task, key: usize, reply: Result<Reply, String>) {
+    fn finish(&self, task: Task, key: usize, hits_expected: Option<u32>, reply: Result<Reply, String>) {
         // Given up at the end of the drain: it has been recorded then.
         let Some(entry) = self.in_flight.borrow_mut().try_remove(key) else { return };
-        let operation = &self.plan.operations[task.operation];
         let (sample, peer) = match reply {
             Ok(reply) => {
                 let sample = Sample {
@@ -214,7 +213,7 @@ impl WorkerState {
                     done: self.clock.at(reply.done),
                     connection: reply.connection,
                     trace: if reply.sent.is_some() { entry.trace } else { unsent(entry.trace) },
-                    hits_expected: operation.expected,
+                    hits_expected,
                     outcome: outcome(reply.result),
                 };
                 if let Some(recorder) = self.recorder.borrow_mut().as_mut()
@@ -233,7 +232,7 @@ impl WorkerState {
                     done: self.clock.now(),
                     connection: 0,
                     trace: unsent(entry.trace),
-                    hits_expected: operation.expected,
+                    hits_expected,
                     outcome: Outcome::Failed { grpc: 0, milvus: 0, message: message.into() },
                 };
                 (sample, None)
@@ -263,7 +262,7 @@ impl WorkerState {
                 outcome: Outcome::TimedOut,
                 trace: if entry.sent.is_some() { entry.trace } else { unsent(entry.trace) },
                 connection: entry.connection,
-                hits_expected: self.plan.operations[entry.operation].expected,
+                hits_expected: None,
             };
             self.record(&sample);
             self.span(&sample, None);

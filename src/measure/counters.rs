@@ -48,21 +48,31 @@ impl Counters {
 /// What the succeeded requests brought back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// Hits that complete answers would have had, or rows sent.
+    /// Hits or rows that complete answers would have had, or rows sent; of the answers of which that is known.
     pub expected: u64,
-    /// Hits returned, or rows taken.
+    /// Hits or rows returned, or rows taken.
     pub returned: u64,
-    /// Succeeded requests that expected something and returned nothing.
+    /// Answers with nothing in them, unless nothing was expected.
     pub empty: u64,
+    /// Answers with less than was expected of each.
+    pub short: u64,
+    /// Answers of which nobody knows what to expect.
+    pub unknown: u64,
 }
 
 impl Hits {
     /// Counts one request, if it succeeded.
     pub fn record(&mut self, sample: &Sample) {
         if let Outcome::Succeeded { hits } = sample.outcome {
-            self.expected += u64::from(sample.hits_expected);
             self.returned += u64::from(hits);
-            self.empty += u64::from(hits == 0 && sample.hits_expected > 0);
+            self.empty += u64::from(hits == 0 && sample.hits_expected != Some(0));
+            match sample.hits_expected {
+                Some(expected) => {
+                    self.expected += u64::from(expected);
+                    self.short += u64::from(hits < expected);
+                }
+                None => self.unknown += 1,
+            }
         }
     }
 
@@ -71,6 +81,8 @@ impl Hits {
         self.expected = self.expected.saturating_add(other.expected);
         self.returned = self.returned.saturating_add(other.returned);
         self.empty += other.empty;
+        self.short += other.short;
+        self.unknown += other.unknown;
     }
 }
 

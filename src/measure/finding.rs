@@ -279,7 +279,7 @@ pub enum Finding {
         /// Of how many.
         offered: u64,
     },
-    /// Answers held fewer hits than were asked for, or fewer rows were taken than sent.
+    /// Answers held fewer hits or rows than they should, or fewer rows were taken than sent.
     FewHits {
         /// The operation.
         operation: String,
@@ -287,6 +287,8 @@ pub enum Finding {
         expected: u64,
         /// Returned.
         returned: u64,
+        /// Answers with less than was expected of each.
+        short: u64,
         /// Answers with none.
         empty: u64,
     },

@@ -295,7 +295,7 @@ mod tests {
             outcome: Outcome::Succeeded { hits: 1 },
             trace: TraceRef { trace_id: 1, span_id: 1, sampled: false },
             connection: 0,
-            hits_expected: 1,
+            hits_expected: Some(1),
         };
         intervals.record(intended, &sample, true);
     }

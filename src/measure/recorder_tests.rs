@@ -35,7 +35,7 @@ fn sample(operation: usize, intended: u64, response: u64, outcome: Outcome) -> S
             sampled: intended.is_multiple_of(2),
         },
         connection: (intended % 2) as u16,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }
 
@@ -69,7 +69,7 @@ fn every_request_is_counted_once_and_in_its_phase() {
     assert_eq!(search.failure_response.moments().max(), Some(Nanos::from_millis(7)));
     assert_eq!(search.failure_service.moments().max(), Some(Nanos::from_millis(6)));
     assert_eq!(search.timeouts.moments().max(), Some(Nanos::from_millis(900)));
-    assert_eq!(search.hits, Hits { expected: 20, returned: 10, empty: 1 });
+    assert_eq!(search.hits, Hits { expected: 20, returned: 10, empty: 1, short: 1, unknown: 0 });
     assert_eq!(search.slowest.all().map(|e| e.end).next(), Some(End::TimedOut));
     assert_eq!(recorded.connections.iter().map(|c| c.requests).collect::<Vec<_>>(), [3, 1]);
     assert_eq!(recorded.operations[1].counters.offered(), 0);

@@ -27,7 +27,7 @@ impl Phase {
 pub enum Outcome {
     /// The server did what was asked.
     Succeeded {
-        /// Hits returned (search), or rows taken (insert).
+        /// Hits or rows returned, or rows taken.
         hits: u32,
     },
     /// The server or the connection said no.
@@ -62,8 +62,8 @@ pub struct Sample {
     pub trace: TraceRef,
     /// Index of the connection that carried it.
     pub connection: u16,
-    /// Hits that a complete answer has (search: nq x top_k), or rows sent (insert).
-    pub hits_expected: u32,
+    /// Hits or rows that a complete answer has, or rows sent; `None` where nobody knows, or no answer came.
+    pub hits_expected: Option<u32>,
 }
 
 impl Sample {

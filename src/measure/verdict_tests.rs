@@ -105,10 +105,14 @@ fn requests_not_sent_are_the_generators_fault_only_where_they_waited_there() {
 fn what_the_server_did_is_a_warning() {
     found(|e| e.operations[0].counters.failed = 1, &["?failures"]);
     found(|e| e.operations[0].counters.timed_out = 1, &["?timeouts"]);
-    let hits =
-        |returned| move |e: &mut Evidence| e.operations[0].hits = Hits { expected: 10, returned, empty: 0 };
-    found(hits(10), &[]);
-    found(hits(9), &["?few_hits"]);
+    let hits = |returned, short| {
+        let hits = Hits { expected: 10, returned, empty: 0, short, unknown: 0 };
+        move |e: &mut Evidence| e.operations[0].hits = hits
+    };
+    found(hits(10, 0), &[]);
+    found(hits(9, 1), &["?few_hits"]);
+    found(hits(12, 1), &["?few_hits"]);
+    found(hits(12, 0), &[]);
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn sample(intended: u64, lag: Option<Nanos>, response: Nanos, outcome: Outcome) 
         outcome,
         trace: crate::trace::TraceRef { trace_id: 1, span_id: 1, sampled: false },
         connection: 0,
-        hits_expected: 2,
+        hits_expected: Some(2),
     }
 }
 
@@ -267,7 +271,7 @@ fn the_evidence_of_an_operation_is_read_from_its_record() {
     assert_eq!(evidence.lag_share, Some(0.25));
     let Lateness { of, response, service } = evidence.lateness.unwrap();
     assert_eq!((of, response), (Statistic::Quantile(Quantile::P99), Nanos::from_millis(4)));
-    assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0 });
+    assert_eq!(evidence.hits, Hits { expected: 4_000, returned: 2_000, empty: 0, short: 2_000, unknown: 0 });
     assert_eq!(evidence.service_mean, Some(Nanos::from_millis(3)));
     assert_eq!(evidence.trend, None, "only two of its seconds have requests");
     assert!(service >= Nanos::from_millis(3) && service.get() <= 3_003_000, "{service}");

@@ -90,7 +90,7 @@ impl Finding {
                 "the server did not answer within target.timeout, or not before the drain's end"
             }
             Self::FewHits { .. } => {
-                "the filter or the partition holds too few rows, ef is below top_k, or rows were not visible"
+                "the filter or the partition holds too few rows, ef is below top_k, or rows were not there or not visible"
             }
             Self::BodiesLate { .. } => {
                 "building them takes longer than the rate allows: these requests waited in the generator"
@@ -324,10 +324,11 @@ impl fmt::Display for Finding {
             Self::Timeouts { operation, timed_out, offered } => {
                 write!(f, "{operation}: {timed_out} of {offered} requests timed out")
             }
-            Self::FewHits { operation, expected, returned, empty } => {
+            Self::FewHits { operation, expected, returned, short, empty } => {
                 write!(
                     f,
-                    "{operation}: {returned} of {expected} hits were returned, {empty} answers were empty"
+                    "{operation}: {short} answers held less than they should, {empty} of them nothing; {returned} of \
+                     {expected} hits or rows in all"
                 )
             }
             Self::BodiesLate { count } => {

@@ -10,6 +10,7 @@ use super::proto::common::{ConsistencyLevel, KeyValuePair};
 use super::proto::milvus::{CreateCollectionRequest, CreateIndexRequest};
 use super::proto::schema::{CollectionSchema, DataType, FieldSchema};
 use super::rows::{PRIMARY_KEY, RowLayout};
+use super::vectors;
 use crate::workload::{Collection, Data, ScalarKind};
 
 /// What the description of a collection of ours starts with.
@@ -62,7 +63,7 @@ pub fn data_hash(collection: &Collection, data: &Data) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{}/{}/{}/{}", data.seed, data.clusters, data.spread, collection.rows));
     let mut first = Vec::new();
-    RowLayout::new(collection, data).mixture.write_row(0, &mut first);
+    RowLayout::new(collection, data).vectors.write_row(0, &mut first);
     hash.update(first);
     hex(&hash.finalize()[..16])
 }
@@ -108,7 +109,7 @@ fn schema(collection: &Collection, description: &str) -> CollectionSchema {
     };
     let vector = FieldSchema {
         name: collection.vector.name.clone(),
-        data_type: DataType::FloatVector as i32,
+        data_type: vectors::wire(collection.vector.kind).data_type as i32,
         type_params: vec![pair("dim", collection.vector.dim.to_string())],
         ..FieldSchema::default()
     };
@@ -148,7 +149,7 @@ fn pair(key: &str, value: String) -> KeyValuePair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::{Consistency, Index, Metric, Prepare, Scalar, VectorField};
+    use crate::workload::{Consistency, Index, Metric, Prepare, Scalar, VectorField, VectorType};
 
     fn collection() -> Collection {
         Collection {
@@ -156,7 +157,7 @@ mod tests {
             rows: 1000,
             prepare: Prepare::Auto,
             consistency: Consistency::Bounded,
-            vector: VectorField { name: "v".to_owned(), dim: 8, metric: Metric::L2 },
+            vector: VectorField { name: "v".to_owned(), kind: VectorType::Float, dim: 8, metric: Metric::L2 },
             index: Index { kind: "HNSW".to_owned(), params: serde_json::from_str(r#"{"M":16}"#).unwrap() },
             scalars: vec![Scalar { name: "n".to_owned(), kind: ScalarKind::Int64, distinct: 5 }],
             shards: 1,

@@ -1,16 +1,9 @@
-//! Which columns a row has, and how a batch of rows becomes a pre-framed Insert.
+//! Which columns a collection has, and where their values come from.
 
-use bytes::Bytes;
-use prost::Message as _;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+use crate::data::{ScalarSource, ScalarValue, Vectors};
+use crate::workload::{Collection, Data, Filter, FilterPart, Scalar, ScalarKind, VectorField};
 
-use super::frame::{Frame, PREFIX, framed};
-use super::proto::schema::{self, DataType, FieldData, ScalarField, field_data, scalar_field};
-use crate::data::{Mixture, ScalarSource, ScalarValue};
-use crate::workload::{Collection, Data, Scalar, ScalarKind};
-
-/// Name of the primary key in collections that this tool makes.
-pub const PRIMARY_KEY: &str = "id";
+pub use crate::workload::PRIMARY_KEY;
 
 /// The columns of a collection, and where their values come from.
 #[derive(Clone, Debug)]
@@ -20,7 +13,7 @@ pub struct RowLayout {
     /// The vector field.
     pub vector: String,
     /// Where vectors come from.
-    pub mixture: Mixture,
+    pub vectors: Vectors,
     /// The other fields.
     pub scalars: Vec<(Scalar, ScalarSource)>,
 }
@@ -28,11 +21,12 @@ pub struct RowLayout {
 impl RowLayout {
     /// The layout of a collection that this tool makes.
     pub fn new(collection: &Collection, data: &Data) -> Self {
+        let VectorField { ref name, kind, dim, .. } = collection.vector;
         let scalars = collection.scalars.iter().enumerate();
         Self {
             key: Some(PRIMARY_KEY.to_owned()),
-            vector: collection.vector.name.clone(),
-            mixture: Mixture::new(data.seed, collection.vector.dim, data.clusters, data.spread),
+            vector: name.clone(),
+            vectors: Vectors::clustered(kind, data.seed, dim, data.clusters, data.spread),
             scalars: scalars
                 .map(|(i, s)| (s.clone(), ScalarSource::new(data.seed, i as u64, s.distinct)))
                 .collect(),
@@ -51,65 +45,13 @@ impl RowLayout {
         value_of(scalar, source.of_filter(place))
     }
 
-    /// An Insert of rows `first .. first + rows`, each row's key being its number.
-    pub fn insert_frame(&self, collection: &str, first: u64, rows: u32) -> Frame {
-        let mut columns = Vec::new();
-        if let Some(key) = &self.key {
-            let data = (first..first + u64::from(rows)).map(|row| row as i64).collect();
-            let keys = scalar_field::Data::LongData(schema::LongArray { data });
-            columns.push(column(key, DataType::Int64, keys));
-        }
-        for (index, (scalar, _)) in self.scalars.iter().enumerate() {
-            columns.push(self.scalar_column(index, scalar, first, rows));
-        }
-        let vectors = VectorColumn::new(&self.vector, self.mixture.dim(), rows as usize);
-        let columns_len: usize =
-            columns.iter().map(|column| prost::encoding::message::encoded_len(5, column)).sum();
-        let length = collection.len() + columns_len + vectors.encoded_len() + 32;
-        let mut body = Vec::with_capacity(length);
-        body.resize(PREFIX, 0);
-        prost::encoding::string::encode(3, &collection.to_owned(), &mut body);
-        for column in &columns {
-            prost::encoding::message::encode(5, column, &mut body);
-        }
-        prost::encoding::uint32::encode(7, &rows, &mut body);
-        vectors.encode(&mut body, |out| {
-            for row in first..first + u64::from(rows) {
-                self.mixture.write_row(row, out);
-            }
-        });
-        Frame::whole(framed(body, 0))
-    }
-
-    fn scalar_column(&self, index: usize, scalar: &Scalar, first: u64, rows: u32) -> FieldData {
-        let indexes = (first..first + u64::from(rows)).map(|row| self.scalars[index].1.of_row(row));
-        let (kind, data) = match scalar.kind {
-            ScalarKind::Bool => {
-                let data = indexes.map(|i| i % 2 == 1).collect();
-                (DataType::Bool, scalar_field::Data::BoolData(schema::BoolArray { data }))
-            }
-            ScalarKind::Int32 => {
-                let data = indexes.map(|i| i as i32).collect();
-                (DataType::Int32, scalar_field::Data::IntData(schema::IntArray { data }))
-            }
-            ScalarKind::Int64 => {
-                let data = indexes.map(|i| i as i64).collect();
-                (DataType::Int64, scalar_field::Data::LongData(schema::LongArray { data }))
-            }
-            ScalarKind::Float => {
-                let data = indexes.map(|i| i as f32).collect();
-                (DataType::Float, scalar_field::Data::FloatData(schema::FloatArray { data }))
-            }
-            ScalarKind::Double => {
-                let data = indexes.map(|i| i as f64).collect();
-                (DataType::Double, scalar_field::Data::DoubleData(schema::DoubleArray { data }))
-            }
-            ScalarKind::Varchar => {
-                let data = indexes.map(|i| text_of(scalar, i)).collect();
-                (DataType::VarChar, scalar_field::Data::StringData(schema::StringArray { data }))
-            }
+    /// The text of filter number `place`, its values drawn.
+    pub fn filter_text(&self, filter: &Filter, place: u64) -> String {
+        let part = |part: &FilterPart| match part {
+            FilterPart::Text(text) => text.clone(),
+            FilterPart::Value(field) => self.filter_value(*field, place).to_string(),
         };
-        column(&scalar.name, kind, data)
+        filter.parts.iter().map(part).collect()
     }
 }
 
@@ -122,137 +64,6 @@ fn value_of(scalar: &Scalar, index: u64) -> ScalarValue {
     }
 }
 
-fn text_of(scalar: &Scalar, index: u64) -> String {
+pub(super) fn text_of(scalar: &Scalar, index: u64) -> String {
     format!("{}_{index}", scalar.name)
-}
-
-fn column(name: &str, kind: DataType, data: scalar_field::Data) -> FieldData {
-    FieldData {
-        r#type: kind as i32,
-        field_name: name.to_owned(),
-        field: Some(field_data::Field::Scalars(ScalarField { data: Some(data) })),
-    }
-}
-
-/// The vector column, written field by field so that vectors go straight into the request:
-/// `InsertRequest.fields_data(5) { type 1, field_name 2, vectors 4 { dim 1, float_vector 2 { data 1 } } }`.
-struct VectorColumn {
-    /// `FieldData` but for its vectors.
-    head: Vec<u8>,
-    dim: u64,
-    floats: u64,
-}
-
-impl VectorColumn {
-    fn new(name: &str, dim: usize, rows: usize) -> Self {
-        let head =
-            FieldData { r#type: DataType::FloatVector as i32, field_name: name.to_owned(), field: None };
-        Self { head: head.encode_to_vec(), dim: dim as u64, floats: (dim * rows * 4) as u64 }
-    }
-
-    fn array_len(&self) -> u64 {
-        field_len(1, self.floats)
-    }
-
-    fn vectors_len(&self) -> u64 {
-        (key_len(1) + encoded_len_varint(self.dim)) as u64 + field_len(2, self.array_len())
-    }
-
-    fn column_len(&self) -> u64 {
-        self.head.len() as u64 + field_len(4, self.vectors_len())
-    }
-
-    fn encoded_len(&self) -> usize {
-        field_len(5, self.column_len()) as usize
-    }
-
-    fn encode(&self, body: &mut Vec<u8>, write_floats: impl FnOnce(&mut Vec<u8>)) {
-        length_delimited(5, self.column_len(), body);
-        body.extend_from_slice(&self.head);
-        length_delimited(4, self.vectors_len(), body);
-        encode_key(1, WireType::Varint, body);
-        encode_varint(self.dim, body);
-        length_delimited(2, self.array_len(), body);
-        length_delimited(1, self.floats, body);
-        write_floats(body);
-    }
-}
-
-fn field_len(tag: u32, payload: u64) -> u64 {
-    key_len(tag) as u64 + encoded_len_varint(payload) as u64 + payload
-}
-
-fn length_delimited(tag: u32, payload: u64, body: &mut Vec<u8>) {
-    encode_key(tag, WireType::LengthDelimited, body);
-    encode_varint(payload, body);
-}
-
-/// Query vectors as `PlaceholderGroup` wants them: each the little-endian bytes of its floats.
-pub(crate) fn query_bytes(mixture: &Mixture, query: u64) -> Bytes {
-    let mut bytes = Vec::with_capacity(mixture.dim() * 4);
-    mixture.write_query(query, &mut bytes);
-    Bytes::from(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::milvus::proto::milvus::InsertRequest;
-    use crate::milvus::proto::schema::{VectorField, vector_field};
-
-    fn layout() -> RowLayout {
-        let scalar = |name: &str, kind, distinct| Scalar { name: name.to_owned(), kind, distinct };
-        let scalars = [
-            scalar("colour", ScalarKind::Varchar, 5),
-            scalar("flag", ScalarKind::Bool, 2),
-            scalar("n", ScalarKind::Int64, 9),
-        ];
-        RowLayout {
-            key: Some("id".to_owned()),
-            vector: "vector".to_owned(),
-            mixture: Mixture::new(7, 6, 3, 0.2),
-            scalars: scalars
-                .into_iter()
-                .enumerate()
-                .map(|(i, s)| (s.clone(), ScalarSource::new(7, i as u64, s.distinct)))
-                .collect(),
-        }
-    }
-
-    /// The independent decoder (prost) must read back what was written by hand.
-    #[test]
-    fn an_insert_decodes_to_the_rows_it_was_made_of() {
-        let layout = layout();
-        let frame = layout.insert_frame("things", 200, 3);
-        let bytes = frame.to_bytes(None);
-        assert_eq!(bytes[0], 0, "not compressed");
-        assert_eq!(u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize, bytes.len() - 5);
-        let request = InsertRequest::decode(&bytes[5..]).unwrap();
-        assert_eq!((request.collection_name.as_str(), request.num_rows), ("things", 3));
-        let named = |name: &str| request.fields_data.iter().find(|f| f.field_name == name).unwrap().clone();
-        let Some(field_data::Field::Vectors(VectorField {
-            dim: 6,
-            data: Some(vector_field::Data::FloatVector(floats)),
-        })) = named("vector").field
-        else {
-            panic!("no float vectors of 6 dimensions")
-        };
-        let expected: Vec<f32> = (200..203).flat_map(|row| layout.mixture.row(row)).collect();
-        assert_eq!(floats.data, expected);
-        let Some(field_data::Field::Scalars(ScalarField { data: Some(scalar_field::Data::LongData(keys)) })) =
-            named("id").field
-        else {
-            panic!("no keys")
-        };
-        assert_eq!(keys.data, [200, 201, 202]);
-        let Some(field_data::Field::Scalars(ScalarField {
-            data: Some(scalar_field::Data::StringData(texts)),
-        })) = named("colour").field
-        else {
-            panic!("no texts")
-        };
-        for (row, text) in (200..203).zip(texts.data) {
-            assert_eq!(ScalarValue::Text(text), layout.scalar_value(0, row));
-        }
-    }
 }

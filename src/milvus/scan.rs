@@ -1,4 +1,4 @@
-//! Reads from a reply what the measurement needs, without decoding the rest: status, hits, rows, write timestamp.
+//! Reads from a reply what the measurement needs, without decoding the rest: its status here, the rest in `ops/`.
 //!
 //! Input is foreign bytes: every length is checked, nothing is trusted, nothing panics.
 
@@ -9,9 +9,9 @@ pub struct Scanned {
     pub code: i32,
     /// Milvus's words, where there are any.
     pub reason: String,
-    /// Search: hits over all queries. Insert: rows taken.
+    /// Hits over all queries, rows returned, or rows taken.
     pub count: u64,
-    /// Insert: the write's timestamp, for Session consistency.
+    /// A write's timestamp, for Session consistency; 0 for reads.
     pub timestamp: u64,
 }
 
@@ -26,28 +26,16 @@ pub enum ScanError {
     WireType(u8),
 }
 
-/// Which message to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyKind {
-    /// `SearchResults`: hits are the sum of `results(2).topks(6)`.
-    Search,
-    /// `MutationResult`: rows are `insert_cnt(6)`.
-    Insert,
-}
-
-/// Reads a message (without its gRPC prefix).
-///
-/// # Errors
-/// Where the bytes are not a protobuf message.
-pub fn scan(kind: ReplyKind, message: &[u8]) -> Result<Scanned, ScanError> {
+/// Reads a message (without its gRPC prefix): its status (field 1), and whatever `field` makes of the others.
+pub(super) fn scan_reply<'m>(
+    message: &'m [u8],
+    mut field: impl FnMut(&mut Scanned, u64, Value<'m>) -> Result<(), ScanError>,
+) -> Result<Scanned, ScanError> {
     let mut found = Scanned::default();
-    for field in Fields(message) {
-        match (kind, field?) {
-            (_, (1, Value::Bytes(status))) => scan_status(status, &mut found)?,
-            (ReplyKind::Search, (2, Value::Bytes(results))) => found.count += scan_topks(results)?,
-            (ReplyKind::Insert, (6, Value::Number(rows))) => found.count = rows,
-            (ReplyKind::Insert, (9, Value::Number(timestamp))) => found.timestamp = timestamp,
-            _ => {}
+    for part in Fields(message) {
+        match part? {
+            (1, Value::Bytes(status)) => scan_status(status, &mut found)?,
+            (number, value) => field(&mut found, number, value)?,
         }
     }
     Ok(found)
@@ -67,30 +55,16 @@ fn scan_status(status: &[u8], found: &mut Scanned) -> Result<(), ScanError> {
     Ok(())
 }
 
-/// `topks` is packed or not, as the encoder likes.
-fn scan_topks(results: &[u8]) -> Result<u64, ScanError> {
-    let mut hits = 0u64;
-    for field in Fields(results) {
-        match field? {
-            (6, Value::Number(hit)) => hits = hits.saturating_add(hit),
-            (6, Value::Bytes(mut packed)) => {
-                while !packed.is_empty() {
-                    hits = hits.saturating_add(varint(&mut packed)?);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(hits)
-}
-
-enum Value<'a> {
+/// The value of a field.
+pub(super) enum Value<'a> {
+    /// A varint.
     Number(u64),
+    /// A message, text, bytes, packed numbers, or a number of fixed width.
     Bytes(&'a [u8]),
 }
 
-/// The fields of a message, in order.
-struct Fields<'a>(&'a [u8]);
+/// The fields of a message by number, in order.
+pub(super) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u64, Value<'a>), ScanError>;
@@ -122,7 +96,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<(u64, Value<'a>), ScanError> {
     Ok((key >> 3, value))
 }
 
-fn varint(rest: &mut &[u8]) -> Result<u64, ScanError> {
+pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, ScanError> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
         let (&byte, tail) = rest.split_first().ok_or(ScanError::Truncated)?;
@@ -140,68 +114,4 @@ fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], ScanError> {
     let (head, tail) = rest.split_at_checked(length).ok_or(ScanError::Truncated)?;
     *rest = tail;
     Ok(head)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::milvus::proto::{common, milvus, schema};
-    use prost::Message as _;
-
-    #[test]
-    fn a_search_reply_gives_the_sum_of_its_hits() {
-        let reply = milvus::SearchResults {
-            status: Some(common::Status::default()),
-            results: Some(schema::SearchResultData {
-                num_queries: 3,
-                top_k: 10,
-                scores: vec![0.5; 25],
-                topks: vec![10, 10, 5],
-                ..Default::default()
-            }),
-            collection_name: "c".to_owned(),
-        };
-        let scanned = scan(ReplyKind::Search, &reply.encode_to_vec()).unwrap();
-        assert_eq!(scanned, Scanned { count: 25, ..Scanned::default() });
-    }
-
-    #[test]
-    fn an_insert_reply_gives_rows_and_timestamp() {
-        let reply = milvus::MutationResult {
-            insert_cnt: 100,
-            timestamp: 470_607_126_243_512_413,
-            ..Default::default()
-        };
-        let scanned = scan(ReplyKind::Insert, &reply.encode_to_vec()).unwrap();
-        assert_eq!((scanned.code, scanned.count, scanned.timestamp), (0, 100, 470_607_126_243_512_413));
-    }
-
-    #[test]
-    fn either_code_is_a_failure() {
-        for (error_code, code, expected) in [(0, 8, 8), (1, 0, 1), (1, 65_535, 65_535), (0, -1, -1)] {
-            let status = common::Status { error_code, code, reason: "no".to_owned(), ..Default::default() };
-            let reply = milvus::SearchResults { status: Some(status), ..Default::default() };
-            let scanned = scan(ReplyKind::Search, &reply.encode_to_vec()).unwrap();
-            assert_eq!((scanned.code, scanned.reason.as_str()), (expected, "no"));
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn foreign_bytes_never_panic(bytes: Vec<u8>) {
-            let _ = scan(ReplyKind::Search, &bytes);
-            let _ = scan(ReplyKind::Insert, &bytes);
-        }
-
-        #[test]
-        fn prost_and_the_scanner_agree(topks: Vec<u16>, code: i32, reason: String) {
-            let status = common::Status { code, reason: reason.clone(), ..Default::default() };
-            let topks: Vec<i64> = topks.into_iter().map(i64::from).collect();
-            let hits: i64 = topks.iter().sum();
-            let results = schema::SearchResultData { topks, ..Default::default() };
-            let reply = milvus::SearchResults { status: Some(status), results: Some(results), ..Default::default() };
-            let scanned = scan(ReplyKind::Search, &reply.encode_to_vec()).unwrap();
-            proptest::prop_assert_eq!(scanned, Scanned { code, reason, count: hits as u64, timestamp: 0 });
-        }
-    }
 }

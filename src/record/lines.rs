@@ -97,6 +97,8 @@ pub(super) struct HitsLine {
     pub expected: u64,
     pub returned: u64,
     pub empty: u64,
+    pub short: u64,
+    pub unknown: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -312,6 +312,8 @@ impl<R: BufRead> Reader<R> {
             expected: hits(line.expected)?,
             returned: hits(line.returned)?,
             empty: self.count(line.empty)?,
+            short: self.count(line.short)?,
+            unknown: self.count(line.unknown)?,
         })
     }
 

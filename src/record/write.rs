@@ -108,8 +108,8 @@ pub(super) const fn counters(counters: Counters) -> CountersLine {
 }
 
 pub(super) const fn hits(hits: Hits) -> HitsLine {
-    let Hits { expected, returned, empty } = hits;
-    HitsLine { expected, returned, empty }
+    let Hits { expected, returned, empty, short, unknown } = hits;
+    HitsLine { expected, returned, empty, short, unknown }
 }
 
 pub(super) fn moments(moments: &Moments) -> MomentsLine {

@@ -7,7 +7,7 @@ use super::parts;
 use crate::measure::{End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile};
 use crate::trace::TraceRef;
 use crate::units::Nanos;
-use crate::workload::{self, OperationKind, Slow, Stream};
+use crate::workload::{self, Slow, Stream};
 
 /// What a report's numbers are made of.
 pub struct Source<'a> {
@@ -61,12 +61,13 @@ fn operation(info: &workload::Operation, record: &OperationRecord, source: &Sour
     let counters = record.counters;
     let seconds = source.measured.as_secs_f64();
     let per_second = |count: f64| (seconds > 0.0).then(|| count / seconds);
-    let (vectors_per_s, rows_per_s) = match &info.kind {
-        OperationKind::Search(search) => (per_second(counters.succeeded as f64 * f64::from(search.nq)), None),
-        OperationKind::Insert { .. } => (None, per_second(record.hits.returned as f64)),
+    let facts = info.kind.facts();
+    let (vectors_per_s, rows_per_s) = match facts.query_vectors() {
+        Some(vectors) => (per_second(counters.succeeded as f64 * f64::from(vectors)), None),
+        None => (None, per_second(record.hits.returned as f64)),
     };
     Operation {
-        kind: info.kind.name().to_owned(),
+        kind: facts.name().to_owned(),
         offered: counters.offered(),
         succeeded: counters.succeeded,
         failed: counters.failed,
@@ -81,6 +82,8 @@ fn operation(info: &workload::Operation, record: &OperationRecord, source: &Sour
             expected: record.hits.expected,
             returned: record.hits.returned,
             empty: record.hits.empty,
+            short: record.hits.short,
+            unknown: record.hits.unknown,
         },
         response: Dist::of(&record.response, counters.offered()),
         service: Dist::of(&record.service, counters.offered()),

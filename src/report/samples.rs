@@ -35,7 +35,10 @@ fn operations() -> Vec<workload::Operation> {
     };
     vec![
         workload::Operation { name: "search".into(), kind: OperationKind::Search(search) },
-        workload::Operation { name: "insert".into(), kind: OperationKind::Insert { batch: 100 } },
+        workload::Operation {
+            name: "insert".into(),
+            kind: OperationKind::Insert(workload::Insert { batch: 100 }),
+        },
     ]
 }
 
@@ -75,7 +78,7 @@ fn search_at(index: u64, due: Nanos, response: Nanos, outcome: Outcome) -> Sampl
         outcome,
         trace,
         connection: 0,
-        hits_expected: 10,
+        hits_expected: Some(10),
     }
 }
 
@@ -220,7 +223,8 @@ pub(crate) fn staged() -> RunReport {
     samples
         .extend(at(8, 20_000_000, 400).zip(160..).map(|(due, i)| search_at(i, due, ms(20), unsent(i - 160))));
     samples.extend(at(16, 33_000_000, 60).zip(560..).map(|(due, i)| search_at(i, due, ms(10), ok(10))));
-    let insert = |(due, i)| Sample { operation: 1, hits_expected: 100, ..search_at(i, due, ms(5), ok(100)) };
+    let insert =
+        |(due, i)| Sample { operation: 1, hits_expected: Some(100), ..search_at(i, due, ms(5), ok(100)) };
     samples.extend(at(0, 200_000_000, 90).zip(1_000..).map(insert));
     let recorded = recorded_in([0, 8, 16].map(Nanos::from_secs).to_vec(), samples);
     let mut report = filled(State::Interrupted, &recorded, Nanos::from_secs(18));

@@ -83,7 +83,7 @@ impl Ready<'_> {
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
         let warmup = plan.recorder.window_start;
-        let page = MetricsPage::find(&self.server.metrics);
+        let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let finished = self.control.block_on(async {
             let execution = Execution::start(plan, sink, stop.clone(), start).await?;

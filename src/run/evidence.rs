@@ -7,9 +7,8 @@ use crate::measure::{
 use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, OperationKind, Prepare, Stream, Workload};
+use crate::workload::{Access, LoadModel, Prepare, Stream, Workload};
 
-use super::ready::writes;
 use super::record::{CollectionRecord, LoadRecord, Record, ServerRecord};
 use super::tracing::Collector;
 
@@ -70,8 +69,8 @@ fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionE
             .then_some(workload.collection.rows + extra_rows),
         start,
         end,
-        writes: writes(workload),
-        reads: workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Search(_))),
+        writes: workload.has(Access::Writes),
+        reads: workload.has(Access::Reads),
     }
 }
 

@@ -33,12 +33,13 @@ pub mod tracing;
 
 pub use error::RunError;
 pub use merged::missing;
+pub use metrics::Metrics;
 pub use observed::{Driven, Identity, Observed, Part};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, Host, LoadRecord, Record, ServerRecord};
 pub use report::report;
-pub use requests::{Requests, vector_bytes};
+pub use requests::{Requests, bytes_ahead};
 pub use server::{Server, ServerKind};
 pub use settings::Settings;
 pub use stored::workload_hash;

@@ -8,12 +8,14 @@ use anyhow::{Context as _, anyhow};
 use crate::engine::prepare::{Action, PrepareError, Prepared, Setup, SetupLog, StepRecord};
 use crate::engine::{RowBlocks, Shard, Stop};
 use crate::measure::CollectionState;
+use crate::milvus::ops::{self, Supply};
 use crate::milvus::{CallHeaders, Dialer, MilvusError, Readiness, RowLayout, Session};
 use crate::trace::ids::RunEntropy;
 use crate::trace::setup::SetupSpan;
-use crate::workload::{Metric, OperationKind, Workload};
+use crate::workload::{Access, Metric, Workload};
 
 use super::error::RunError;
+use super::metrics::PROBES;
 use super::progress::RunProgress;
 use super::server::Server;
 use super::settings::Settings;
@@ -36,6 +38,8 @@ pub struct Ready<'a> {
     pub(super) headers: CallHeaders,
     /// The server's version at the start.
     pub(super) version: String,
+    /// Where it tells its metrics.
+    pub(super) metrics: Vec<String>,
     /// What set-up did.
     pub(super) steps: Vec<StepRecord>,
     /// Its spans, until a run with an exporter takes them.
@@ -62,6 +66,17 @@ pub(super) struct Control {
 impl Control {
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.local.block_on(&self.runtime, work)
+    }
+}
+
+impl Control {
+    /// Makes calls for the server to count. What it answers does not matter.
+    fn call_often(&self, collection: &str) {
+        self.block_on(async {
+            for _ in 0..PROBES {
+                let _ = tokio::time::timeout(LOOK_LIMIT, self.session.has_collection(collection)).await;
+            }
+        });
     }
 }
 
@@ -115,12 +130,14 @@ impl Server {
         let prepared = make_ready(workload, of, shard.is_some(), &mut log, stop, progress)?;
         let (steps, spans) = log.finish();
         progress.say(&describe(workload, &prepared));
+        let metrics = self.metrics.of_server(|| control.call_often(&workload.collection.name));
         Ok(Ready {
             server: self,
             control,
             dialer,
             headers,
             version,
+            metrics,
             steps,
             spans,
             layout: Arc::new(prepared.layout),
@@ -147,7 +164,7 @@ impl Ready<'_> {
 
     /// To be told of a run before it starts.
     pub(super) fn note_writes(&mut self, workload: &Workload) {
-        self.dirty |= writes(workload);
+        self.dirty |= workload.has(Access::Writes);
     }
 
     /// The collection right before a run; its rows are counted where an earlier run has written.
@@ -180,11 +197,6 @@ impl Ready<'_> {
     }
 }
 
-/// Whether any operation writes rows.
-pub(super) fn writes(workload: &Workload) -> bool {
-    workload.operations.iter().any(|operation| matches!(operation.kind, OperationKind::Insert { .. }))
-}
-
 fn make_ready(
     workload: &Workload,
     (control, dialer, headers): (&Control, &Dialer, &CallHeaders),
@@ -208,9 +220,9 @@ fn make_ready(
 
 /// Rows of the largest insert; 0 where there is none.
 fn largest_batch(workload: &Workload) -> u32 {
-    let batches = workload.operations.iter().map(|operation| match &operation.kind {
-        OperationKind::Insert { batch } => *batch,
-        OperationKind::Search(_) => 0,
+    let batches = workload.operations.iter().map(|operation| match ops::of(&operation.kind).supply(1) {
+        Supply::Fresh { rows } => rows,
+        Supply::Repeated { .. } => 0,
     });
     batches.max().unwrap_or(0)
 }

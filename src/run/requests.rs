@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use crate::engine::{self, InsertSource, PlannedOperation};
-use crate::milvus::scan::ReplyKind;
+use crate::milvus::ops::{self, KnownRows, Supply};
 use crate::milvus::transport::Route;
-use crate::milvus::{Frame, SearchFrames};
-use crate::workload::{Operation, OperationKind, Search, Workload};
+use crate::workload::{Operation, Prepare, Workload};
 
 use super::ready::Ready;
 use super::settings::Settings;
-
-/// Frames made beforehand take this much memory at most; larger queries give fewer distinct requests.
-const FRAMES_BYTES: usize = 256 << 20;
 
 /// What each operation of a workload sends, in the workload's order. Cheap to clone: frames are shared.
 #[derive(Clone)]
@@ -25,64 +21,56 @@ impl Ready<'_> {
     /// nothing but its requests need be made anew.
     ///
     /// # Errors
-    /// Where the target's host cannot stand in a URI.
+    /// Where the collection is not one that an operation can work on, or the target's host cannot stand in a URI.
     pub fn requests(&self, settings: &Settings) -> anyhow::Result<Requests> {
         let workload = &settings.workload;
-        let planned = |operation| self.planned(workload, operation);
-        Ok(Requests { operations: workload.operations.iter().map(planned).collect::<Result<_, _>>()? })
-    }
-
-    fn planned(&self, workload: &Workload, operation: &Operation) -> anyhow::Result<PlannedOperation> {
-        let route = |reply| Route::new(&self.dialer, operation.kind.rpc(), reply, &self.headers);
-        let (route, requests, expected) = match &operation.kind {
-            OperationKind::Search(search) => (
-                route(ReplyKind::Search)?,
-                engine::Requests::Ready(self.search_frames(workload, search)),
-                expected_hits(search, self.rows),
-            ),
-            OperationKind::Insert { batch } => {
-                let source = InsertSource {
-                    collection: workload.collection.name.as_str().into(),
-                    layout: Arc::clone(&self.layout),
-                    batch: *batch,
-                    rows: Arc::clone(&self.next_rows),
-                };
-                (route(ReplyKind::Insert)?, engine::Requests::Built(source), *batch)
-            }
-        };
-        Ok(PlannedOperation { name: operation.name.clone(), route, requests, expected })
-    }
-
-    fn search_frames(&self, workload: &Workload, search: &Search) -> Arc<[Frame]> {
-        let frames = SearchFrames {
+        // What was taken as it is may hold anything.
+        let known = (workload.collection.prepare != Prepare::Never)
+            .then(|| KnownRows::new(&self.layout, self.rows - self.extra_rows));
+        let context = ops::Context {
             collection: &workload.collection.name,
             layout: &self.layout,
             metric: self.metric,
             consistency: workload.collection.consistency,
-            search,
+            queries: workload.data.queries.into(),
+            rows: self.rows,
+            known: known.as_ref(),
+            seed: workload.data.seed,
+            operation: 0,
         };
-        let queries = u64::from(workload.data.queries);
-        let size = frames.frame(0, queries).len();
-        let count = queries.min((FRAMES_BYTES / size) as u64).max(1);
-        (0..count).map(|place| frames.frame(place, queries)).collect()
+        let planned = |(place, operation)| {
+            self.planned(&ops::Context { operation: place as u64, ..context }, operation)
+        };
+        let operations = workload.operations.iter().enumerate();
+        Ok(Requests { operations: operations.map(planned).collect::<Result<_, _>>()? })
+    }
+
+    fn planned(&self, context: &ops::Context<'_>, operation: &Operation) -> anyhow::Result<PlannedOperation> {
+        let op = ops::of(&operation.kind);
+        op.check(context)?;
+        let requests = match op.supply(context.queries) {
+            Supply::Repeated { distinct } => engine::Requests::Ready(ops::frames(op, context, distinct)),
+            Supply::Fresh { rows } => engine::Requests::Built(InsertSource {
+                collection: context.collection.into(),
+                layout: Arc::clone(&self.layout),
+                batch: rows,
+                rows: Arc::clone(&self.next_rows),
+            }),
+        };
+        let route = Route::new(&self.dialer, op.rpc(), op.scan(), &self.headers)?;
+        Ok(PlannedOperation { name: operation.name.clone(), route, requests })
     }
 }
 
-/// A complete answer: `top_k` hits per query, or all rows where there are fewer. Filters may leave fewer; that is told
-/// apart where the report judges hits.
-fn expected_hits(search: &Search, rows: u64) -> u32 {
-    let per_query = u64::from(search.top_k).min(rows);
-    u32::try_from(per_query * u64::from(search.nq)).unwrap_or(u32::MAX)
-}
-
-/// Bytes of the vectors in requests that are made ahead, all operations together.
-pub fn vector_bytes(workload: &Workload) -> usize {
-    let vector = workload.collection.vector.dim as usize * 4;
-    let of = |operation: &Operation| match &operation.kind {
-        OperationKind::Search(search) => {
-            (workload.data.queries as usize * search.nq as usize * vector).min(FRAMES_BYTES)
+/// Bytes of the requests that are made ahead, all operations together.
+pub fn bytes_ahead(workload: &Workload) -> usize {
+    let vector = workload.collection.vector.bytes();
+    let of = |operation: &Operation| {
+        let op = ops::of(&operation.kind);
+        match op.supply(workload.data.queries.into()) {
+            Supply::Repeated { distinct } => ops::frames_bytes(op, distinct, vector),
+            Supply::Fresh { .. } => InsertSource::bytes_ahead(op.payload(vector)),
         }
-        OperationKind::Insert { batch } => InsertSource::bytes_ahead(vector * *batch as usize),
     };
     workload.operations.iter().map(of).sum()
 }

@@ -9,14 +9,18 @@ use crate::units::Fraction;
 use crate::workload::MilvusUri;
 
 use super::machine::is_here;
+use super::metrics::Metrics;
 use super::settings::Settings;
+
+/// Where a Milvus on this machine tells its metrics, unless it was told otherwise.
+const GUESS: &str = "http://127.0.0.1:9091/metrics";
 
 /// The server of a run.
 pub struct Server {
     /// Where it is.
     pub uri: MilvusUri,
-    /// Metrics endpoints.
-    pub metrics: Vec<String>,
+    /// Where it tells its CPU and memory.
+    pub metrics: Metrics,
     /// Which of the three it is.
     pub kind: ServerKind,
 }
@@ -48,7 +52,7 @@ impl ServerKind {
 
 impl Server {
     /// One that somebody else runs, with the metrics endpoints that are its own.
-    pub const fn named(uri: MilvusUri, metrics: Vec<String>) -> Self {
+    pub const fn named(uri: MilvusUri, metrics: Metrics) -> Self {
         Self { uri, metrics, kind: ServerKind::Named }
     }
 
@@ -59,10 +63,11 @@ impl Server {
     pub fn existing(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
-            let mut metrics = workload.target.metrics.clone();
-            if metrics.is_empty() && uri.is_loopback() {
-                metrics.push("http://127.0.0.1:9091/metrics".to_owned());
-            }
+            let told = workload.target.metrics.clone();
+            let metrics = match told.is_empty() && uri.is_loopback() {
+                true => Metrics::Guessed(GUESS.to_owned()),
+                false => Metrics::Told(told),
+            };
             return Ok(Some(Self::named(uri.clone(), metrics)));
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
@@ -164,7 +169,7 @@ impl Server {
     }
 
     fn embedded(uri: &str, metrics: String, kind: ServerKind) -> anyhow::Result<Self> {
-        Ok(Self { uri: uri.parse()?, metrics: vec![metrics], kind })
+        Ok(Self { uri: uri.parse()?, metrics: Metrics::Told(vec![metrics]), kind })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Tracing;
+use crate::milvus::ops;
 use crate::trace::endpoint::Endpoint;
 use crate::trace::exporter::{ExportReport, ExportSettings, Exporter};
 use crate::trace::ids::RunEntropy;
@@ -125,7 +126,7 @@ fn start_exporter(settings: &Settings, uri: &MilvusUri, run_id: &str) -> anyhow:
 fn attributes(workload: &Workload, uri: &MilvusUri) -> Vec<OperationAttributes> {
     let of = |operation: &crate::workload::Operation| OperationAttributes {
         operation: operation.name.clone(),
-        rpc: operation.kind.rpc().to_owned(),
+        rpc: ops::of(&operation.kind).rpc().to_owned(),
         collection: workload.collection.name.clone(),
         database: workload.target.database.clone(),
         server_address: uri.host.clone(),

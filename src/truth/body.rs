@@ -118,8 +118,43 @@ impl SearchHead {
 
     /// The parameter `topk`; 0 where there is none.
     pub(super) fn top_k(&self) -> u32 {
-        let value = self.search_params.iter().find(|pair| pair.key == "topk").map(|pair| &pair.value);
-        value.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
+        number(&self.search_params, "topk").unwrap_or(0)
+    }
+}
+
+fn number(pairs: &[Pair], key: &str) -> Option<u32> {
+    let value = &pairs.iter().find(|pair| pair.key == key)?.value;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// What a reply to Query depends on.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct QueryHead {
+    #[prost(string, tag = "3")]
+    pub(super) collection_name: String,
+    #[prost(string, tag = "4")]
+    pub(super) expr: String,
+    #[prost(string, repeated, tag = "5")]
+    output_fields: Vec<String>,
+    #[prost(message, repeated, tag = "9")]
+    query_params: Vec<Pair>,
+}
+
+impl QueryHead {
+    /// Whether rows are to be counted, not returned.
+    pub(super) fn counts(&self) -> bool {
+        self.output_fields == ["count(*)"]
+    }
+
+    /// The parameter `limit`.
+    pub(super) fn limit(&self) -> Option<u32> {
+        number(&self.query_params, "limit")
+    }
+
+    /// The keys of an expression such as `id in [7, 8]`; `None` where it is none.
+    pub(super) fn keys(&self) -> Option<Vec<i64>> {
+        let (_, list) = self.expr.split_once(" in [")?;
+        list.strip_suffix(']')?.split(',').map(|key| key.trim().parse().ok()).collect()
     }
 }
 
@@ -195,6 +230,7 @@ mod tests {
         ) {
             let _ = SearchHead::decode(pieces(&bytes, cuts.clone()));
             let _ = InsertHead::decode(pieces(&bytes, cuts.clone()));
+            let _ = QueryHead::decode(pieces(&bytes, cuts.clone())).map(|head| (head.limit(), head.keys()));
             let _ = pieces(&bytes, cuts).strip_frame();
         }
 
@@ -215,6 +251,27 @@ mod tests {
     fn a_search_that_says_nothing_asks_for_nothing() {
         let head = SearchHead::decode(Body::default()).unwrap();
         assert_eq!((head.nq(), head.top_k()), (0, 0));
+    }
+
+    #[test]
+    fn a_query_says_what_it_asks_for() {
+        let head = |expr: &str, limit: Option<&str>, field: &str| {
+            let pair = |value: &str| common::KeyValuePair { key: "limit".into(), value: value.into() };
+            let query = milvus::QueryRequest {
+                collection_name: "c".into(),
+                expr: expr.into(),
+                output_fields: vec![field.into()],
+                query_params: limit.map(pair).into_iter().collect(),
+                ..Default::default()
+            };
+            QueryHead::decode(pieces(&query.encode_to_vec(), vec![])).unwrap()
+        };
+        let get = head("id in [7, -8,9]", None, "n");
+        assert_eq!((get.keys(), get.limit(), get.counts()), (Some(vec![7, -8, 9]), None, false));
+        let query = head("n == 5", Some("10"), "n");
+        assert_eq!((query.keys(), query.limit()), (None, Some(10)));
+        assert!(head("", None, "count(*)").counts());
+        assert_eq!(head("colour in ['a']", None, "n").keys(), None);
     }
 
     #[test]

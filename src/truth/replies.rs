@@ -79,6 +79,26 @@ fn search_results(nq: u32, top_k: u32, hits: u32) -> milvus::SearchResults {
     }
 }
 
+/// The reply to a Query: rows with these keys, and none of their other fields.
+pub(super) fn rows(keys: Vec<i64>) -> Bytes {
+    if keys.len() as u64 > MAX_HITS {
+        let reason = format!("{} rows are more than the {MAX_HITS} that this server answers", keys.len());
+        return refusal(Rpc::Query, failure(65_535, reason));
+    }
+    framed(&column("id", keys))
+}
+
+/// A reply to Query with one column of numbers.
+pub(super) fn column(name: &str, data: Vec<i64>) -> milvus::QueryResults {
+    let longs = schema::scalar_field::Data::LongData(schema::LongArray { data });
+    let field = schema::FieldData {
+        r#type: schema::DataType::Int64 as i32,
+        field_name: name.into(),
+        field: Some(schema::field_data::Field::Scalars(schema::ScalarField { data: Some(longs) })),
+    };
+    milvus::QueryResults { status: success(), fields_data: vec![field] }
+}
+
 /// The reply to an Insert of so many rows.
 pub(super) fn inserted(rows: u32, timestamp: u64) -> Bytes {
     framed(&milvus::MutationResult {

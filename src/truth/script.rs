@@ -15,12 +15,17 @@ pub struct Script {
     pub seed: u64,
     /// Delay of Search.
     pub search: Delay,
-    /// Delay of Insert. Other calls have none.
+    /// Delay of Insert.
     pub insert: Delay,
+    /// Delay of Query. Other calls have none.
+    pub query: Delay,
     /// Times in which nothing is answered, whatever the call.
     pub stalls: Option<Stalls>,
     /// Hits for each query vector of a search; `None`: as many as were asked for.
     pub hits: Option<u32>,
+    /// Rows in each answer to a query, at most those whose keys it names; `None`: as many as it asks for, or all where it does
+    /// not say.
+    pub rows: Option<u32>,
     /// Collections that are there before anybody creates them; `None`: the server is empty.
     pub existing: Option<Existing>,
     /// What goes wrong. The first that matches a request is the one that happens.
@@ -51,6 +56,7 @@ impl Script {
         let delay = match rpc {
             Rpc::Search => &self.search,
             Rpc::Insert => &self.insert,
+            Rpc::Query => &self.query,
             _ => return Nanos::ZERO,
         };
         delay.draw(self.seed, rpc.index() as u64, number)
@@ -67,7 +73,8 @@ impl Script {
     /// # Errors
     /// Where a value makes no sense.
     pub(super) fn check(&self) -> Result<(), ScriptError> {
-        for (rpc, delay) in [(Rpc::Search, &self.search), (Rpc::Insert, &self.insert)] {
+        let delays = [(Rpc::Search, &self.search), (Rpc::Insert, &self.insert), (Rpc::Query, &self.query)];
+        for (rpc, delay) in delays {
             if let Delay::LogNormal { sigma, .. } = *delay
                 && !(sigma.is_finite() && sigma >= 0.0)
             {

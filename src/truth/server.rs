@@ -11,11 +11,11 @@ use prost::{DecodeError, Message};
 use crate::units::Nanos;
 
 use super::answer::{Answer, Delivery, code};
-use super::body::{Body, InsertHead, SearchHead};
+use super::body::{Body, InsertHead, QueryHead, SearchHead};
 use super::catalog::Catalog;
 use super::law;
 use super::log::{Entry, Ledger, Log};
-use super::replies::{Searches, failure, inserted, refusal};
+use super::replies::{Searches, failure, inserted, refusal, rows};
 use super::rpc::Rpc;
 use super::script::{Effect, Script};
 use super::wire::Signals;
@@ -224,6 +224,7 @@ impl State {
         }
         let reply = match rpc {
             Rpc::Search => self.search(script, body).map(Some),
+            Rpc::Query => self.query(script, body).map(Some),
             Rpc::Insert => self.insert(body).map(Some),
             _ => self.catalog.answer(rpc, body),
         };
@@ -238,6 +239,25 @@ impl State {
         let head = SearchHead::decode(body)?;
         let top_k = head.top_k();
         Ok(self.searches.reply(head.nq(), top_k, script.hits.unwrap_or(top_k)))
+    }
+
+    /// As many rows as the script says, or as were asked for: those with the keys that are named, else those of the lowest
+    /// keys. Filters are not looked into.
+    fn query(&mut self, script: &Script, body: Body) -> Result<bytes::Bytes, DecodeError> {
+        let head = QueryHead::decode(body)?;
+        if head.counts() {
+            return Ok(self.catalog.count(&head.collection_name));
+        }
+        if head.expr.is_empty() && head.limit().is_none() {
+            let reason = "empty expression should be used with limit".to_owned();
+            return Ok(refusal(Rpc::Query, failure(65_535, reason)));
+        }
+        let mut keys = head.keys().unwrap_or_else(|| {
+            let rows = head.limit().unwrap_or_else(|| self.catalog.rows(&head.collection_name));
+            (0..i64::from(script.rows.unwrap_or(rows))).collect()
+        });
+        keys.truncate(script.rows.map_or(usize::MAX, |rows| rows as usize));
+        Ok(rows(keys))
     }
 
     fn insert(&mut self, body: Body) -> Result<bytes::Bytes, DecodeError> {

@@ -43,8 +43,15 @@ const fn later(path: &'static str, doc: &'static str) -> Key {
     Key { path, kind: Kind::Text { empty: false }, default: Words("none"), only_for: &[], built: false, doc }
 }
 
-const fn search(path: &'static str, kind: Kind, default: Fallback, doc: &'static str) -> Key {
-    Key { path, kind, default, only_for: &["search"], built: true, doc }
+/// A key of operations of these kinds.
+const fn only(
+    only_for: &'static [&'static str],
+    path: &'static str,
+    kind: Kind,
+    default: Fallback,
+    doc: &'static str,
+) -> Key {
+    Key { path, kind, default, only_for, built: true, doc }
 }
 
 const fn count(min: u64, max: u64) -> Kind {
@@ -197,7 +204,12 @@ pub(super) const KEYS: &[Key] = &[
         Toml("1.0"),
         "Standard deviation around a centre; the centres themselves have 1 per dimension",
     ),
-    key("data.queries", count(1, 10_000_000), Toml("10000"), "Distinct query vectors, none of them a row"),
+    key(
+        "data.queries",
+        count(1, 10_000_000),
+        Toml("10000"),
+        "Distinct query vectors, none of them a row; query and get have as many different requests",
+    ),
     // [load]
     key(
         "load.rate",
@@ -260,8 +272,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "operations[].kind",
         Kind::Choice {
-            built: &["search", "insert"],
-            later: &["hybrid_search", "query", "get", "upsert", "delete"],
+            built: &["search", "insert", "query", "get"],
+            later: &["hybrid_search", "upsert", "delete"],
         },
         Required,
         "What the operation does",
@@ -296,30 +308,52 @@ pub(super) const KEYS: &[Key] = &[
         Words("none: takes part in [load]"),
         "Open loop of its own, by stages that last as long together as the window",
     ),
-    search("operations[].top_k", count(1, 16_384), Toml("10"), "Hits wanted per query vector"),
-    search("operations[].nq", count(1, 16_384), Toml("1"), "Query vectors per request"),
-    search("operations[].params", Kind::Params, Words("none"), "Search parameters, sent as JSON"),
-    search(
+    only(&["search"], "operations[].top_k", count(1, 16_384), Toml("10"), "Hits wanted per query vector"),
+    only(&["search"], "operations[].nq", count(1, 16_384), Toml("1"), "Query vectors per request"),
+    only(&["search"], "operations[].params", Kind::Params, Words("none"), "Search parameters, sent as JSON"),
+    only(
+        &["search", "query"],
         "operations[].filter",
         TEXT,
         Words("none"),
         "Filter expression; {field} draws one of that scalar's values",
     ),
-    search("operations[].output_fields", Kind::Texts, Toml("[]"), "Fields to return with each hit"),
-    search(
+    only(
+        &["search", "query", "get"],
+        "operations[].output_fields",
+        Kind::Texts,
+        Toml("[]"),
+        "Fields to return of each hit or row, besides the key; of a query also \"count(*)\" alone",
+    ),
+    only(
+        &["search", "query"],
         "operations[].ignore_growing",
         Kind::Bool,
         Toml("false"),
         "Leave out rows that are not in sealed segments yet",
     ),
-    Key {
-        path: "operations[].batch",
-        kind: count(1, 1_000_000),
-        default: Toml("100"),
-        only_for: &["insert"],
-        built: true,
-        doc: "Rows per request",
-    },
+    only(
+        &["query"],
+        "operations[].limit",
+        count(1, 16_384),
+        Words("none: all rows that match; needed where there is no filter"),
+        "Rows wanted at most",
+    ),
+    only(
+        &["query"],
+        "operations[].offset",
+        count(0, 16_383),
+        Toml("0"),
+        "Rows to pass over; with limit at most 16384 together",
+    ),
+    only(
+        &["get"],
+        "operations[].keys",
+        count(1, 16_384),
+        Toml("1"),
+        "Keys per request, all different, drawn from the base rows",
+    ),
+    only(&["insert"], "operations[].batch", count(1, 1_000_000), Toml("100"), "Rows per request"),
     later("operations[].partitions", "Partitions to work in"),
     later("operations[].recall", "Measure recall on the very requests whose latency is reported"),
     // [trace]

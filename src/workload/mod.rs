@@ -17,6 +17,7 @@ mod kind;
 mod layers;
 mod load;
 mod model;
+mod operations;
 mod overrides;
 mod problem;
 mod quantile;
@@ -31,12 +32,15 @@ mod template;
 mod tests;
 mod threshold;
 mod uri;
+mod vector;
 
 use std::path::Path;
 
+pub use build::PRIMARY_KEY;
 pub use filter::FilterError;
 pub use load::{Arrival, Load, LoadModel, Spin, Stream};
 pub use model::*;
+pub use operations::{Access, Get, Insert, Operation, OperationFacts, OperationKind, Query, Search};
 pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};
 pub use quantile::QuantileError;
@@ -46,6 +50,9 @@ pub use stages::{MOST_STAGES, Rates, Stage};
 pub use template::{TemplateKind, template};
 pub use threshold::ThresholdError;
 pub use uri::UriError;
+pub use vector::{VectorRules, vector_rules};
+
+pub use crate::data::VectorType;
 
 /// Reads a workload file and lays the overrides over it: flag and `--set`, then environment, then file, then default.
 ///

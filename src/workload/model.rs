@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Load;
+use super::{Access, Load, Operation};
+use crate::data::VectorType;
 use crate::units::Fraction;
 
 /// A whole workload: the file with overrides, environment and defaults laid over and under it.
@@ -33,6 +34,13 @@ pub struct Workload {
     pub settings: Vec<Setting>,
     /// Environment variables that beat the file, one sentence each, for standard error.
     pub notices: Vec<String>,
+}
+
+impl Workload {
+    /// Whether any operation does that to the collection.
+    pub fn has(&self, access: Access) -> bool {
+        self.operations.iter().any(|operation| operation.kind.facts().access() == access)
+    }
 }
 
 /// One setting in force.
@@ -189,15 +197,24 @@ pub enum Consistency {
     Eventually,
 }
 
-/// The vector field: float vectors, so far.
+/// The vector field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorField {
     /// Field name.
     pub name: String,
+    /// What its vectors consist of.
+    pub kind: VectorType,
     /// Dimensions, 1 to 32,768.
     pub dim: u32,
     /// How distance is measured.
     pub metric: Metric,
+}
+
+impl VectorField {
+    /// Bytes of each vector.
+    pub const fn bytes(&self) -> usize {
+        self.kind.bytes(self.dim)
+    }
 }
 
 /// A distance measure.
@@ -259,6 +276,16 @@ pub enum ScalarKind {
     Varchar,
 }
 
+impl ScalarKind {
+    /// Whether its values are ordered as their indexes are.
+    pub const fn is_number(self) -> bool {
+        match self {
+            Self::Int32 | Self::Int64 | Self::Float | Self::Double => true,
+            Self::Bool | Self::Varchar => false,
+        }
+    }
+}
+
 /// `[data]`: a seeded Gaussian mixture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
@@ -268,64 +295,8 @@ pub struct Data {
     pub clusters: u32,
     /// Standard deviation around a centre; the centres themselves have 1 per dimension.
     pub spread: f64,
-    /// Distinct query vectors.
+    /// Distinct query vectors, and different requests of query and get.
     pub queries: u32,
-}
-
-/// One `[[operations]]`.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    /// Unique, `[a-z0-9_]+`.
-    pub name: String,
-    /// What it does.
-    pub kind: OperationKind,
-}
-
-/// What an operation does.
-#[derive(Clone, Debug)]
-pub enum OperationKind {
-    /// Vector search.
-    Search(Search),
-    /// Insert of new rows.
-    Insert {
-        /// Rows per request, 1 or more.
-        batch: u32,
-    },
-}
-
-impl OperationKind {
-    /// As the workload file spells it.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Search(_) => "search",
-            Self::Insert { .. } => "insert",
-        }
-    }
-
-    /// The RPC and `db.operation.name`.
-    pub const fn rpc(&self) -> &'static str {
-        match self {
-            Self::Search(_) => "Search",
-            Self::Insert { .. } => "Insert",
-        }
-    }
-}
-
-/// A search.
-#[derive(Clone, Debug)]
-pub struct Search {
-    /// Query vectors per request.
-    pub nq: u32,
-    /// Hits wanted per query vector.
-    pub top_k: u32,
-    /// Search parameters, sent as one JSON text.
-    pub params: serde_json::Map<String, serde_json::Value>,
-    /// Filter expression, cut at its `{field}` places.
-    pub filter: Option<Filter>,
-    /// Fields to return with each hit.
-    pub output_fields: Vec<String>,
-    /// Leave out rows that are not in sealed segments yet.
-    pub ignore_growing: bool,
 }
 
 /// A filter expression with places for drawn values.

@@ -13,11 +13,13 @@ pub enum TemplateKind {
     Insert,
     /// Searches and inserts, each at a rate of its own.
     Mixed,
+    /// Rows by filter and by key.
+    Lookup,
 }
 
 impl TemplateKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Search, Self::Insert, Self::Mixed];
+    pub const ALL: [Self; 4] = [Self::Search, Self::Insert, Self::Mixed, Self::Lookup];
 
     /// As the command line spells it.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl TemplateKind {
             Self::Search => "search",
             Self::Insert => "insert",
             Self::Mixed => "mixed",
+            Self::Lookup => "lookup",
         }
     }
 }
@@ -35,6 +38,7 @@ pub fn template(kind: TemplateKind) -> String {
         TemplateKind::Search => include_str!("../../workloads/search.toml"),
         TemplateKind::Insert => include_str!("../../workloads/insert.toml"),
         TemplateKind::Mixed => include_str!("../../workloads/mixed.toml"),
+        TemplateKind::Lookup => include_str!("../../workloads/lookup.toml"),
     };
     format!("{}\n{}", shipped.trim_end(), reference())
 }

@@ -9,7 +9,8 @@ use milvus_load::milvus::proto::schema::field_data::Field;
 use milvus_load::milvus::proto::schema::scalar_field::Data;
 use milvus_load::milvus::{CallHeaders, Dialer, PRIMARY_KEY, Session};
 use milvus_load::report::RunReport;
-use milvus_load::run::{Identity, Ready, Record, Server, Settings, Silent, report};
+use milvus_load::run::{Identity, Metrics, Ready, Record, Server, Settings, Silent, report};
+use milvus_load::truth::{Script, TruthServer};
 use milvus_load::workload::Override;
 
 use crate::support::{SMALL, Sandbox, server};
@@ -29,7 +30,8 @@ fn driven(ready: &mut Ready<'_>, settings: &Settings, server: &Server, id: &str)
 }
 
 fn named(settings: &Settings) -> Server {
-    Server::named(settings.workload.target.uri.clone().unwrap(), vec![server().metrics_url.clone()])
+    let metrics = Metrics::Guessed(server().metrics_url.clone());
+    Server::named(settings.workload.target.uri.clone().unwrap(), metrics)
 }
 
 #[test]
@@ -47,6 +49,10 @@ fn two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again() {
     });
     assert_eq!(hits.each_ref().map(|hits| hits.returned), [50 * 5, 50 * 7], "the second asks for more");
     assert_eq!(hits.map(|hits| hits.expected), [50 * 5, 50 * 7]);
+    for report in &reports {
+        let server = report.resources.server.as_ref().expect("the guessed page is the server's own");
+        assert!(server.cpu_s.unwrap() > 0.0 && server.rss_bytes.unwrap() > 0);
+    }
     let rows = reports.map(|report| report.collection.unwrap().start.rows);
     assert_eq!(rows, [Some(2_000); 2]);
     assert!(!ready.is_dirty(), "searches write nothing");
@@ -70,6 +76,20 @@ fn a_run_that_wrote_leaves_the_collection_dirty_and_the_next_one_writes_other_ro
     let rows = |report: &RunReport| report.collection.as_ref().unwrap().start.rows;
     assert_eq!((rows(&first), rows(&second)), (Some(2_000), Some(2_000 + written)));
     assert_eq!(distinct_keys(&settings), 2_000 + written + 3 * second.operations["insert"].succeeded);
+}
+
+/// The guessed page is that of a Milvus, though of another one than is driven.
+#[test]
+fn what_another_server_tells_of_itself_is_not_taken_for_the_servers() {
+    let sandbox = Sandbox::new();
+    let truth = TruthServer::start(Script::default()).unwrap();
+    let mut settings = settings(&sandbox, &["load.duration=1s", "load.warmup=0s"]);
+    settings.workload.target.uri = Some(truth.uri().parse().unwrap());
+    let others = named(&settings);
+    let mut ready = others.prepare(&settings, &Stop::default(), &mut Silent).unwrap();
+    let report = driven(&mut ready, &settings, &others, "1");
+    assert_eq!(report.operations["search"].succeeded, 50);
+    assert!(report.resources.server.is_none(), "{:?}", report.resources.server);
 }
 
 /// How many different keys the collection holds: `count(*)` would count one that came twice as two, a query shows it once.

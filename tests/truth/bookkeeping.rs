@@ -70,7 +70,7 @@ fn record(requests: &[Request]) -> OperationRecord {
             outcome: request.outcome.clone(),
             trace: TraceRef { trace_id: index as u128 + 1, span_id: 1, sampled: false },
             connection: 0,
-            hits_expected: 10,
+            hits_expected: Some(10),
         });
     }
     recorder.finish().operations.remove(0)

@@ -12,6 +12,7 @@ mod verdict;
 
 mod accounting;
 mod bookkeeping;
+mod broken;
 mod clocks;
 mod connections;
 mod database;
@@ -19,6 +20,7 @@ mod lies;
 mod merge;
 mod phases;
 mod scribe;
+mod shards;
 mod slots;
 mod stages;
 mod stall;

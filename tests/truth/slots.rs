@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use milvus_load::engine::{Choice, PlannedOperation, Requests, Schedule};
 use milvus_load::measure::{End, Exemplar};
 use milvus_load::milvus::CallHeaders;
+use milvus_load::milvus::ops::search;
 use milvus_load::milvus::proto::{milvus, schema};
-use milvus_load::milvus::scan::ReplyKind;
 use milvus_load::milvus::transport::Route;
 use milvus_load::truth::{Delay, Effect, Limits, Rpc, Script, When};
 use milvus_load::units::{Nanos, Rate};
@@ -144,13 +144,11 @@ fn arrivals_operations_and_queries_are_the_same_for_any_number_of_workers() {
         let scribe = Scribe::start(&reply);
         let mut plan = plan(&scribe.uri, open(800.0, Arrival::Poisson));
         (plan.workers, plan.connections, plan.recorder.window) = (workers, 3, window);
-        let route =
-            || Route::new(&plan.dialer, "Search", ReplyKind::Search, &CallHeaders::default()).unwrap();
+        let route = || Route::new(&plan.dialer, "Search", search::scan, &CallHeaders::default()).unwrap();
         let operation = |name: &str, requests: usize| PlannedOperation {
             name: name.to_owned(),
             route: route(),
             requests: Requests::Ready(bodies[requests].clone()),
-            expected: 10,
         };
         plan.operations = vec![operation("few", 0), operation("many", 1)];
         plan.streams[0].shares = vec![(0, 3.0), (1, 1.0)];

@@ -6,14 +6,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use milvus_load::data::Mixture;
+use milvus_load::data::{VectorType, Vectors};
 use milvus_load::engine::{
     BusyWait, Execution, Finished, Plan, PlannedOperation, Requests, Shard, Stop, StopReason, Tracing,
 };
 use milvus_load::measure::{Counters, End, Exemplar, RecorderConfig};
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::{self, Op as _, search};
 use milvus_load::milvus::transport::Route;
-use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout, SearchFrames};
+use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout};
 use milvus_load::report::RunReport;
 use milvus_load::trace::ids::RunEntropy;
 use milvus_load::trace::sampling::{Header, SamplingRule, Switches};
@@ -83,7 +83,7 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
     let layout = RowLayout {
         key: None,
         vector: "vector".to_owned(),
-        mixture: Mixture::new(1, 8, 2, 0.1),
+        vectors: Vectors::clustered(VectorType::Float, 1, 8, 2, 0.1),
         scalars: vec![],
     };
     let search = Search {
@@ -94,14 +94,18 @@ pub fn searches(count: u64) -> Arc<[Frame]> {
         output_fields: vec![],
         ignore_growing: false,
     };
-    let frames = SearchFrames {
+    let context = ops::Context {
         collection: "c",
         layout: &layout,
         metric: Metric::Cosine,
         consistency: Consistency::Bounded,
-        search: &search,
+        queries: count,
+        rows: 1_000,
+        known: None,
+        seed: 7,
+        operation: 0,
     };
-    (0..count).map(|place| frames.frame(place, count)).collect()
+    (0..count).map(|place| search.frame(&context, place)).collect()
 }
 
 /// One search operation, one stream, one worker, one connection, no warm-up; a window of one second, time for all.
@@ -109,9 +113,8 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
     let dialer = Dialer::new(&uri.parse().unwrap(), &target(PATIENCE)).unwrap();
     let operation = PlannedOperation {
         name: "search".to_owned(),
-        route: Route::new(&dialer, "Search", ReplyKind::Search, &CallHeaders::default()).unwrap(),
+        route: Route::new(&dialer, "Search", search::scan, &CallHeaders::default()).unwrap(),
         requests: Requests::Ready(searches(100)),
-        expected: 10,
     };
     Plan {
         seed: 7,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use milvus_load::engine::Requests;
 use milvus_load::measure::End;
 use milvus_load::milvus::CallHeaders;
-use milvus_load::milvus::scan::ReplyKind;
+use milvus_load::milvus::ops::search;
 use milvus_load::milvus::transport::{Route, STREAM_WINDOW};
 use milvus_load::truth::{Delay, Limits, Rpc, Script};
 use milvus_load::workload::{LoadModel, Secret};
@@ -47,7 +47,6 @@ fn a_reply_larger_than_our_own_window_is_read_to_its_end() {
     let server = start(Script { hits: Some(600_000), ..script(Delay::None) });
     let mut plan = plan(&server.uri(), LoadModel::Closed { concurrency: 4 });
     plan.connections = 2;
-    plan.operations[0].expected = 600_000;
     let run = execute_until(plan, &server, |log| log.count(Rpc::Search) >= 8);
     let operation = &run.recorded.operations[0];
     let counters = operation.counters;
@@ -64,7 +63,7 @@ fn headers_beyond_the_servers_limit_fail_with_their_status() {
     let mut plan = plan(&server.uri(), constant(50.0));
     let token = Secret::new("x".repeat(4_000));
     let headers = CallHeaders::new(Some(&token), "").unwrap();
-    plan.operations[0].route = Route::new(&plan.dialer, "Search", ReplyKind::Search, &headers).unwrap();
+    plan.operations[0].route = Route::new(&plan.dialer, "Search", search::scan, &headers).unwrap();
     plan.operations[0].requests = Requests::Ready(Arc::clone(&searches(10)));
     let run = execute(plan);
     assert_eq!(server.stop().count(Rpc::Search), 0);

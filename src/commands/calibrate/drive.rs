@@ -4,7 +4,7 @@ use crate::clock::RunClock;
 use crate::engine::Stop;
 use crate::report::RunReport;
 use crate::report::model::{Dist, LateTimes, Operation};
-use crate::run::{self, Identity, Record, Server, Settings};
+use crate::run::{self, Identity, Metrics, Record, Server, Settings};
 use crate::trace::env::OtelEnv;
 use crate::workload;
 
@@ -47,7 +47,7 @@ impl<'a> Driver<'a> {
     pub(super) fn drive(&self, uri: &str, text: &str) -> Result<Driven, Failure> {
         let workload = workload::load_text("calibration", text, &[])?;
         let settings = Settings { workload, otel: OtelEnv::default(), notices: vec![] };
-        let server = Server::named(uri.parse()?, vec![]);
+        let server = Server::named(uri.parse()?, Metrics::Told(vec![]));
         let identity = Identity {
             run_id: "calibration".to_owned(),
             command: "milvus-load calibrate".to_owned(),

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::grpc;
+use crate::milvus::ops::insert;
 use crate::milvus::proto::milvus::GetFlushStateRequest;
-use crate::milvus::scan::ReplyKind;
 use crate::milvus::transport::{CallError, Pool, Reply, Route};
 use crate::milvus::{Frame, MilvusError, RowLayout, create_request, index_request};
 use crate::trace::TraceRef;
@@ -54,18 +54,18 @@ impl Setup<'_> {
 
     async fn insert_rows(&mut self, layout: &RowLayout, rows: u64) -> Result<(), PrepareError> {
         self.enter("insert");
-        let route = Route::new(self.dialer, "Insert", ReplyKind::Insert, self.headers)
+        let route = Route::new(self.dialer, insert::RPC, insert::scan, self.headers)
             .map_err(|e| PrepareError::Connect(e.to_string()))?;
         let pool = Rc::new(Pool::open(self.dialer, 0, 1));
         pool.ready(Duration::from_secs(10)).await.map_err(PrepareError::Connect)?;
-        let batch = (BATCH_BYTES / (layout.mixture.dim() as u64 * 4)).clamp(1, BATCH_ROWS);
+        let batch = (BATCH_BYTES / layout.vectors.bytes() as u64).clamp(1, BATCH_ROWS);
         let mut under_way = JoinSet::new();
         let (mut next, mut done) = (0, 0);
         self.progress.rows(0, rows);
         while done < rows {
             while next < rows && under_way.len() < INSERTS_IN_FLIGHT {
                 let size = batch.min(rows - next) as u32;
-                let frame = layout.insert_frame(&self.workload.collection.name, next, size);
+                let frame = insert::frame(&self.workload.collection.name, layout, next, size);
                 let insert = self.insert(frame, size, route.clone(), Rc::clone(&pool));
                 under_way.spawn_local(insert);
                 next += u64::from(size);
@@ -178,11 +178,13 @@ struct SetupInsert {
 fn as_milvus_error(error: CallError) -> MilvusError {
     match error {
         CallError::Failed { grpc: 0, milvus, message } => {
-            MilvusError::Server { call: "Insert", code: milvus, reason: message }
+            MilvusError::Server { call: insert::RPC, code: milvus, reason: message }
         }
-        CallError::Failed { grpc, message, .. } => MilvusError::Grpc { call: "Insert", code: grpc, message },
+        CallError::Failed { grpc, message, .. } => {
+            MilvusError::Grpc { call: insert::RPC, code: grpc, message }
+        }
         CallError::TimedOut => MilvusError::Grpc {
-            call: "Insert",
+            call: insert::RPC,
             // Not UNAVAILABLE, which would be tried again: the rows may have arrived.
             code: grpc::DEADLINE_EXCEEDED,
             message: "no answer within 60 s".to_owned(),

@@ -1,12 +1,12 @@
 //! A collection that is there already: reused where it is ours and fits, or taken as it is.
 
 use super::{Action, PrepareError, Prepared, Setup};
-use crate::data::{Mixture, ScalarSource};
+use crate::data::{ScalarSource, Vectors};
 use crate::milvus::proto::common::{KeyValuePair, LoadState};
 use crate::milvus::proto::milvus::IndexDescription;
 use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
-use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout};
-use crate::workload::{Metric, OperationKind, Scalar, ScalarKind};
+use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout, vector_type};
+use crate::workload::{Access, Metric, Scalar, ScalarKind, VectorType, vector_rules};
 
 impl Setup<'_> {
     /// Ours, and made for this workload: reused where its rows are the base rows, else rebuilt.
@@ -61,7 +61,7 @@ impl Setup<'_> {
         let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
         let layout = self.described_layout(&schema)?;
         let index = indexes.iter().find(|index| index.field_name == layout.vector);
-        let metric = self.described_metric(index)?;
+        let metric = self.described_metric(layout.vectors.kind(), index)?;
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
         let of = (name.as_str(), layout.vector.as_str());
         let readiness = self.call("inspect", async |s| Readiness::ask(s, of, rows).await).await?;
@@ -79,8 +79,7 @@ impl Setup<'_> {
 
     /// Only asked where the workload writes and the keys are the client's.
     async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
-        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
-        let (Some(key), true) = (&layout.key, writes) else { return Ok(0) };
+        let (Some(key), true) = (&layout.key, self.workload.has(Access::Writes)) else { return Ok(0) };
         let name = &self.workload.collection.name;
         self.call("count", async |s| s.first_free_key(name, key, 0).await).await
     }
@@ -88,13 +87,14 @@ impl Setup<'_> {
     fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
         let (collection, data) = (&self.workload.collection, &self.workload.data);
         let wanted = collection.vector_given.then_some(collection.vector.name.as_str());
-        let vector = schema
+        let (vector, kind) = schema
             .fields
             .iter()
-            .find(|f| f.data_type() == DataType::FloatVector && wanted.is_none_or(|name| f.name == name))
+            .filter(|f| wanted.is_none_or(|name| f.name == name))
+            .find_map(|f| Some((f, vector_type(f.data_type())?)))
             .ok_or_else(|| {
                 self.schema_problem(
-                    "it has no float vector field of the name in collection.vector; name one that it has"
+                    "it has no vector field of the name in collection.vector and of a type that can be searched here (float); name one that it has"
                         .to_owned(),
                 )
             })?;
@@ -113,7 +113,7 @@ impl Setup<'_> {
         Ok(RowLayout {
             key: key.map(|key| key.name.clone()),
             vector: vector.name.clone(),
-            mixture: Mixture::new(data.seed, dim, data.clusters, data.spread),
+            vectors: Vectors::clustered(kind, data.seed, dim, data.clusters, data.spread),
             scalars: self.filterable(scalars.collect::<Result<Vec<_>, _>>()?),
         })
     }
@@ -146,7 +146,7 @@ impl Setup<'_> {
             _ => ScalarKind::Varchar,
         };
         let distinct = if kind == ScalarKind::Bool { 2 } else { DISTINCT };
-        let writes = self.workload.operations.iter().any(|o| matches!(o.kind, OperationKind::Insert { .. }));
+        let writes = self.workload.has(Access::Writes);
         if writes && kind == ScalarKind::Varchar && field.data_type() != DataType::VarChar {
             let kind = field.data_type().as_str_name();
             return Err(self.schema_problem(format!("inserting into it needs values for its field {} of type {kind}, which is not built yet; use operations that read", field.name)));
@@ -155,14 +155,24 @@ impl Setup<'_> {
         Ok((scalar, ScalarSource::new(self.workload.data.seed, place as u64, distinct)))
     }
 
-    fn described_metric(&self, index: Option<&IndexDescription>) -> Result<Metric, PrepareError> {
+    fn described_metric(
+        &self,
+        kind: VectorType,
+        index: Option<&IndexDescription>,
+    ) -> Result<Metric, PrepareError> {
         let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
             return Ok(self.workload.collection.vector.metric);
         };
-        [Metric::L2, Metric::Ip, Metric::Cosine]
-            .into_iter()
-            .find(|metric| metric.wire_name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| self.schema_problem(format!("its index has the metric {name}, which a float vector cannot be searched with here (L2, IP, COSINE)")))
+        let metrics = vector_rules(kind).metrics;
+        let known = || metrics.iter().map(|metric| metric.wire_name()).collect::<Vec<_>>().join(", ");
+        metrics.iter().copied().find(|metric| metric.wire_name().eq_ignore_ascii_case(name)).ok_or_else(
+            || {
+                let known = known();
+                self.schema_problem(format!(
+                "its index has the metric {name}, which its vectors cannot be searched with here ({known})"
+            ))
+            },
+        )
     }
 
     fn schema_problem(&self, problem: String) -> PrepareError {

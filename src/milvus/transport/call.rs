@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use super::pool::Pool;
 use crate::grpc;
 use crate::milvus::frame::PREFIX;
-use crate::milvus::scan::{ReplyKind, Scanned, scan};
+use crate::milvus::ops::Scan;
+use crate::milvus::scan::Scanned;
 use crate::milvus::{CallHeaders, Dialer, Frame};
 
 /// Largest reply taken: what a 2.5 server may send.
@@ -21,18 +22,18 @@ const MAX_REPLY: usize = 256 << 20;
 pub struct Route {
     uri: Uri,
     headers: HeaderMap,
-    reply: ReplyKind,
+    scan: Scan,
 }
 
 impl Route {
-    /// `rpc` is the method's name, such as `Search`.
+    /// `rpc` is the method's name, such as `Search`, and `scan` reads its replies.
     ///
     /// # Errors
     /// Where the target's host cannot stand in a URI.
     pub fn new(
         dialer: &Dialer,
         rpc: &str,
-        reply: ReplyKind,
+        scan: Scan,
         headers: &CallHeaders,
     ) -> Result<Self, http::uri::InvalidUri> {
         let (scheme, authority) = (dialer.scheme(), dialer.authority());
@@ -43,7 +44,7 @@ impl Route {
         let agent = concat!("milvus-load/", env!("CARGO_PKG_VERSION"));
         all.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         headers.extend(&mut all);
-        Ok(Self { uri, headers: all, reply })
+        Ok(Self { uri, headers: all, scan })
     }
 
     fn request(&self, traceparent: Option<HeaderValue>) -> Request<()> {
@@ -126,7 +127,7 @@ impl Pool {
                 if let Some(tail) = tail {
                     body.send_data(tail, true).map_err(broken)?;
                 }
-                read(route.reply, response.await.map_err(broken)?).await
+                read(route.scan, response.await.map_err(broken)?).await
             };
             let result = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(CallError::TimedOut));
             let done = Instant::now();
@@ -182,7 +183,7 @@ fn code_of_http(status: http::StatusCode) -> u8 {
     }
 }
 
-async fn read(kind: ReplyKind, response: http::Response<RecvStream>) -> Result<Scanned, CallError> {
+async fn read(scan: Scan, response: http::Response<RecvStream>) -> Result<Scanned, CallError> {
     let (head, mut body) = response.into_parts();
     if head.status != http::StatusCode::OK {
         let message = format!("HTTP status {}; is this a gRPC server?", head.status);
@@ -192,7 +193,7 @@ async fn read(kind: ReplyKind, response: http::Response<RecvStream>) -> Result<S
     let trailers = body.trailers().await.map_err(broken)?;
     // A call that fails at once has its status in the only headers there are.
     grpc_status(trailers.as_ref().unwrap_or(&head.headers))?;
-    let scanned = scan(kind, payload(&message)?).map_err(|e| malformed(e.to_string()))?;
+    let scanned = scan(payload(&message)?).map_err(|e| malformed(e.to_string()))?;
     if scanned.code == 0 {
         Ok(scanned)
     } else {

@@ -31,7 +31,7 @@ pub struct Operation {
     pub succeeded_per_s: Option<f64>,
     /// Query vectors answered per second; null for operations without.
     pub vectors_per_s: Option<f64>,
-    /// Rows taken per second; null for operations that write none.
+    /// Rows taken or returned per second; null for searches.
     pub rows_per_s: Option<f64>,
     /// What the succeeded brought back.
     pub hits: Hits,
@@ -54,12 +54,20 @@ pub struct Operation {
 /// What the succeeded requests brought back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hits {
-    /// Hits that complete answers would have had, or rows sent.
+    /// Hits or rows that complete answers would have had, or rows sent; of the answers of which that is known. Rows that are
+    /// written during the run may come on top.
     pub expected: u64,
-    /// Hits returned, or rows taken.
+    /// Hits or rows returned, or rows taken; of all answers.
     pub returned: u64,
-    /// Answers with none.
+    /// Answers with none, unless none was expected.
     pub empty: u64,
+    /// Answers with fewer than were expected of each.
+    #[serde(default)]
+    pub short: u64,
+    /// Answers of which nobody knows how many to expect, such as those of a query whose filter is not over one synthetic
+    /// scalar alone: they are not part of `expected`.
+    #[serde(default)]
+    pub unknown: u64,
 }
 
 /// Times of the failed.

@@ -174,6 +174,41 @@ async fn a_search_gets_the_hits_it_asked_for_or_as_many_as_the_script_says() {
 }
 
 #[tokio::test]
+async fn a_query_gets_the_rows_it_asked_for_or_as_many_as_the_script_says() {
+    let keys = |results: milvus::QueryResults| {
+        assert_eq!(code(results.status), 0);
+        let Some(schema::field_data::Field::Scalars(scalars)) = results.fields_data[0].field.clone() else {
+            panic!("no scalars")
+        };
+        let Some(schema::scalar_field::Data::LongData(longs)) = scalars.data else { panic!("no keys") };
+        longs.data
+    };
+    let existing = Some(Existing { dim: 8, rows: 6 });
+    let table = [
+        (None, "id in [7,5]", None, vec![7, 5]),
+        (None, "", Some("3"), vec![0, 1, 2]),
+        (None, "n == 5", None, vec![0, 1, 2, 3, 4, 5]),
+        (Some(1), "id in [7,5]", None, vec![7]),
+        (Some(2), "", Some("3"), vec![0, 1]),
+        (Some(4), "n == 5", None, vec![0, 1, 2, 3]),
+        (Some(0), "n == 5", None, vec![]),
+    ];
+    for (rows, expr, limit, expected) in table {
+        let server = start(Script { rows, existing: existing.clone(), ..Script::default() });
+        let mut milvus = client(&server).await;
+        let limit =
+            limit.map(|limit: &str| common::KeyValuePair { key: "limit".into(), value: limit.into() });
+        let query = milvus::QueryRequest {
+            collection_name: "c".into(),
+            expr: expr.into(),
+            query_params: limit.into_iter().collect(),
+            ..Default::default()
+        };
+        assert_eq!(keys(milvus.query(query).await.unwrap().into_inner()), expected, "{rows:?} {expr}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_it_does_not_know_is_unimplemented_in_trailers_only() {
     let server = start(Script::default());
     let mut raw = Raw::connect(&server).await;

@@ -1,17 +1,16 @@
 //! `[collection]`: schema, index, and what may be done to it.
 
-use serde_json::json;
-
 use crate::workload::kind::Value;
 use crate::workload::layers::Layers;
 use crate::workload::problem::Problems;
 use crate::workload::section::{Entry, Section};
+use crate::workload::vector::{TYPES, default_params};
 use crate::workload::{
     Collection, Consistency, Index, Metric, Origin, Prepare, Scalar, ScalarKind, VectorField,
 };
 
-/// The primary key's field, always.
-pub(super) const PRIMARY_KEY: &str = "id";
+/// Name of the primary key in collections that this tool makes.
+pub const PRIMARY_KEY: &str = "id";
 
 pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<Collection> {
     let index_given = layers.root.said_within("collection.index.");
@@ -67,15 +66,17 @@ fn vector(root: &Section, problems: &mut Problems<'_>) -> Option<VectorField> {
         "cosine" => Metric::Cosine,
         _ => return None,
     };
-    Some(VectorField { name, dim: root.integer("collection.vector.dim")?, metric })
+    let kind = root.text("collection.vector.type")?;
+    let (_, kind) = *TYPES.iter().find(|(name, _)| *name == kind)?;
+    Some(VectorField { name, kind, dim: root.integer("collection.vector.dim")?, metric })
 }
 
 fn index(root: &mut Section) -> Option<Index> {
     const PARAMS: &str = "collection.index.params";
     let kind = root.text("collection.index.type")?;
-    if kind == "HNSW" && !root.maps.contains_key(PARAMS) {
+    let defaults = default_params(&kind);
+    if !defaults.is_empty() && !root.maps.contains_key(PARAMS) {
         let entry = |(name, value): (&str, _)| (name.to_owned(), default_entry(PARAMS, name, value));
-        let defaults = [("M", json!(16)), ("efConstruction", json!(200))];
         root.maps.insert(PARAMS, defaults.into_iter().map(entry).collect());
     }
     Some(Index { kind, params: root.json_map(PARAMS) })

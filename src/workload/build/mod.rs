@@ -18,6 +18,8 @@ use super::layers::Layers;
 use super::problem::Problems;
 use super::{Data, Workload};
 
+pub use collection::PRIMARY_KEY;
+
 /// The workload, or `None` with something on the list of problems.
 pub(super) fn workload(
     mut layers: Layers,

@@ -16,7 +16,10 @@ fn the_least_file_has_the_documented_defaults() {
     let c = &w.collection;
     assert_eq!((c.name.as_str(), c.rows, c.prepare), ("milvus_load_my_work_load", 20_000, Prepare::Auto));
     assert_eq!(c.consistency, Consistency::Bounded);
-    assert_eq!(c.vector, VectorField { name: "vector".into(), dim: 128, metric: Metric::Cosine });
+    assert_eq!(
+        c.vector,
+        VectorField { name: "vector".into(), kind: VectorType::Float, dim: 128, metric: Metric::Cosine }
+    );
     assert_eq!(c.index.kind, "HNSW");
     assert_eq!(serde_json::Value::Object(c.index.params.clone()), json!({ "M": 16, "efConstruction": 200 }));
     assert_eq!((c.scalars.len(), c.shards, c.replicas, c.ready_timeout), (0, 1, 1, seconds(300)));

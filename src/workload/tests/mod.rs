@@ -12,7 +12,7 @@ use super::{Override, Problem, Workload, WorkloadError, load_text};
 const LEAST: &str = "[load]\nrate = 5\n[[operations]]\nkind = \"search\"\n";
 
 #[track_caller]
-fn loaded(text: &str, overrides: &[Override]) -> Workload {
+pub(super) fn loaded(text: &str, overrides: &[Override]) -> Workload {
     load_text("w", text, overrides).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -32,7 +32,7 @@ fn every_shipped_workload_loads_and_ends_within_a_minute() {
         collections.push(workload.collection.name);
         assert!(text.starts_with('#'), "{path} begins with a comment");
     }
-    assert!(collections.len() >= 5);
+    assert!(collections.len() >= 6);
 }
 
 #[test]
@@ -97,8 +97,10 @@ fn the_schema_refuses_wrong_files() {
         ("/operations/0/stages", json!([{ "rate": -5, "duration": "1s" }])),
         ("/operations/0/stages", json!([{ "concurrency": 5, "duration": "1s" }])),
         ("/operations", json!([])),
-        ("/operations", json!([{ "kind": "query" }])),
+        ("/operations", json!([{ "kind": "delete" }])),
         ("/operations", json!([{ "kind": "insert", "top_k": 5 }])),
+        ("/operations", json!([{ "kind": "query", "limit": 0 }])),
+        ("/operations", json!([{ "kind": "get", "limit": 5 }])),
         ("/operations", json!([{ "kind": "search", "weight": 1, "rate": 5 }])),
         ("/operations", json!([{ "top_k": 5 }])),
         ("/collection", json!({ "vector": { "dim": 0 } })),

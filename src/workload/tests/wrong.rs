@@ -173,7 +173,67 @@ const ROWS: &[Row] = &[
         8,
         "did you mean \"search\"?",
     ),
-    Row("++[[operations]]\nkind = \"query\"\nlimit = 5", "operations.query.kind", 2, 8, "not built yet"),
+    Row("++[[operations]]\nkind = \"upsert\"\nbatch = 5", "operations.upsert.kind", 2, 8, "not built yet"),
+    Row("++[[operations]]\nkind = \"query\"", "operations.query.limit", 1, 1, "neither a filter nor a limit"),
+    Row(
+        "++[[operations]]\nkind = \"query\"\nfilter = \"{x} > 1\"",
+        "operations.query.filter",
+        3,
+        10,
+        "no scalar \"x\"",
+    ),
+    Row("++[[operations]]\nkind = \"query\"\nlimit = 0", "operations.query.limit", 3, 9, "from 1 to 16384"),
+    Row(
+        "++[[operations]]\nkind = \"query\"\nlimit = 16_000\noffset = 385",
+        "operations.query.offset",
+        4,
+        10,
+        "write offset = 384 or less",
+    ),
+    Row(
+        "++[[operations]]\nkind = \"query\"\nfilter = \"id > 1\"\noffset = 5",
+        "operations.query.offset",
+        4,
+        10,
+        "add limit",
+    ),
+    Row(
+        "++[[operations]]\nkind = \"query\"\noutput_fields = [\"count(*)\"]\nlimit = 5",
+        "operations.query.limit",
+        4,
+        9,
+        "no limit or offset with it",
+    ),
+    Row(
+        "++[[operations]]\nkind = \"query\"\noutput_fields = [\"count(*)\", \"id\"]",
+        "operations.query.output_fields",
+        3,
+        17,
+        "beside which there are no fields",
+    ),
+    Row(
+        "++[[operations]]\nkind = \"query\"\nlimit = 5\ntop_k = 5",
+        "operations.query.top_k",
+        4,
+        1,
+        "query does not take this key",
+    ),
+    Row("++[[operations]]\nkind = \"get\"\nkeys = 0", "operations.get.keys", 3, 8, "from 1 to 16384"),
+    Row(
+        "++[collection]\nrows = 10\n[[operations]]\nkind = \"get\"\nkeys = 11",
+        "operations.get.keys",
+        5,
+        8,
+        "raise collection.rows to 11",
+    ),
+    Row("++[[operations]]\nkind = \"get\"\nlimit = 5", "operations.get.limit", 3, 1, "it is one of query"),
+    Row(
+        "++[[operations]]\nkind = \"get\"\noutput_fields = [\"count(*)\"]",
+        "operations.get.output_fields",
+        3,
+        17,
+        "there is no field \"count(*)\"",
+    ),
     Row(
         "++[[operations]]\nkind = \"search\"",
         "operations.search.name",
@@ -450,7 +510,7 @@ fn no_secret_is_repeated() {
 
 #[test]
 fn an_operation_that_is_not_built_brings_no_other_complaint() {
-    let text = "[[operations]]\nkind = \"query\"\nname = \"q\"\nrate = 1\nlimit = 5\n[thresholds]\n\"q.errors\" = \"< 1%\"\n";
+    let text = "[[operations]]\nkind = \"delete\"\nname = \"q\"\nrate = 1\nlimit = 5\n[thresholds]\n\"q.errors\" = \"< 1%\"\n";
     let keys: Vec<_> = problems(text, &[]).into_iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["operations.q.kind"]);
 }

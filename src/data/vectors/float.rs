@@ -1,9 +1,15 @@
-//! A seeded mixture of Gaussians: the clustered shape that real embeddings have and uniform noise has not.
+//! Float vectors, from a seeded mixture of Gaussians: the clustered shape that real embeddings have and uniform noise has not.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use super::hash::{Domain, mix, sequence};
+use super::VectorSource;
+use crate::data::hash::{Domain, mix, sequence};
+
+/// Little-endian 32-bit floats.
+pub(super) const fn bytes(dim: u32) -> usize {
+    dim as usize * size_of::<f32>()
+}
 
 /// Vectors around `clusters` centres. A centre is standard normal in every dimension; a vector is its centre plus
 /// `spread` times standard normal. Row and query vectors are drawn from the same mixture but never coincide.
@@ -26,21 +32,6 @@ impl Mixture {
             })
             .collect();
         Self { seed, dim, spread: spread as f32, centres }
-    }
-
-    /// Dimensions of every vector.
-    pub const fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// Writes the vector of row `row` at the end of `out` as little-endian floats (the wire's own form).
-    pub fn write_row(&self, row: u64, out: &mut Vec<u8>) {
-        self.write(Domain::Row, row, out);
-    }
-
-    /// Writes query vector `query` at the end of `out` as little-endian floats.
-    pub fn write_query(&self, query: u64, out: &mut Vec<u8>) {
-        self.write(Domain::Query, query, out);
     }
 
     /// The vector of row `row`.
@@ -67,19 +58,19 @@ impl Mixture {
     }
 }
 
+impl VectorSource for Mixture {
+    fn write_row(&self, row: u64, out: &mut Vec<u8>) {
+        self.write(Domain::Row, row, out);
+    }
+
+    fn write_query(&self, query: u64, out: &mut Vec<u8>) {
+        self.write(Domain::Query, query, out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_vector_depends_on_seed_and_row_alone() {
-        let mixture = Mixture::new(42, 16, 10, 0.3);
-        let alone = mixture.row(7);
-        let _ = mixture.row(3);
-        assert_eq!(alone, Mixture::new(42, 16, 10, 0.3).row(7));
-        assert_ne!(alone, Mixture::new(43, 16, 10, 0.3).row(7));
-        assert_ne!(alone, mixture.query(7), "queries are held out");
-    }
 
     #[test]
     fn the_wire_form_is_the_same_vector() {
