@@ -65,6 +65,11 @@ impl Exemplar {
         })
     }
 
+    /// Whether there is a trace of it: one that was never sent has none, though its ID may have been sampled.
+    pub const fn has_trace(&self) -> bool {
+        self.trace.sampled && self.sent.is_some()
+    }
+
     /// done - intended.
     pub fn response(&self) -> Nanos {
         self.done - self.intended
@@ -190,7 +195,7 @@ impl Slowest {
     /// Keeps what another list of all, or (`sampled`) of the sampled, had kept; `None` where it is more than are kept, or one
     /// that was not sampled.
     pub fn keep(&mut self, sampled: bool, kept: &[Exemplar]) -> Option<()> {
-        let fits = kept.len() <= self.capacity() && (!sampled || kept.iter().all(|e| e.trace.sampled));
+        let fits = kept.len() <= self.capacity() && (!sampled || kept.iter().all(Exemplar::has_trace));
         let top = if sampled { &mut self.sampled } else { &mut self.all };
         fits.then(|| kept.iter().for_each(|exemplar| top.offer(Self::keyed(*exemplar))))
     }
@@ -204,7 +209,7 @@ impl Slowest {
     pub fn record(&mut self, exemplar: Exemplar) {
         let keyed = Self::keyed(exemplar);
         self.all.offer(keyed);
-        if exemplar.trace.sampled {
+        if exemplar.has_trace() {
             self.sampled.offer(keyed);
         }
     }
@@ -328,7 +333,7 @@ impl Exemplars {
         // `bucket_of` clamps to the last bucket.
         let bucket = &mut self.buckets[bucket_of(exemplar.response())];
         bucket.all.record(priority, exemplar);
-        if exemplar.trace.sampled {
+        if exemplar.has_trace() {
             bucket.sampled.record(priority, exemplar);
         }
     }
@@ -356,7 +361,7 @@ impl Exemplars {
         let belongs = |exemplar: &Exemplar| {
             bucket_of(exemplar.response()) == bucket
                 && exemplar.end == End::Succeeded
-                && (!sampled || exemplar.trace.sampled)
+                && (!sampled || exemplar.has_trace())
         };
         let full = usize::try_from(*seen).unwrap_or(usize::MAX).min(RESERVOIR);
         if kept.len() != full || !kept.iter().all(belongs) {

@@ -14,6 +14,8 @@ pub(super) enum Line {
         #[serde(flatten)]
         times: TimesLine,
     },
+    /// Its sampled requests by themselves; left out where they were not recorded so.
+    Sampled { counts: CountersLine, sent: u64, service: Option<TimesLine> },
     /// Its slowest requests.
     Slowest { sampled: bool, requests: Vec<RequestLine> },
     /// Its exemplars of one range of response times.
@@ -34,6 +36,7 @@ impl Line {
         match self {
             Self::Operation(_) => "operation",
             Self::Times { .. } => "times",
+            Self::Sampled { .. } => "sampled",
             Self::Slowest { .. } => "slowest",
             Self::Exemplars { .. } => "exemplars",
             Self::Interval(_) => "interval",

@@ -3,7 +3,7 @@
 //! ```text
 //! header                                   which run, which shard, the shape of what follows
 //! context                                  what its owner (the room `run`) wants kept beside the numbers
-//! operation, times.., slowest, exemplars..,
+//! operation, times.., sampled, slowest, exemplars..,
 //! interval.., stage..                      once per operation
 //! connection..
 //! end                                      how many lines came before it: a record that was cut off is told

@@ -12,7 +12,8 @@ use super::lines::{
 use super::{Header, SCHEMA};
 use crate::measure::{
     ConnectionRecord, Counters, End, ErrorKind, Errors, Exemplar, Hits, Interval, IntervalGrid,
-    KeptExemplars, MomentSums, Moments, OperationRecord, PackScratch, Packed, PerClock, Recorded, Timings,
+    KeptExemplars, MomentSums, Moments, OperationRecord, PackScratch, Packed, PerClock, Recorded,
+    SampledRecord, Timings,
 };
 use crate::trace::TraceRef;
 use crate::units::Nanos;
@@ -101,6 +102,7 @@ pub fn read<C: DeserializeOwned>(input: impl BufRead) -> Result<(Header, C, Reco
         window_start: Nanos::new(shape.window_start_ns),
         window,
         grid: IntervalGrid::of(window),
+        slots: None,
         stages: shape.stages_ns.iter().copied().map(Nanos::new).collect(),
         operations: Vec::new(),
         connections: Vec::new(),
@@ -228,6 +230,14 @@ impl<R: BufRead> Reader<R> {
             *place = timings;
             next = self.line("more of an operation")?;
         }
+        if let Line::Sampled { counts, sent, service } = next {
+            record.sampled = Some(SampledRecord {
+                counters: self.counters(counts)?,
+                sent: self.count(sent)?,
+                service: self.times(service)?,
+            });
+            next = self.line("more of an operation")?;
+        }
         for wanted in [false, true] {
             match next {
                 Line::Slowest { sampled, requests } if sampled == wanted => {
@@ -282,7 +292,7 @@ impl<R: BufRead> Reader<R> {
             refused_for_server: self.count(line.refused_for_server)?,
             errors: self.errors(line.errors, line.other_errors)?,
             hits: self.hits(line.hits)?,
-            ..OperationRecord::new(line.slowest, line.seed)
+            ..OperationRecord::empty(line.slowest, line.seed, false)
         })
     }
 

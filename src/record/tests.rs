@@ -21,6 +21,8 @@ fn config(connections: u16) -> RecorderConfig {
         window_start: Nanos::from_secs(2),
         window: Nanos::from_secs(12),
         stages: [0, 3_000, 7_500].map(Nanos::from_millis).to_vec(),
+        slots: None,
+        by_sampled: true,
         longest: Nanos::from_secs(1),
         slowest: 5,
         seed: 9,
@@ -66,7 +68,7 @@ fn placed() -> impl Strategy<Value = Placed> {
             trace: TraceRef {
                 trace_id: u128::from(splitmix64(id)) << 64 | 1,
                 span_id: splitmix64(!id) | 1,
-                sampled: !unsent && id % 2 == 0,
+                sampled: id % 2 == 0,
             },
             connection: (id % u64::from(CONNECTIONS[shard])) as u16,
             hits_expected: (id % 7 > 0).then_some(10),
@@ -131,7 +133,7 @@ fn assert_same_operation(a: &OperationRecord, b: &OperationRecord) {
     assert_eq!((a.warmup, a.counters, a.after), (b.warmup, b.counters, b.after));
     assert!(a.response == b.response && a.service == b.service && a.lag == b.lag);
     assert!(a.failure_response == b.failure_response && a.failure_service == b.failure_service);
-    assert!(a.timeouts == b.timeouts && a.unsent == b.unsent);
+    assert!(a.timeouts == b.timeouts && a.unsent == b.unsent && a.sampled == b.sampled);
     assert_eq!((a.hits, a.waited, a.refused_for_server), (b.hits, b.waited, b.refused_for_server));
     assert_eq!((a.errors.kinds(), a.errors.other()), (b.errors.kinds(), b.errors.other()));
     let without_bounds = |parts: &[Interval]| -> Vec<Interval> {

@@ -12,20 +12,23 @@ use super::lines::{
 use super::{Header, Shape};
 use crate::measure::{
     Counters, End, Errors, Exemplar, Hits, Interval, KeptExemplars, Moments, OperationRecord, Packed,
-    Recorded, Timings,
+    Recorded, SampledRecord, Timings,
 };
 use crate::trace::TraceRef;
 
 /// Writes the header, `context`, and all of `recorded`. The header's shape is made to fit the record.
 ///
 /// # Errors
-/// Where the writer fails, or `context` cannot be said in JSON.
+/// Where the writer fails, `context` cannot be said in JSON, or the load was laid out in slots.
 pub fn write(
     header: &Header,
     context: &impl Serialize,
     recorded: &Recorded,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    if recorded.slots.is_some() {
+        return Err(io::Error::other("a load in slots is not stored as a record"));
+    }
     let mut lines = Lines { out, count: 0 };
     lines.put(&Header { shape: Shape::of(recorded), ..header.clone() })?;
     lines.put(context)?;
@@ -56,6 +59,10 @@ impl Lines<'_> {
             if let Some(times) = times(of(record, clock)) {
                 self.put(&Line::Times { of: clock, times })?;
             }
+        }
+        if let Some(SampledRecord { counters, sent, service }) = &record.sampled {
+            let (counts, service) = (self::counters(*counters), times(service));
+            self.put(&Line::Sampled { counts, sent: *sent, service })?;
         }
         let slowest = [(false, requests(record.slowest.all())), (true, requests(record.slowest.sampled()))];
         for (sampled, requests) in slowest {

@@ -1,9 +1,10 @@
 //! The records of a run's processes as one record, and the verdict on all of them.
 
-use crate::measure::{CollectionState, Evidence, Finding, ProcessSnapshot, Scope, Verdict};
+use crate::measure::{Evidence, Finding, ProcessSnapshot, Scope, Verdict};
 use crate::record::{self, Named, ShardError};
 
 use super::evidence;
+use super::observed::CollectionLook;
 use super::record::{CollectionRecord, Record};
 use super::tracing::Collector;
 
@@ -94,8 +95,8 @@ fn together(ours: &ProcessSnapshot, theirs: &ProcessSnapshot) -> ProcessSnapshot
 }
 
 /// Shards only add rows: who saw most of them looked last.
-fn later(ours: &CollectionRecord, theirs: &CollectionRecord) -> Option<CollectionState> {
-    [ours.end, theirs.end].into_iter().flatten().max_by_key(|state| state.rows)
+fn later(ours: &CollectionRecord, theirs: &CollectionRecord) -> Option<CollectionLook> {
+    [&ours.end, &theirs.end].into_iter().flatten().max_by_key(|look| look.state.rows).cloned()
 }
 
 /// Which other records are of the same machine, the record itself among them.

@@ -34,7 +34,7 @@ pub mod tracing;
 pub use error::RunError;
 pub use merged::missing;
 pub use metrics::Metrics;
-pub use observed::{Driven, Identity, Observed, Part};
+pub use observed::{CollectionLook, Driven, Identity, Observed, Part, VectorRecord};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, Host, LoadRecord, Record, ServerRecord};

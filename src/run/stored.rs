@@ -13,6 +13,7 @@ use crate::engine::Shard;
 use crate::measure::{
     CollectionState, MachineTime, Part, ProcessMetrics, ProcessSnapshot, ThreadTime, WorkerTime,
 };
+use crate::milvus::DescribedIndex;
 use crate::milvus::transport::PoolStats;
 use crate::record::{self, Header, SCHEMA, Shape};
 use crate::report::model::{Calibration, Machine, ServerTracing, SetupStep};
@@ -20,7 +21,7 @@ use crate::trace::exporter::{ExportReport, Fate, SpanCounts};
 use crate::units::{Nanos, SignedNanos};
 use crate::workload::{self, Origin, Setting, Workload};
 
-use super::observed::{Identity, Part as RunPart};
+use super::observed::{CollectionLook, Identity, Part as RunPart, VectorRecord};
 use super::record::{CollectionRecord, Host, LoadRecord, Record, ServerRecord};
 use super::tracing::Collector;
 
@@ -150,8 +151,24 @@ struct ProcessLine {
 #[derive(Serialize, Deserialize)]
 struct CollectionLine {
     extra_rows: u64,
+    inserted_by_setup: bool,
+    vector: VectorLine,
     start: StateLine,
     end: Option<StateLine>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VectorLine {
+    name: String,
+    dim: u64,
+    metric: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IndexLine {
+    kind: Option<String>,
+    metric: Option<String>,
+    params: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,6 +177,7 @@ struct StateLine {
     indexed_rows: Option<u64>,
     sealed: Option<u64>,
     growing: Option<u64>,
+    index: Option<IndexLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -375,27 +393,44 @@ impl ServerLine {
 
 impl CollectionLine {
     fn of(collection: &CollectionRecord) -> Self {
-        let line = |state: &CollectionState| {
-            let CollectionState { rows, indexed_rows, sealed, growing } = *state;
-            StateLine { rows, indexed_rows, sealed, growing }
+        let index = |index: &DescribedIndex| IndexLine {
+            kind: index.kind.clone(),
+            metric: index.metric.clone(),
+            params: index.params.clone(),
         };
+        let line = |look: &CollectionLook| {
+            let CollectionState { rows, indexed_rows, sealed, growing } = look.state;
+            StateLine { rows, indexed_rows, sealed, growing, index: look.index.as_ref().map(index) }
+        };
+        let VectorRecord { name, dim, metric } = collection.vector.clone();
         Self {
             extra_rows: collection.extra_rows,
+            inserted_by_setup: collection.inserted_by_setup,
+            vector: VectorLine { name, dim, metric },
             start: line(&collection.start),
             end: collection.end.as_ref().map(line),
         }
     }
 
     fn record(self, first_free_row: u64) -> CollectionRecord {
-        let state = |line: StateLine| {
-            let StateLine { rows, indexed_rows, sealed, growing } = line;
-            CollectionState { rows, indexed_rows, sealed, growing }
+        let look = |line: StateLine| {
+            let StateLine { rows, indexed_rows, sealed, growing, index } = line;
+            let described = |index: IndexLine| DescribedIndex {
+                kind: index.kind,
+                metric: index.metric,
+                params: index.params,
+            };
+            let state = CollectionState { rows, indexed_rows, sealed, growing };
+            CollectionLook { state, index: index.map(described) }
         };
+        let VectorLine { name, dim, metric } = self.vector;
         CollectionRecord {
             extra_rows: self.extra_rows,
             first_free_row,
-            start: state(self.start),
-            end: self.end.map(state),
+            inserted_by_setup: self.inserted_by_setup,
+            vector: VectorRecord { name, dim, metric },
+            start: look(self.start),
+            end: self.end.map(look),
         }
     }
 }
@@ -543,7 +578,7 @@ fn kept_traces(record: &Record) -> Vec<u128> {
     for operation in &record.load.recorded.operations {
         let slowest = operation.slowest.all().chain(operation.slowest.sampled()).copied();
         let exemplars = operation.exemplars.reservoirs().flat_map(|(_, _, kept)| kept.kept);
-        let sampled = slowest.chain(exemplars).filter(|exemplar| exemplar.trace.sampled);
+        let sampled = slowest.chain(exemplars).filter(|exemplar| exemplar.has_trace());
         traces.extend(sampled.map(|exemplar| exemplar.trace.trace_id));
     }
     traces.sort_unstable();

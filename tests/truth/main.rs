@@ -11,9 +11,11 @@ mod tool;
 mod verdict;
 
 mod accounting;
+mod arms;
 mod bookkeeping;
 mod broken;
 mod clocks;
+mod collection;
 mod connections;
 mod database;
 mod lies;

@@ -132,12 +132,15 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
             window_start: Nanos::ZERO,
             window: Nanos::from_secs(1),
             stages: vec![],
+            slots: None,
+            by_sampled: false,
             longest: Nanos::from_secs(120),
             slowest: ALL,
             seed: 7,
         },
         drain: PATIENCE.into(),
         timeout: PATIENCE,
+        slots: None,
         tracing: Tracing {
             entropy: RunEntropy::from_os().unwrap(),
             rule: SamplingRule::new(Fraction::ONE),
@@ -325,6 +328,17 @@ impl BinaryRun {
     pub fn end(self) -> Ended {
         Ended::of(self.child.wait_with_output().unwrap())
     }
+}
+
+/// `run --json` of a workload of its own against a server, with what else is said.
+pub fn run_workload(uri: &str, workload: &str, arguments: &[&str]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("w.toml");
+    std::fs::write(&file, workload).unwrap();
+    let mut tool = tool();
+    tool.arg("run").arg(&file).args(["--json", "--uri", uri, "--out"]).arg(directory.path()).args(arguments);
+    tool.args(["--set", "target.timeout=60s", "--set", "load.drain=60s"]);
+    run_to_end(tool.env("MILVUS_LOAD_CACHE", directory.path()).stdin(Stdio::null()))
 }
 
 /// Carries a command out to its end.
