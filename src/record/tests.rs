@@ -231,9 +231,9 @@ fn what_is_no_record_is_told_with_its_line() {
         let kept = lines.iter().enumerate().filter(|(index, _)| *index != line);
         kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
     };
-    // Operation, the two lists of slowest, then 12 intervals.
-    refused(&without(2), &["line 3: expected operation 0", "\"slowest\""]);
-    refused(&without(6), &["line 7: expected interval 1", "\"interval\""]);
+    // Operation, its sampled, the two lists of slowest, then 12 intervals.
+    refused(&without(2), &["line 3: expected operation 0", "\"sampled\""]);
+    refused(&without(7), &["line 8: expected interval 1", "\"interval\""]);
     refused(&without(lines.len() - 2), &["expected connection 1", "\"end\""]);
     refused(&format!("{}\n", lines[..9].join("\n")), &["cut off after line 9"]);
     let other_end = text.replace(&format!("\"lines\":{}", lines.len() - 1), "\"lines\":5");
