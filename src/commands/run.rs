@@ -2,6 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::engine::{Shard, Stop};
+use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::report::RunReport;
 use crate::report::store::RunDirectory;
 use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings};
@@ -19,6 +20,7 @@ use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish,
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let settings = Settings::resolve(&args.workload, overrides::of(args)?).map_err(Failure::usage)?;
     settings.notices.iter().for_each(|notice| super::say(&format!("note: {notice}")));
+    settings.plaintext_secrets().iter().for_each(|warning| super::say(&format!("warning: {warning}")));
     if args.dry_run {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
@@ -93,7 +95,7 @@ fn measured(
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
     let server = match identity.part {
         Some(_) => existing(settings)?,
-        None => Server::choose(settings, &mut Bars::default())?,
+        None => choose(settings, &stop)?,
     };
     let observed = drive(settings, &server, &identity, &stop)?;
     let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
@@ -112,6 +114,20 @@ fn measured(
     }
     ended?;
     Ok(exit(args, &report, &stop))
+}
+
+/// Chooses the server, and says what is to be known of one that is started for this run.
+fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
+    let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
+        match (error.downcast_ref(), stop.reason()) {
+            (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
+            _ => Failure::from(error),
+        }
+    })?;
+    if server.kind.ends_with_run() {
+        super::say(&format!("note: {EXPOSED}"));
+    }
+    Ok(server)
 }
 
 fn drive(

@@ -13,6 +13,8 @@
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
+mod alternation;
+mod descriptors;
 mod drive;
 mod error;
 mod evidence;
@@ -20,6 +22,7 @@ pub mod machine;
 mod merged;
 mod metrics;
 mod observed;
+mod plaintext;
 pub mod planning;
 mod progress;
 mod ready;
@@ -31,6 +34,7 @@ mod settings;
 mod stored;
 pub mod tracing;
 
+pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
 pub use merged::missing;
 pub use metrics::Metrics;

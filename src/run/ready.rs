@@ -14,9 +14,11 @@ use crate::trace::ids::RunEntropy;
 use crate::trace::setup::SetupSpan;
 use crate::workload::{Access, Metric, Workload};
 
+use super::descriptors;
 use super::error::RunError;
 use super::metrics::PROBES;
 use super::observed::{CollectionLook, VectorRecord};
+use super::planning;
 use super::progress::RunProgress;
 use super::server::Server;
 use super::settings::Settings;
@@ -121,6 +123,8 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
+        let workers = planning::workers(workload, self.is_on_this_machine(), Shard::WHOLE);
+        descriptors::ensure(workload.load.connections, workers)?;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
         let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
         let connect = unless_stopped(stop, Session::connect(&dialer, headers.clone()));

@@ -14,6 +14,7 @@ mod verdict;
 
 mod books;
 mod collections;
+mod descriptors;
 mod exits;
 mod failures;
 mod lies;
@@ -24,3 +25,4 @@ mod shipped;
 mod signals;
 mod support;
 mod tracing;
+mod words;
