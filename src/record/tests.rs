@@ -149,7 +149,7 @@ fn assert_same_operation(a: &OperationRecord, b: &OperationRecord) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn shards_written_read_and_merged_in_any_order_equal_one_recorder(
