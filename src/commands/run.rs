@@ -5,7 +5,7 @@ use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::report::RunReport;
 use crate::report::store::RunDirectory;
-use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings};
+use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
 use super::output::Output;
 use super::progress::Bars;
@@ -26,7 +26,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if args.prepare_only {
-        return prepare_only(&settings);
+        return prepare_only(args, &settings);
     }
     let identity = identity(args)?;
     let directory = RunDirectory::create(
@@ -42,10 +42,11 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// Makes the collection ready for shards to come.
-fn prepare_only(settings: &Settings) -> Result<Exit, Failure> {
+fn prepare_only(args: &RunArgs, settings: &Settings) -> Result<Exit, Failure> {
     let stop = Stop::default();
     signals::listen(stop.clone())?;
     let server = existing(settings)?;
+    let _kept_to_this_run = server.lock(&settings.workload, &identity(args)?, Sharing::Alone)?;
     let mut progress = TerminalProgress::new();
     let ready = server.prepare(settings, &stop, &mut progress).map(drop);
     progress.clear();
@@ -136,6 +137,8 @@ fn drive(
     identity: &Identity,
     stop: &Stop,
 ) -> Result<Observed, RunError> {
+    let sharing = if identity.part.is_some() { Sharing::WithinRun } else { Sharing::Alone };
+    let _kept_to_this_run = server.lock(&settings.workload, identity, sharing)?;
     let mut progress = TerminalProgress::new();
     let ready = match identity.part {
         Some(part) => server.join(settings, part.shard, stop, &mut progress),

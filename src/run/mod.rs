@@ -18,6 +18,7 @@ mod descriptors;
 mod drive;
 mod error;
 mod evidence;
+mod lock;
 pub mod machine;
 mod merged;
 mod metrics;
@@ -36,6 +37,7 @@ pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
+pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
 pub use merged::missing;
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, Part, VectorRecord};

@@ -123,7 +123,8 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
-        let workers = planning::workers(workload, self.is_on_this_machine(), Shard::WHOLE);
+        let of = shard.unwrap_or_default();
+        let workers = planning::workers(workload, self.is_on_this_machine(), of);
         descriptors::ensure(workload.load.connections, workers)?;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
         let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
@@ -288,6 +289,7 @@ fn describe(workload: &Workload, prepared: &Prepared) -> String {
         }
         Action::Reused => "reused".to_owned(),
         Action::Created => "created".to_owned(),
+        Action::Borrowed { owner } => format!("{owner}'s, read as it is"),
         Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
         Action::TakenAsItIs if missing.is_empty() => "taken as it is".to_owned(),
         Action::TakenAsItIs => {

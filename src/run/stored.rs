@@ -63,7 +63,8 @@ impl Record {
 }
 
 /// Settings that a shard may have for itself: where its servers and files are, and what it drives them with.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
+    "collection.owner",
     "description",
     "load.connections",
     "load.workers",

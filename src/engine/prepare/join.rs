@@ -1,10 +1,11 @@
 //! A collection that another process has made ready: taken as it is, or refused. Nothing is created, dropped, loaded or flushed.
 
+use super::existing::{Found, in_words as differences_in_words};
 use super::steps::in_words;
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::milvus::proto::common::LoadState;
-use crate::milvus::{Ownership, PRIMARY_KEY, Readiness, RowLayout};
-use crate::workload::Prepare;
+use crate::milvus::{Fingerprint, Maker, PRIMARY_KEY, Readiness};
+use crate::workload::{Access, Prepare};
 
 impl Setup<'_> {
     /// Looks whether what the workload describes is there and ready.
@@ -12,29 +13,50 @@ impl Setup<'_> {
     /// # Errors
     /// Where it is not.
     pub async fn join(&mut self) -> Result<Prepared, PrepareError> {
-        let collection = &self.workload.collection;
-        let exists = self.call("inspect", async |s| s.has_collection(&collection.name).await).await?;
-        match (collection.prepare, exists) {
-            (_, false) => Err(self.not_prepared("it does not exist".to_owned())),
-            (Prepare::Never, true) => self.take_as_it_is().await,
-            (Prepare::Auto | Prepare::Always, true) => match self.whose().await? {
-                Ownership::Foreign => Err(PrepareError::Foreign(collection.name.clone())),
-                Ownership::Differs => Err(self.not_prepared("its schema, index or data differ".to_owned())),
-                Ownership::Fits => self.take_prepared().await,
-            },
+        match (self.workload.collection.prepare, self.find().await?) {
+            (_, None) => Err(self.not_prepared("it does not exist".to_owned())),
+            (Prepare::Never, Some(_)) => self.take_as_it_is().await,
+            (Prepare::Auto | Prepare::Always, Some(found)) => {
+                self.check_mark(&found)?;
+                self.take_prepared().await
+            }
         }
+    }
+
+    /// Made by this tool for this workload; and by the same owner, where the shard writes to it.
+    fn check_mark(&self, found: &Found) -> Result<(), PrepareError> {
+        let collection = &self.workload.collection;
+        let mark = match Maker::of(&found.description) {
+            Maker::Other => return Err(PrepareError::Foreign(collection.name.clone())),
+            Maker::OtherVersion { mark } => {
+                return Err(PrepareError::OtherMark { collection: collection.name.clone(), mark });
+            }
+            Maker::Us(mark) => mark,
+        };
+        let wanted = Fingerprint::of(collection, &self.workload.data);
+        let differences = mark.fingerprint.differences(&wanted);
+        if !differences.is_empty() {
+            return Err(self.not_prepared(differences_in_words(&differences)));
+        }
+        if self.workload.has(Access::Writes) && mark.owner.as_ref() != Some(&collection.owner) {
+            let why = "shards on several machines that write need one collection.owner".to_owned();
+            return Err(self.anothers(mark.owner, why));
+        }
+        Ok(())
     }
 
     async fn take_prepared(&mut self) -> Result<Prepared, PrepareError> {
         let collection = &self.workload.collection;
         let name = &collection.name;
+        if !self.has_index().await? {
+            return Err(self.not_prepared("its set-up has not ended".to_owned()));
+        }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
             return Err(self.not_prepared("it is not loaded".to_owned()));
         }
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
-        let base = collection.rows;
-        if rows < base || (rows > base && !collection.keep_writes) {
-            return Err(self.not_prepared(format!("it has {rows} rows, not {base}")));
+        if let Some(why) = self.unfit_rows(rows) {
+            return Err(self.not_prepared(why));
         }
         let of = (name.as_str(), collection.vector.name.as_str());
         let readiness = self.call("wait", async |s| Readiness::ask(s, of, rows).await).await?;
@@ -42,20 +64,11 @@ impl Setup<'_> {
         if !missing.is_empty() {
             return Err(self.not_prepared(in_words(&missing)));
         }
-        let first_free_row = match rows == base {
-            true => base,
-            false => self.call("count", async |s| s.first_free_key(name, PRIMARY_KEY, base).await).await?,
+        let first_free_row = match rows == collection.rows {
+            true => rows,
+            false => self.first_free_row(PRIMARY_KEY, collection.rows).await?,
         };
-        Ok(Prepared {
-            action: Action::Reused,
-            rows,
-            extra_rows: rows - base,
-            first_free_row,
-            layout: RowLayout::new(collection, &self.workload.data),
-            metric: collection.vector.metric,
-            segments: readiness.segments,
-            missing,
-        })
+        Ok(self.prepared(Action::Reused, (rows, first_free_row), readiness))
     }
 
     fn not_prepared(&self, problem: String) -> PrepareError {
