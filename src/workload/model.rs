@@ -226,6 +226,10 @@ pub enum Metric {
     Ip,
     /// Cosine similarity.
     Cosine,
+    /// Bits that differ.
+    Hamming,
+    /// 1 minus bits set in both over bits set in either.
+    Jaccard,
 }
 
 impl Metric {
@@ -235,6 +239,8 @@ impl Metric {
             Self::L2 => "L2",
             Self::Ip => "IP",
             Self::Cosine => "COSINE",
+            Self::Hamming => "HAMMING",
+            Self::Jaccard => "JACCARD",
         }
     }
 }
@@ -286,14 +292,14 @@ impl ScalarKind {
     }
 }
 
-/// `[data]`: a seeded Gaussian mixture.
+/// `[data]`: seeded clusters of vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// Decides every vector, value, arrival and trace ID.
     pub seed: u64,
-    /// Centres of the mixture, at least 1.
+    /// Centres that vectors lie around, at least 1.
     pub clusters: u32,
-    /// Standard deviation around a centre; the centres themselves have 1 per dimension.
+    /// How far vectors lie from their centre, as their type understands it: [`crate::data`].
     pub spread: f64,
     /// Distinct query vectors, and different requests of query and get.
     pub queries: u32,

@@ -91,10 +91,11 @@ impl Setup<'_> {
             .fields
             .iter()
             .filter(|f| wanted.is_none_or(|name| f.name == name))
-            .find_map(|f| Some((f, vector_type(f.data_type())?)))
+            .filter_map(|f| Some((f, vector_type(f.data_type())?)))
+            .find(|(_, kind)| !collection.vector_given || *kind == collection.vector.kind)
             .ok_or_else(|| {
                 self.schema_problem(
-                    "it has no vector field of the name in collection.vector and of a type that can be searched here (float); name one that it has"
+                    "it has no vector field of the name and type in collection.vector; name one that it has"
                         .to_owned(),
                 )
             })?;

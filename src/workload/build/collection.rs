@@ -4,9 +4,10 @@ use crate::workload::kind::Value;
 use crate::workload::layers::Layers;
 use crate::workload::problem::Problems;
 use crate::workload::section::{Entry, Section};
-use crate::workload::vector::{TYPES, default_params};
+use crate::workload::suggest::either;
+use crate::workload::vector::{METRICS, TYPES, default_params, name_of, takes_index};
 use crate::workload::{
-    Collection, Consistency, Index, Metric, Origin, Prepare, Scalar, ScalarKind, VectorField,
+    Collection, Consistency, Index, Origin, Prepare, Scalar, ScalarKind, VectorField, vector_rules,
 };
 
 /// Name of the primary key in collections that this tool makes.
@@ -15,9 +16,8 @@ pub const PRIMARY_KEY: &str = "id";
 pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<Collection> {
     let index_given = layers.root.said_within("collection.index.");
     let vector_given = layers.root.said_within("collection.vector.");
-    let root = &layers.root;
-    let vector = vector(root, problems);
-    let index = index(&mut layers.root);
+    let vector = vector(&mut layers.root, problems);
+    let index = index(&mut layers.root, vector.as_ref(), problems);
     let scalars = scalars(&mut layers.scalars, vector.as_ref(), problems);
     let root = &layers.root;
     Some(Collection {
@@ -49,31 +49,54 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
     })
 }
 
-fn vector(root: &Section, problems: &mut Problems<'_>) -> Option<VectorField> {
-    let name = root.text("collection.vector.name")?;
+fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField> {
+    const NAME: &str = "collection.vector.name";
+    const METRIC: &str = "collection.vector.metric";
+    const DIM: &str = "collection.vector.dim";
+    let name = root.text(NAME)?;
     if name == PRIMARY_KEY {
-        let place = root.place("collection.vector.name");
-        problems.add(
-            "collection.vector.name",
-            place,
-            "\"id\" is the primary key",
-            "give the vector another name",
-        );
+        let message = "\"id\" is the primary key";
+        problems.add(NAME, root.place(NAME), message, "give the vector another name");
     }
-    let metric = match root.text("collection.vector.metric")?.as_str() {
-        "l2" | "euclidean" => Metric::L2,
-        "ip" => Metric::Ip,
-        "cosine" => Metric::Cosine,
-        _ => return None,
-    };
     let kind = root.text("collection.vector.type")?;
-    let (_, kind) = *TYPES.iter().find(|(name, _)| *name == kind)?;
-    Some(VectorField { name, kind, dim: root.integer("collection.vector.dim")?, metric })
+    let (type_name, kind) = *TYPES.iter().find(|(name, _)| *name == kind)?;
+    let rules = vector_rules(kind);
+    root.fill(METRIC, Value::Text(name_of(&METRICS, rules.metrics[0]).to_owned()));
+    let metric = root.text(METRIC)?;
+    let (metric_name, metric) = *METRICS.iter().find(|(name, _)| *name == metric)?;
+    if !rules.metrics.contains(&metric) {
+        let message = format!("{metric_name:?} does not measure {type_name} vectors");
+        let fix = format!("write {}", quoted(rules.metrics.iter().map(|metric| name_of(&METRICS, *metric))));
+        problems.add(METRIC, root.place(METRIC), message, fix);
+    }
+    let dim: u32 = root.integer(DIM)?;
+    let step = rules.dim_step;
+    if !dim.is_multiple_of(step) {
+        let message = format!("{type_name} vectors have a multiple of {step} dimensions, and {dim} is none");
+        let fix = format!("write {}", dim.next_multiple_of(step));
+        problems.add(DIM, root.place(DIM), message, fix);
+    }
+    Some(VectorField { name, kind, dim, metric })
 }
 
-fn index(root: &mut Section) -> Option<Index> {
+/// `"a", "b" or "c"`.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    either(&quoted.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn index(root: &mut Section, vector: Option<&VectorField>, problems: &mut Problems<'_>) -> Option<Index> {
+    const TYPE: &str = "collection.index.type";
     const PARAMS: &str = "collection.index.params";
-    let kind = root.text("collection.index.type")?;
+    let of = vector?.kind;
+    let rules = vector_rules(of);
+    root.fill(TYPE, Value::Text(rules.indexes[0].to_owned()));
+    let kind = root.text(TYPE)?;
+    if !takes_index(of, &kind) {
+        let message = format!("{kind} is no index of {} vectors", name_of(&TYPES, of));
+        let fix = format!("write {}", quoted(rules.indexes.iter().copied()));
+        problems.add(TYPE, root.place(TYPE), message, fix);
+    }
     let defaults = default_params(&kind);
     if !defaults.is_empty() && !root.maps.contains_key(PARAMS) {
         let entry = |(name, value): (&str, _)| (name.to_owned(), default_entry(PARAMS, name, value));
