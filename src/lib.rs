@@ -74,15 +74,18 @@
 //!
 //! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
 //! file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;
-//! intervals, and stages, sum to the run; merged workers equal one that did it all; an unknown number has a reason and is
+//! intervals, stages and slots sum to the run; merged workers equal one that did it all; an unknown number has a reason and is
 //! never 0. Guarded by `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
-//! `stages_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
+//! `stages_sum_to_the_run_exactly`, `slots_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
 //! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
 //!
 //! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
-//! *Invariants:* the same seed gives the same arrivals and operations whatever the number of workers, and each stage the
-//! integral of its rate. Guarded by `arrivals_operations_and_queries_are_the_same_for_any_number_of_workers` and
-//! `constant_arrivals_of_a_stage_are_the_integral_of_its_rate`.
+//! *Invariants:* the same seed gives the same arrivals and operations whatever the number of shards and workers, each stage the
+//! integral of its rate, and each request is treated as the slot in which it was due says. Guarded by
+//! `arrivals_operations_and_queries_are_the_same_for_any_number_of_workers`,
+//! `shards_of_any_number_and_unequal_workers_send_together_what_one_process_sends`,
+//! `constant_arrivals_of_a_stage_are_the_integral_of_its_rate` and
+//! `under_a_backlog_every_request_has_the_header_and_the_span_of_the_slot_in_which_it_was_due`.
 //!
 //! **[`truth`]**: a server on loopback whose delays and stalls are known beforehand. *Not here:* anything that
 //! measures a client. *Invariant:* no answer leaves before its law says so, and the server logs by how much later.

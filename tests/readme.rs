@@ -185,6 +185,7 @@ fn every_finding() -> Vec<Finding> {
         Finding::ClockStep { gained: SignedNanos::difference(time, Nanos::ZERO) },
         Finding::ServerGone,
         Finding::ServerChanged { before: name(), after: name() },
+        Finding::WorkerFailed { reason: name(), after: time },
         Finding::RowsMissing { expected: 2, found: 1 },
         not_indexed(true),
         not_indexed(false),

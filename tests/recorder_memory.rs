@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use milvus_load::measure::{Outcome, Recorder, RecorderConfig, Sample};
+use milvus_load::measure::{Outcome, Recorder, RecorderConfig, Sample, SlotGrid};
 use milvus_load::random::{splitmix64, unit_interval};
 use milvus_load::trace::TraceRef;
 use milvus_load::units::Nanos;
@@ -55,7 +55,7 @@ fn sample(index: u64, samples: u64, window: Nanos) -> Sample {
         sent: Some(intended + Nanos::new((5e4 * (1.0 + unit(!index))) as u64)),
         done: intended + Nanos::new(response),
         outcome,
-        trace: TraceRef { trace_id: u128::from(index), span_id: index, sampled: false },
+        trace: TraceRef { trace_id: u128::from(index), span_id: index, sampled: index.is_multiple_of(3) },
         connection: (index % 4) as u16,
         hits_expected: Some(10),
     }
@@ -69,6 +69,8 @@ fn config(window: Nanos, stages: u64) -> RecorderConfig {
         window_start: Nanos::ZERO,
         window,
         stages: (0..stages).map(|stage| Nanos::new(window.get() / stages * stage)).collect(),
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(20),
         slowest: 50,
         seed: 1,
@@ -104,6 +106,17 @@ fn ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million(
     let longest = Nanos::from_secs(600);
     let most = config(longest, 64);
     within_bounds(peak_of(10_000_000, longest, &most), &most);
+    slots_of_hours_are_bounded();
+}
+
+/// Four hours of slots, a third of the requests sampled: what is over is packed, so there is a bound that knows of slots and not
+/// of requests.
+fn slots_of_hours_are_bounded() {
+    let grid = SlotGrid::new(Nanos::from_millis(10_500), Nanos::from_millis(5_500), 1_372).expect("a grid");
+    let config = RecorderConfig { slots: Some(grid), by_sampled: true, ..config(grid.window(), 1) };
+    let (peak, stated) = (peak_of(4_000_000, grid.window(), &config), 2 * config.memory_bytes());
+    println!("{} slots: {peak} bytes at most, {stated} stated", grid.count());
+    assert!(peak <= stated, "{peak} of {stated} bytes");
 }
 
 fn within_bounds(peak: usize, config: &RecorderConfig) {

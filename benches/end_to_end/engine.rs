@@ -88,6 +88,8 @@ impl Bench {
                 connections: self.shape.connections,
                 window_start: Nanos::ZERO,
                 window: self.shape.turn.into(),
+                slots: None,
+                by_sampled: false,
                 longest: Nanos::from_secs(20),
                 slowest: 50,
                 stages: vec![],
@@ -95,6 +97,7 @@ impl Bench {
             },
             drain: Nanos::from_secs(10),
             timeout: Duration::from_secs(10),
+            slots: None,
             tracing: Tracing {
                 entropy: RunEntropy::from_os()?,
                 rule: SamplingRule::new(fraction),

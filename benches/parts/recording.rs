@@ -16,6 +16,8 @@ pub fn bench(criterion: &mut Criterion) {
         connections: 4,
         window_start: Nanos::ZERO,
         window: Nanos::from_secs(10),
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(2),
         slowest: 50,
         stages: vec![],

@@ -7,7 +7,7 @@ use milvus_load::milvus::CallHeaders;
 use milvus_load::milvus::ops::search;
 use milvus_load::milvus::transport::{Pool, Route};
 use milvus_load::trace::ids::RunEntropy;
-use milvus_load::trace::sampling::{Header, RequestTracer, SamplingRule, Switches};
+use milvus_load::trace::sampling::{Arm, Header, SamplingRule, Switches};
 use milvus_load::truth::{Existing, Script, TruthServer};
 use milvus_load::units::Fraction;
 
@@ -45,13 +45,12 @@ async fn requests(server: &TruthServer, frame: &milvus_load::milvus::Frame, coun
     let route = Route::new(&dialer, "Search", search::scan, &CallHeaders::default()).expect("a route");
     let entropy = RunEntropy::from_os().expect("the system has random numbers");
     let switches = Switches { header: Header::Decision, spans: false };
-    let mut tracer = RequestTracer::new(entropy.generator(0), SamplingRule::new(Fraction::ZERO), switches);
+    let (arm, mut ids) = (Arm { rule: SamplingRule::new(Fraction::ZERO), switches }, entropy.generator(0));
     let pool = Pool::open(&dialer, 0, 1);
     pool.ready(Duration::from_secs(5)).await.expect("a connection");
     let begun = Instant::now();
     for _ in 0..count {
-        let trace = tracer.next_request();
-        let header = tracer.header(&trace);
+        let header = arm.decide(&mut ids).header();
         let reply = pool.call(&route, frame, None, header, Duration::from_secs(10), |_, _| {}).await;
         assert!(reply.result.is_ok(), "{:?}", reply.result);
     }

@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput};
 use milvus_load::trace::TraceRef;
 use milvus_load::trace::exporter::{BatchLimits, Exporter, RequestEncoder};
 use milvus_load::trace::ids::RunEntropy;
-use milvus_load::trace::sampling::{Header, RequestTracer, SamplingRule, Switches};
+use milvus_load::trace::sampling::{Arm, Header, SamplingRule, Switches};
 use milvus_load::trace::span::{ClientSpan, SpanOutcome, SpanTemplates};
 use milvus_load::units::Fraction;
 use opentelemetry_sdk::Resource;
@@ -21,13 +21,10 @@ pub fn bench(criterion: &mut Criterion) {
     let entropy = RunEntropy::from_os().expect("the system has random numbers");
     let switches = Switches { header: Header::Decision, spans: true };
     for (name, fraction) in [("0", Fraction::ZERO), ("1", Fraction::ONE)] {
-        let rule = SamplingRule::new(fraction);
-        let mut tracer = RequestTracer::new(entropy.generator(0), rule, switches);
+        let arm = Arm { rule: SamplingRule::new(fraction), switches };
+        let mut ids = entropy.generator(0);
         group.bench_function(format!("decision and header, fraction {name}"), |bencher| {
-            bencher.iter(|| {
-                let trace = tracer.next_request();
-                tracer.header(&trace)
-            });
+            bencher.iter(|| arm.decide(&mut ids).header());
         });
     }
     let templates = SpanTemplates::new(&[support::attributes()], "0badcafe");

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::EngineError;
 use super::feed::InsertSource;
 use super::share::{Arrivals, Shard, share};
+use super::slots::Slots;
 use crate::measure::RecorderConfig;
 use crate::milvus::transport::Route;
 use crate::milvus::{Dialer, Frame};
 use crate::trace::ids::RunEntropy;
-use crate::trace::sampling::{RequestTracer, SamplingRule, Switches};
+use crate::trace::sampling::{Arm, SamplingRule, Switches};
 use crate::units::Nanos;
 use crate::workload::{LoadModel, Stream};
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Names requests and decides about their traces.
     pub tracing: Tracing,
+    /// What is done about traces in each slot of the window, in place of what `tracing` says; `None`: there are no slots.
+    pub slots: Option<Slots>,
 }
 
 impl Plan {
@@ -68,12 +71,16 @@ impl Plan {
         (first as u16, self.of_worker(connections, worker) as u16)
     }
 
-    /// Whether this shard can take its part.
+    /// Whether it can be carried out.
     ///
     /// # Errors
-    /// Where it has nothing to do, or a worker of it could have no request of an open stream in flight, so that all of
-    /// them would go unsent.
+    /// Where this shard has nothing to do, a worker of it could have no request of an open stream in flight, so that all of
+    /// them would go unsent, or the slots are not those that the recorders are laid out for.
     pub fn check(&self) -> Result<(), EngineError> {
+        let grid = self.slots.as_ref().map(Slots::grid);
+        if grid != self.recorder.slots || grid.is_some_and(|grid| grid.window() != self.recorder.window) {
+            return Err(EngineError::OtherSlots);
+        }
         let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
         let least = (0..self.workers).map(|worker| self.share(self.max_in_flight, worker)).min();
         if self.streams.iter().any(is_open) && least == Some(0) {
@@ -135,9 +142,9 @@ pub struct Tracing {
 }
 
 impl Tracing {
-    /// The part of one worker.
-    pub fn of_worker(&self, worker: usize) -> RequestTracer {
-        RequestTracer::new(self.entropy.generator(worker as u64), self.rule, self.switches)
+    /// How requests are treated where there are no slots.
+    pub const fn arm(&self) -> Arm {
+        Arm { rule: self.rule, switches: self.switches }
     }
 }
 

@@ -17,9 +17,9 @@ use crate::clock::{IdleTime, RunClock};
 use crate::measure::{Outcome, Phase, Recorder, Sample};
 use crate::milvus::Frame;
 use crate::milvus::transport::{CallError, Pool, Reply};
-use crate::trace::TraceRef;
 use crate::trace::exporter::SpanSink;
-use crate::trace::sampling::RequestTracer;
+use crate::trace::ids::IdGenerator;
+use crate::trace::sampling::{Arm, RequestTrace};
 use crate::trace::span::{ClientSpan, SpanOutcome};
 use crate::units::Nanos;
 
@@ -32,7 +32,9 @@ pub(super) struct WorkerState {
     pub pool: Pool,
     /// `None` once the run is over.
     pub recorder: RefCell<Option<Recorder>>,
-    pub tracer: RefCell<RequestTracer>,
+    pub ids: RefCell<IdGenerator>,
+    /// How requests are treated where there are no slots.
+    pub arm: Arm,
     pub spans: Option<SpanSink>,
     pub live: Arc<Live>,
     /// One per operation; `None` where requests are ready beforehand.
@@ -71,7 +73,7 @@ pub(super) struct InFlight {
     pub intended: Nanos,
     pub sent: Option<Nanos>,
     pub connection: u16,
-    pub trace: TraceRef,
+    pub decided: RequestTrace,
 }
 
 /// A request that is due.
@@ -110,6 +112,14 @@ impl WorkerState {
         self.ending.at(&self.clock);
     }
 
+    /// How a request that is due at that moment is treated.
+    fn arm_at(&self, intended: Nanos) -> &Arm {
+        match &self.plan.slots {
+            None => &self.arm,
+            Some(slots) => slots.arm(intended - self.plan.recorder.window_start),
+        }
+    }
+
     /// Counts an arrival of the schedule.
     pub fn plan_arrival(&self, stream: usize, at: Nanos) {
         if at >= self.plan.recorder.window_start {
@@ -121,7 +131,7 @@ impl WorkerState {
     pub fn admit(&self, task: Task, bound: Option<u32>) -> Option<usize> {
         let stream = &self.stream_in_flight[task.stream];
         let now_in_flight = stream.get() + 1;
-        let trace = self.tracer.borrow_mut().next_request();
+        let decided = self.arm_at(task.intended).decide(&mut self.ids.borrow_mut());
         self.live.due();
         if bound.is_some_and(|bound| now_in_flight > bound) {
             self.record(&Sample {
@@ -130,7 +140,7 @@ impl WorkerState {
                 sent: None,
                 done: task.intended,
                 outcome: Outcome::NotSent,
-                trace: unsent(trace),
+                trace: decided.trace,
                 connection: 0,
                 hits_expected: None,
             });
@@ -146,8 +156,13 @@ impl WorkerState {
         if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
             recorder.in_flight(task.operation, task.intended, of_operation);
         }
-        let entry =
-            InFlight { operation: task.operation, intended: task.intended, sent: None, connection: 0, trace };
+        let entry = InFlight {
+            operation: task.operation,
+            intended: task.intended,
+            sent: None,
+            connection: 0,
+            decided,
+        };
         Some(self.in_flight.borrow_mut().insert(entry))
     }
 
@@ -160,11 +175,10 @@ impl WorkerState {
             self.fail(EngineError::BuilderLost);
             return;
         };
-        let trace = match self.in_flight.borrow().get(key) {
-            Some(entry) => entry.trace,
+        let header = match self.in_flight.borrow().get(key) {
+            Some(entry) => entry.decided.header(),
             None => return,
         };
-        let header = self.tracer.borrow().header(&trace);
         let last_write = Some(self.last_write.load(Ordering::Relaxed)).filter(|t| *t > 0);
         let note_sent = |sent, connection| {
             if let Some(entry) = self.in_flight.borrow_mut().get_mut(key) {
@@ -212,7 +226,7 @@ impl WorkerState {
                     sent: reply.sent.map(|sent| self.clock.at(sent)),
                     done: self.clock.at(reply.done),
                     connection: reply.connection,
-                    trace: if reply.sent.is_some() { entry.trace } else { unsent(entry.trace) },
+                    trace: entry.decided.trace,
                     hits_expected,
                     outcome: outcome(reply.result),
                 };
@@ -231,7 +245,7 @@ impl WorkerState {
                     sent: None,
                     done: self.clock.now(),
                     connection: 0,
-                    trace: unsent(entry.trace),
+                    trace: entry.decided.trace,
                     hits_expected,
                     outcome: Outcome::Failed { grpc: 0, milvus: 0, message: message.into() },
                 };
@@ -245,7 +259,7 @@ impl WorkerState {
             recorder.in_flight(task.operation, sample.done, left);
         }
         self.record(&sample);
-        self.span(&sample, peer);
+        self.span(&sample, entry.decided, peer);
         self.done.notify_one();
     }
 
@@ -260,12 +274,12 @@ impl WorkerState {
                 sent: entry.sent,
                 done: now,
                 outcome: Outcome::TimedOut,
-                trace: if entry.sent.is_some() { entry.trace } else { unsent(entry.trace) },
+                trace: entry.decided.trace,
                 connection: entry.connection,
                 hits_expected: None,
             };
             self.record(&sample);
-            self.span(&sample, None);
+            self.span(&sample, entry.decided, None);
         }
     }
 
@@ -276,10 +290,11 @@ impl WorkerState {
         }
     }
 
-    fn span(&self, sample: &Sample, peer: Option<std::net::SocketAddr>) {
+    /// What was never sent has no span, here or at the server.
+    fn span(&self, sample: &Sample, decided: RequestTrace, peer: Option<std::net::SocketAddr>) {
         let Some(sink) = &self.spans else { return };
         let Some(sent) = sample.sent else { return };
-        if !self.tracer.borrow().builds_span(&sample.trace) {
+        if !decided.builds_span() {
             return;
         }
         let phase =
@@ -301,11 +316,6 @@ impl WorkerState {
 
 fn add(count: &Cell<u32>, by: i32) {
     count.set(count.get().wrapping_add_signed(by));
-}
-
-/// What was never sent has no span, here or at the server: it must not be taken for a trace.
-const fn unsent(trace: TraceRef) -> TraceRef {
-    TraceRef { sampled: false, ..trace }
 }
 
 fn outcome(result: Result<crate::milvus::scan::Scanned, CallError>) -> Outcome {

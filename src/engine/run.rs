@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -14,7 +14,7 @@ use super::share::Shard;
 use super::stop::{Ending, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
-use crate::measure::{MergeError, Recorded, WorkerTime};
+use crate::measure::{MergeError, Recorded, SlotGrid, ThreadReading, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -59,6 +59,9 @@ pub enum EngineError {
         /// What gives each worker one.
         needed: u32,
     },
+    /// Slots of the plan and of its recorders differ, or do not fill the window. A bug.
+    #[error("the slots of the plan are not those of its recorders; please report this")]
+    OtherSlots,
     /// The moment at which the run was to start had passed before it could.
     #[error(
         "the run was to start at a given moment and was not ready by then (late by {late}), so nothing was sent; \
@@ -79,7 +82,9 @@ pub struct Execution {
     live: Vec<Arc<Live>>,
     workers: Vec<JoinHandle<Result<Option<WorkerResult>, EngineError>>>,
     ending: Arc<Ending>,
-    end: Nanos,
+    /// Of the window.
+    start: Nanos,
+    slots: Option<SlotGrid>,
 }
 
 /// What a run has brought.
@@ -88,6 +93,10 @@ pub struct Finished {
     pub recorded: Recorded,
     /// The run's clock.
     pub clock: RunClock,
+    /// When the schedule was to end: with the window, or with the slot after which it was told to.
+    pub end: Nanos,
+    /// Slots that were carried out whole.
+    pub slots: usize,
     /// When sending ended early, from the start of the run; `None`: the schedule was carried out to its end.
     pub stopped: Option<Nanos>,
     /// Connections lost, attempts failed, waits for stream slots.
@@ -107,6 +116,8 @@ pub struct Finished {
     pub spun: Nanos,
     /// How each worker thread fared within the window.
     pub workers: Vec<WorkerTime>,
+    /// What each worker thread read of its own time at each of [`Execution::edges`] that it came to, and when it ended.
+    pub readings: Vec<Vec<ThreadReading>>,
     /// Why the run ended early where it could not go on. What was measured until then is here, but for the part of a worker
     /// whose thread was lost.
     pub failure: Option<EngineError>,
@@ -167,7 +178,8 @@ impl Execution {
         for start in starts {
             start.send(clock).map_err(|_| EngineError::WorkerLost)?;
         }
-        Ok(Self { clock, live, workers, ending, end: plan.end() })
+        let (start, slots) = (plan.recorder.window_start, plan.recorder.slots);
+        Ok(Self { clock, live, workers, ending, start, slots })
     }
 
     /// Counters now.
@@ -185,9 +197,29 @@ impl Execution {
         self.workers.iter().all(JoinHandle::is_finished)
     }
 
-    /// When the last request is due, from the start of the run.
-    pub const fn end(&self) -> Nanos {
-        self.end
+    /// When the schedule ends by itself, from the start of the run.
+    pub fn end(&self) -> Nanos {
+        self.ending.planned()
+    }
+
+    /// When the parts of all slots begin, from the start of the run, and when the last one ends; none without slots. At each of
+    /// them every worker reads its own time ([`Finished::readings`]); whoever drives reads what else there is to read.
+    pub fn edges(&self) -> Vec<Nanos> {
+        let edges = self.slots.map(|grid| grid.edges()).unwrap_or_default();
+        edges.into_iter().map(|edge| self.start + edge).collect()
+    }
+
+    /// That moment of the run on the monotonic clock, to be slept until.
+    pub fn instant(&self, moment: Nanos) -> Instant {
+        self.clock.instant(moment)
+    }
+
+    /// Lets the load end with slot `slot`, counted from 0, as complete: what is due before that slot's end is sent, and nothing
+    /// after it, by any worker. False where the slot is over, or nearly, or there is none: then nothing changes, and a
+    /// later one must be named.
+    pub fn end_after(&self, slot: usize) -> bool {
+        let grid = self.slots.filter(|grid| slot < grid.count());
+        grid.is_some_and(|grid| self.ending.end_at(self.start + grid.start(slot + 1), &self.clock))
     }
 
     /// Waits for the workers and brings their records together. Where a worker could not go on, the run has ended for all
@@ -218,6 +250,9 @@ impl Execution {
         all.failure = all.failure.or(failure);
         // Known for good only now that no worker looks any more.
         all.stopped = self.ending.stopped();
+        all.end = self.ending.planned();
+        let last = all.stopped.unwrap_or(all.end);
+        all.slots = self.slots.map_or(0, |grid| grid.over(last - self.start));
         Ok(all)
     }
 }
@@ -247,6 +282,8 @@ impl Finished {
         Self {
             recorded: result.recorded,
             clock,
+            end: Nanos::ZERO,
+            slots: 0,
             stopped: None,
             pool: result.pool,
             peers: result.peers.into_iter().map(|(_, peers)| peers).collect(),
@@ -256,6 +293,7 @@ impl Finished {
             cpu: result.cpu,
             spun: result.spun,
             workers: vec![result.time],
+            readings: vec![result.readings],
             failure: result.failure,
         }
     }
@@ -270,6 +308,7 @@ impl Finished {
         self.cpu = self.cpu + result.cpu;
         self.spun = self.spun + result.spun;
         self.workers.push(result.time);
+        self.readings.push(result.readings);
         self.failure = self.failure.take().or(result.failure);
         Ok(())
     }

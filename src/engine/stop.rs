@@ -55,13 +55,18 @@ pub(super) struct Ending {
     stop: Stop,
     /// A worker cannot go on.
     failed: AtomicBool,
-    planned: Nanos,
+    /// When the schedule ends by itself: its own end, or that of the slot after which it was told to end.
+    planned: AtomicU64,
     at: AtomicU64,
 }
 
+/// How long before its moment an end must be told, so that no worker can have sent anything that is due after it.
+const NOTICE: Nanos = Nanos::from_millis(5);
+
 impl Ending {
     pub fn new(stop: Stop, planned: Nanos) -> Self {
-        Self { stop, failed: AtomicBool::new(false), planned, at: AtomicU64::new(planned.get()) }
+        let (planned, at) = (AtomicU64::new(planned.get()), AtomicU64::new(planned.get()));
+        Self { stop, failed: AtomicBool::new(false), planned, at }
     }
 
     /// No request is intended at or after this moment. A worker must look at the clock *before* it asks: then whatever it
@@ -79,10 +84,26 @@ impl Ending {
         self.failed.store(true, Ordering::SeqCst);
     }
 
+    /// Lets the schedule end at `end`, as if that had been planned; false where it is too late for that: the schedule goes on.
+    /// To be called by one thread alone.
+    pub fn end_at(&self, end: Nanos, clock: &RunClock) -> bool {
+        if clock.now() + NOTICE > end {
+            return false;
+        }
+        self.planned.fetch_min(end.get(), Ordering::SeqCst);
+        self.at.fetch_min(end.get(), Ordering::SeqCst);
+        true
+    }
+
+    /// When the schedule ends by itself.
+    pub fn planned(&self) -> Nanos {
+        Nanos::new(self.planned.load(Ordering::Relaxed))
+    }
+
     /// When the schedule was cut short; `None` where it was carried out to its end.
     pub fn stopped(&self) -> Option<Nanos> {
         let at = Nanos::new(self.at.load(Ordering::Relaxed));
-        (at < self.planned).then_some(at)
+        (at < self.planned()).then_some(at)
     }
 }
 
@@ -124,6 +145,23 @@ mod tests {
         let at = ending.at(&clock);
         assert!((before..=clock.now()).contains(&at));
         assert_eq!((ending.at(&clock), ending.stopped(), stop.reason()), (at, Some(at), None));
+    }
+
+    #[test]
+    fn an_end_that_is_told_in_time_is_as_good_as_planned_and_a_later_stop_still_cuts() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let (stop, hour) = (Stop::default(), Nanos::from_secs(3_600));
+        let ending = Ending::new(stop.clone(), hour);
+        assert!(!ending.end_at(clock.now(), &clock), "it is over by now");
+        assert_eq!((ending.at(&clock), ending.planned()), (hour, hour));
+        let end = Nanos::from_secs(600);
+        assert!(ending.end_at(end, &clock));
+        assert_eq!((ending.at(&clock), ending.planned(), ending.stopped()), (end, end, None));
+        assert!(ending.end_at(Nanos::from_secs(900), &clock), "an earlier one stands");
+        assert_eq!(ending.at(&clock), end);
+        stop.raise(StopReason::Interrupted);
+        let at = ending.at(&clock);
+        assert!(at < end && ending.stopped() == Some(at));
     }
 
     #[test]

@@ -15,9 +15,9 @@ use super::loops::send_all;
 use super::plan::{Plan, Requests};
 use super::request::WorkerState;
 use super::stop::{Ending, Stop};
-use super::watch::Watch;
+use super::watch::{Watch, Watched};
 use crate::clock::{RunClock, ask_for_short_slices};
-use crate::measure::{Recorded, Recorder, RecorderConfig, WorkerTime, cpu_of_this_thread};
+use crate::measure::{Recorded, Recorder, RecorderConfig, ThreadReading, WorkerTime, cpu_of_this_thread};
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -58,6 +58,8 @@ pub(super) struct WorkerResult {
     pub spun: Nanos,
     /// How it fared within the window.
     pub time: WorkerTime,
+    /// What it read of its own time at the edges of slots.
+    pub readings: Vec<ThreadReading>,
     /// Why it could not go on, where it could not.
     pub failure: Option<EngineError>,
 }
@@ -100,7 +102,8 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
     let state = Rc::new(WorkerState {
         worker: index,
         recorder: RefCell::new(Some(Recorder::new(recorder))),
-        tracer: RefCell::new(plan.tracing.of_worker(index)),
+        ids: RefCell::new(plan.tracing.entropy.generator(index as u64)),
+        arm: plan.tracing.arm(),
         in_flight: RefCell::new(slab::Slab::new()),
         stream_in_flight: plan.streams.iter().map(|_| Cell::new(0)).collect(),
         operation_in_flight: plan.operations.iter().map(|_| Cell::new(0)).collect(),
@@ -122,12 +125,14 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
         last_write,
     });
     let cpu_before = cpu_of_this_thread();
-    let watch =
-        Watch::start(clock, (state.plan.recorder.window_start, state.plan.end()), Rc::clone(&state.spun));
+    let window = (state.plan.recorder.window_start, state.plan.end());
+    let edges = state.plan.recorder.slots.map(|grid| grid.edges()).unwrap_or_default();
+    let edges = edges.into_iter().map(|edge| window.0 + edge).collect();
+    let watch = Watch::start(clock, window, edges, Rc::clone(&state.spun));
     send_all(&state).await;
     watch.sent_all();
     drain(&state).await;
-    let time = watch.end();
+    let Watched { time, readings } = watch.end();
     if state.panicked.get() {
         // Whatever it was recording may be recorded by half.
         return Err(EngineError::WorkerLost);
@@ -144,6 +149,7 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
         cpu: cpu_of_this_thread() - cpu_before,
         spun: state.spun.total().into(),
         time,
+        readings,
         failure: state.failure.take(),
     }))
 }

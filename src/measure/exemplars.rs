@@ -65,6 +65,11 @@ impl Exemplar {
         })
     }
 
+    /// Whether there is a trace of it: one that was never sent has none, though its ID may have been sampled.
+    pub const fn has_trace(&self) -> bool {
+        self.trace.sampled && self.sent.is_some()
+    }
+
     /// done - intended.
     pub fn response(&self) -> Nanos {
         self.done - self.intended
@@ -176,7 +181,7 @@ impl Slowest {
         // Among equals the earlier is kept.
         let keyed = Keyed { key: (exemplar.response().get(), u64::MAX - exemplar.intended.get()), exemplar };
         self.all.offer(keyed);
-        if exemplar.trace.sampled {
+        if exemplar.has_trace() {
             self.sampled.offer(keyed);
         }
     }
@@ -285,7 +290,7 @@ impl Exemplars {
         // `bucket_of` clamps to the last bucket.
         let bucket = &mut self.buckets[bucket_of(exemplar.response())];
         bucket.all.record(priority, exemplar);
-        if exemplar.trace.sampled {
+        if exemplar.has_trace() {
             bucket.sampled.record(priority, exemplar);
         }
     }

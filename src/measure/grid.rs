@@ -28,13 +28,74 @@ impl IntervalGrid {
     }
 }
 
-/// A window divided either way.
+/// A window divided into slots of one length, the first part of each a lead-in to be discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotGrid {
+    length: Nanos,
+    washout: Nanos,
+    count: usize,
+}
+
+impl SlotGrid {
+    /// So many slots of that length, above 0, each with a washout, below it. `None`: of another kind, or longer than time.
+    pub fn new(length: Nanos, washout: Nanos, count: usize) -> Option<Self> {
+        let fits = length.get().checked_mul(u64::try_from(count).ok()?).is_some();
+        (washout < length && count > 0 && fits).then_some(Self { length, washout, count })
+    }
+
+    /// How many.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Of each.
+    pub const fn length(&self) -> Nanos {
+        self.length
+    }
+
+    /// What is discarded at the start of each.
+    pub const fn washout(&self) -> Nanos {
+        self.washout
+    }
+
+    /// When slot `index` begins, from the window's start; for their number it is when the last one ends.
+    pub const fn start(&self, index: usize) -> Nanos {
+        Nanos::new(self.length.get() * index as u64)
+    }
+
+    /// All of it: the window.
+    pub const fn window(&self) -> Nanos {
+        self.start(self.count)
+    }
+
+    /// The slot that this moment belongs to; the last one has no end.
+    pub fn slot(&self, since_start: Nanos) -> usize {
+        usize::try_from(since_start.get() / self.length.get()).unwrap_or(usize::MAX).min(self.count - 1)
+    }
+
+    /// How many slots are over so long after the window's start.
+    pub fn over(&self, since_start: Nanos) -> usize {
+        usize::try_from(since_start.get() / self.length.get()).unwrap_or(usize::MAX).min(self.count)
+    }
+
+    /// The moments at which a part begins, in order, and the window's end.
+    pub fn edges(&self) -> Vec<Nanos> {
+        let of = |index| [self.start(index), self.start(index) + self.washout];
+        let mut edges: Vec<Nanos> = (0..self.count).flat_map(of).chain([self.window()]).collect();
+        edges.dedup();
+        edges
+    }
+}
+
+/// A window divided one way or another.
 #[derive(Clone, Debug)]
 pub(super) enum TimeGrid {
     /// Into intervals of one length.
     Even(IntervalGrid),
     /// At these times from its start, ascending; the first is 0.
     At(Vec<Nanos>),
+    /// Into the washout and the rest of each slot.
+    Slots(SlotGrid),
 }
 
 impl TimeGrid {
@@ -43,6 +104,7 @@ impl TimeGrid {
         match self {
             Self::Even(grid) => grid.count,
             Self::At(starts) => starts.len(),
+            Self::Slots(grid) => 2 * grid.count,
         }
     }
 
@@ -54,6 +116,10 @@ impl TimeGrid {
                 usize::try_from(index).unwrap_or(usize::MAX).min(grid.count - 1)
             }
             Self::At(starts) => starts.partition_point(|start| *start <= since_start).saturating_sub(1),
+            Self::Slots(grid) => {
+                let slot = grid.slot(since_start);
+                2 * slot + usize::from(since_start - grid.start(slot) >= grid.washout)
+            }
         }
     }
 
@@ -67,6 +133,10 @@ impl TimeGrid {
             Self::At(starts) => {
                 let before = |(at, start): (usize, &Nanos)| at - self.index(*start - longest);
                 starts.iter().enumerate().map(before).max().unwrap_or(0)
+            }
+            Self::Slots(grid) => {
+                let slots = usize::try_from(longest.get().div_ceil(grid.length.get()));
+                slots.map_or(usize::MAX, |slots| slots.saturating_mul(2))
             }
         };
         under_way.saturating_add(2).min(MOST_OPEN).min(self.count())
@@ -105,6 +175,30 @@ mod tests {
         assert_eq!(at(&[0, 100, 101, 102, 300, 400]).open(Nanos::from_secs(10)), 5);
         assert_eq!(at(&[0, 100, 200]).open(Nanos::from_secs(10)), 3);
         assert_eq!(at(&[0, 100, 200, 300]).open(Nanos::ZERO), 2);
+    }
+
+    #[test]
+    fn slots_are_even_and_each_has_its_washout() {
+        let of = |washout| SlotGrid::new(Nanos::from_millis(10_500), Nanos::from_millis(washout), 3).unwrap();
+        let millis =
+            |edges: Vec<Nanos>| edges.into_iter().map(|edge| edge.get() / 1_000_000).collect::<Vec<_>>();
+        assert_eq!(millis(of(5_500).edges()), [0, 5_500, 10_500, 16_000, 21_000, 26_500, 31_500]);
+        assert_eq!(millis(of(0).edges()), [0, 10_500, 21_000, 31_500]);
+        let parts = TimeGrid::Slots(of(5_500));
+        let index = |ms| parts.index(Nanos::from_millis(ms));
+        assert_eq!(
+            [0, 5_499, 5_500, 10_499, 10_500, 16_000, 31_499, 99_000].map(index),
+            [0, 0, 1, 1, 2, 3, 5, 5]
+        );
+        assert_eq!(TimeGrid::Slots(of(0)).index(Nanos::ZERO), 1, "nothing is discarded");
+        let over = |ms| of(5_500).over(Nanos::from_millis(ms));
+        assert_eq!([0, 10_499, 10_500, 31_500, 99_000].map(over), [0, 0, 1, 3, 3]);
+        assert_eq!((parts.count(), parts.open(Nanos::from_secs(1))), (6, 4));
+        let hours = SlotGrid::new(Nanos::from_secs(10), Nanos::from_secs(5), 5_000).unwrap();
+        assert_eq!(TimeGrid::Slots(hours).open(Nanos::from_secs(3_600)), 8);
+        for (length, washout, count) in [(0, 0, 1), (5, 5, 1), (5, 1, 0), (u64::MAX, 1, 2)] {
+            assert!(SlotGrid::new(Nanos::new(length), Nanos::new(washout), count).is_none());
+        }
     }
 
     #[test]

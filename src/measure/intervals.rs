@@ -39,6 +39,12 @@ impl Interval {
     fn merge(&mut self, other: &Self, scratch: &mut PackScratch) {
         self.counters.merge(&other.counters);
         self.in_flight_max = self.in_flight_max.saturating_add(other.in_flight_max);
+        self.timings.merge(&other.timings, scratch);
+    }
+}
+
+impl PerClock<Packed> {
+    pub(super) fn merge(&mut self, other: &Self, scratch: &mut PackScratch) {
         let mut merge = |into: &mut Packed, from: &Packed| {
             if from.count() > 0 {
                 let mut sum = into.unpack();
@@ -46,9 +52,9 @@ impl Interval {
                 *into = sum.pack(scratch);
             }
         };
-        merge(&mut self.timings.response, &other.timings.response);
-        merge(&mut self.timings.service, &other.timings.service);
-        merge(&mut self.timings.lag, &other.timings.lag);
+        merge(&mut self.response, &other.response);
+        merge(&mut self.service, &other.service);
+        merge(&mut self.lag, &other.lag);
     }
 }
 

@@ -61,6 +61,17 @@ pub(super) fn parse_schedstat(text: &str) -> Option<ThreadTime> {
     Some(ThreadTime { ran: Nanos::new(next()?), waited: Nanos::new(next()?), turns: next()? })
 }
 
+/// What a worker thread has had at one moment, since it began to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadReading {
+    /// When it was read, from the run's anchor: at the moment that it is for, or when the thread got round to it.
+    pub at: Nanos,
+    /// What the scheduler gave it since the thread began; `None`: the kernel does not tell.
+    pub cpu: Option<ThreadTime>,
+    /// Of its time on a core, what it busy-waited with nothing else to do.
+    pub spun: Nanos,
+}
+
 /// How one worker thread fared while it measured, seen by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkerTime {

@@ -25,6 +25,7 @@ mod recorder;
 mod recorder_tests;
 mod resources;
 mod sample;
+mod slots;
 mod surroundings;
 #[cfg(test)]
 mod surroundings_tests;
@@ -42,15 +43,16 @@ pub use evidence::{
 };
 pub use exemplars::{End, Exemplar, Exemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
-pub use grid::{IntervalGrid, MOST_INTERVALS};
+pub use grid::{IntervalGrid, MOST_INTERVALS, SlotGrid};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
-pub use kernel::{MachineTime, ThreadTime, WorkerTime, cpu_of_this_thread};
+pub use kernel::{MachineTime, ThreadReading, ThreadTime, WorkerTime, cpu_of_this_thread};
 pub use moments::Moments;
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};
 pub use resources::{Part, ProcessMetrics, ProcessSnapshot, parse_process_metrics};
 pub use sample::{Outcome, Phase, Sample};
+pub use slots::{BySampled, SampledRecord, SlotPart, SlotRecord};
 pub use trend::{ENOUGH_IN_SIXTH, Trend};
 pub use verdict::{LAG, LAG_SHARE, SHORTFALL, UNSENT_SHARE, Verdict};

@@ -2,11 +2,12 @@
 
 use super::counters::{Counters, Errors, Hits};
 use super::exemplars::{End, Exemplar, Exemplars, Slowest};
-use super::grid::IntervalGrid;
+use super::grid::{IntervalGrid, SlotGrid};
 use super::histogram::Timings;
 use super::intervals::{Interval, merge_all};
 use super::moments::Moments;
 use super::sample::Sample;
+use super::slots::{self, SampledRecord, SlotRecord};
 use crate::units::Nanos;
 
 /// What happened in the window. Merging the records of all workers gives what one recorder of everything would hold, except
@@ -21,6 +22,8 @@ pub struct Recorded {
     pub grid: IntervalGrid,
     /// When its stages begin, see [`RecorderConfig::stages`](super::RecorderConfig::stages).
     pub stages: Vec<Nanos>,
+    /// The slots that it was laid out in; `None` where there are none.
+    pub slots: Option<SlotGrid>,
     /// By index of the operation in the workload.
     pub operations: Vec<OperationRecord>,
     /// By index of the connection.
@@ -61,6 +64,8 @@ pub struct OperationRecord {
     pub errors: Errors,
     /// What the succeeded brought back.
     pub hits: Hits,
+    /// The sampled by themselves, where some requests of the run are sampled and others are not.
+    pub sampled: Option<SampledRecord>,
     /// The slowest requests.
     pub slowest: Slowest,
     /// A fair few of every speed.
@@ -69,6 +74,8 @@ pub struct OperationRecord {
     pub intervals: Vec<Interval>,
     /// The window's stages, in order; none where there are fewer than two.
     pub stages: Vec<Interval>,
+    /// The window's slots, in order; none where it has none.
+    pub slots: Vec<SlotRecord>,
 }
 
 /// What went over one connection.
@@ -136,12 +143,17 @@ impl Recorded {
 
     fn shape(&self) -> String {
         format!(
-            "{} operations on {} connections over {} from {} in stages from {:?}",
+            "{} operations on {} connections over {} from {} in stages from {:?}, slots {:?}, {}",
             self.operations.len(),
             self.connections.len(),
             self.window,
             self.window_start,
             self.stages.iter().map(Nanos::to_string).collect::<Vec<_>>(),
+            self.slots.map(|slots| (slots.count(), slots.washout().to_string())),
+            match self.operations.first().and_then(|operation| operation.sampled.as_ref()) {
+                Some(_) => "the sampled by themselves too",
+                None => "the sampled among all",
+            },
         )
     }
 }
@@ -172,9 +184,13 @@ impl OperationRecord {
         self.timeouts.merge(&other.timeouts);
         self.errors.merge(&other.errors);
         self.hits.merge(&other.hits);
+        if let (Some(ours), Some(theirs)) = (&mut self.sampled, &other.sampled) {
+            ours.merge(theirs);
+        }
         self.slowest.merge(&other.slowest);
         self.exemplars.merge(&other.exemplars);
         merge_all(&mut self.intervals, &other.intervals);
         merge_all(&mut self.stages, &other.stages);
+        slots::merge_all(&mut self.slots, &other.slots);
     }
 }

@@ -6,12 +6,13 @@
 
 use super::counters::{Counters, Errors, Hits};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
-use super::grid::{IntervalGrid, TimeGrid};
+use super::grid::{IntervalGrid, SlotGrid, TimeGrid};
 use super::histogram::Timings;
 use super::intervals::Intervals;
 use super::moments::Moments;
 use super::recorded::{ConnectionRecord, OperationRecord, Recorded};
 use super::sample::{Outcome, Sample};
+use super::slots::{SampledRecord, Slots};
 use crate::units::Nanos;
 
 /// What a recorder must know beforehand. All workers of a run are given the same one.
@@ -28,6 +29,11 @@ pub struct RecorderConfig {
     /// When the stages of the window begin, from its start: ascending, the first 0. With fewer than two the window is one
     /// stage, and nothing is recorded per stage.
     pub stages: Vec<Nanos>,
+    /// The slots that the window is divided into for an experiment; it is as long as they are. `None`: nothing is recorded
+    /// per slot.
+    pub slots: Option<SlotGrid>,
+    /// Whether some requests are sampled and others not, so that the sampled are recorded by themselves too.
+    pub by_sampled: bool,
     /// How long after its intended start a request may be over: timeout and drain. Decides how long intervals stay open, not
     /// whether a sample is counted: later ones are.
     pub longest: Nanos,
@@ -60,7 +66,9 @@ impl RecorderConfig {
             + Slowest::memory_bytes(self.slowest)
             + Exemplars::memory_bytes()
             + of_grid(&intervals)
-            + stages.as_ref().map_or(0, of_grid);
+            + stages.as_ref().map_or(0, of_grid)
+            + self.slots.map_or(0, |grid| Slots::memory_bytes(grid, self.longest))
+            + if self.by_sampled { Timings::<u64>::memory_bytes() } else { 0 };
         self.operations * per_operation + usize::from(self.connections) * ConnectionRecord::memory_bytes()
     }
 }
@@ -88,21 +96,24 @@ struct OperationRecorder {
     record: OperationRecord,
     intervals: Intervals,
     stages: Option<Intervals>,
+    slots: Option<Slots>,
 }
 
 impl OperationRecorder {
     fn new(config: &RecorderConfig) -> Self {
         let (intervals, stages) = config.grids();
         Self {
-            record: OperationRecord::new(config.slowest, config.seed),
+            record: OperationRecord::new(config),
             intervals: Intervals::new(intervals, config.longest),
             stages: stages.map(|stages| Intervals::new(stages, config.longest)),
+            slots: config.slots.map(|grid| Slots::new(grid, config.longest)),
         }
     }
 
     fn finish(self) -> OperationRecord {
         let stages = self.stages.map(Intervals::finish).unwrap_or_default();
-        OperationRecord { intervals: self.intervals.finish(), stages, ..self.record }
+        let slots = self.slots.map(Slots::finish).unwrap_or_default();
+        OperationRecord { intervals: self.intervals.finish(), stages, slots, ..self.record }
     }
 }
 
@@ -120,7 +131,8 @@ impl Recorder {
     /// Takes one finished request in. Samples of the warm-up, and of after the window, are only counted.
     pub fn record(&mut self, sample: &Sample) {
         let place = self.place(sample.intended);
-        let Some(OperationRecorder { record, intervals, stages }) = self.operations.get_mut(sample.operation)
+        let Some(OperationRecorder { record, intervals, stages, slots }) =
+            self.operations.get_mut(sample.operation)
         else {
             self.stray += 1;
             return;
@@ -135,7 +147,10 @@ impl Recorder {
         if let Some(stages) = stages {
             stages.record(since_start, sample, succeeded);
         }
-        record.record(sample);
+        if let Some(slots) = slots {
+            slots.record(since_start, sample, succeeded);
+        }
+        record.record(sample, succeeded);
         // A request that was never sent was on no connection.
         if sample.sent.is_some()
             && let Some(connection) = self.connections.get_mut(usize::from(sample.connection))
@@ -189,6 +204,7 @@ impl Recorder {
             window: self.config.window,
             grid: self.config.grid(),
             stages: self.config.stages,
+            slots: self.config.slots,
             operations: self.operations.into_iter().map(OperationRecorder::finish).collect(),
             connections: self.connections,
             stray: self.stray,
@@ -205,7 +221,7 @@ impl Recorder {
 }
 
 impl OperationRecord {
-    fn new(slowest: usize, seed: u64) -> Self {
+    fn new(config: &RecorderConfig) -> Self {
         Self {
             warmup: Counters::default(),
             counters: Counters::default(),
@@ -221,15 +237,22 @@ impl OperationRecord {
             timeouts: Timings::new(),
             errors: Errors::new(),
             hits: Hits::default(),
-            slowest: Slowest::new(slowest),
-            exemplars: Exemplars::new(seed),
+            sampled: config.by_sampled.then(SampledRecord::new),
+            slowest: Slowest::new(config.slowest),
+            exemplars: Exemplars::new(config.seed),
             intervals: Vec::new(),
             stages: Vec::new(),
+            slots: Vec::new(),
         }
     }
 
-    fn record(&mut self, sample: &Sample) {
+    fn record(&mut self, sample: &Sample, succeeded: bool) {
         self.counters.record(&sample.outcome);
+        if sample.trace.sampled
+            && let Some(sampled) = &mut self.sampled
+        {
+            sampled.record(sample, succeeded);
+        }
         self.hits.record(sample);
         let (response, service) = (sample.response(), sample.service());
         match sample.lag() {
@@ -252,7 +275,7 @@ impl OperationRecord {
         }
         if let Some(exemplar) = Exemplar::of(sample) {
             self.slowest.record(exemplar);
-            if matches!(sample.outcome, Outcome::Succeeded { .. }) {
+            if succeeded {
                 self.exemplars.record(exemplar);
             }
         }

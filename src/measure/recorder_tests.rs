@@ -13,6 +13,8 @@ fn config() -> RecorderConfig {
         window_start: Nanos::from_secs(5),
         window: Nanos::from_secs(40),
         stages: [0, 1_000, 2_500, 4_000, 4_500, 30_000].map(Nanos::from_millis).to_vec(),
+        slots: SlotGrid::new(Nanos::from_secs(5), Nanos::from_secs(2), 8),
+        by_sampled: true,
         longest: Nanos::from_secs(1),
         slowest: 3,
         seed: 1,
@@ -154,6 +156,69 @@ fn a_sample_belongs_to_the_stage_of_its_intended_start() {
     assert_eq!(slowest, Some(Nanos::from_millis(39_000)));
 }
 
+/// Slots of 5 s, each with a washout of 2 s; those of an even millisecond are sampled.
+#[test]
+fn a_sample_belongs_to_the_slot_of_its_intended_start_and_to_its_label() {
+    let ok = || Outcome::Succeeded { hits: 1 };
+    let recorded = record(&[
+        sample(0, 4_998, 2, ok()),
+        sample(0, 6_998, 5_000, ok()),
+        sample(0, 6_999, 2, ok()),
+        sample(0, 7_000, 5_000, ok()),
+        sample(0, 9_999, 2, failed()),
+        sample(0, 10_000, 0, Outcome::NotSent),
+        sample(0, 44_998, 900, Outcome::TimedOut),
+        // All the others are long packed.
+        sample(0, 5_001, 39_000, ok()),
+    ]);
+    let slots = &recorded.operations[0].slots;
+    assert_eq!(slots.len(), 8);
+    let offered = |slot: &SlotRecord| slot.parts().map(|part| part.counters.offered());
+    assert_eq!(offered(&slots[0]), [1, 2, 1, 1], "discarded sampled and not, kept sampled and not");
+    assert_eq!(offered(&slots[1]), [1, 0, 0, 0], "the label of one never sent counts");
+    assert_eq!(slots[1].discarded.sampled.counters.not_sent, 1);
+    assert_eq!((offered(&slots[7]), slots[7].kept.sampled.counters.timed_out), ([0, 0, 1, 0], 1));
+    let slowest = slots[0].discarded.unsampled.timings.response.unpack().moments().max();
+    assert_eq!(slowest, Some(Nanos::from_millis(39_000)));
+    assert!(slots[2..7].iter().all(|slot| slot == &SlotRecord::default()));
+}
+
+#[test]
+fn the_sampled_are_counted_by_their_label_and_timed_where_they_succeeded() {
+    let recorded = record(&[
+        sample(0, 6_000, 5, Outcome::Succeeded { hits: 1 }),
+        sample(0, 6_001, 7, Outcome::Succeeded { hits: 1 }),
+        sample(0, 6_002, 9, failed()),
+        sample(0, 6_004, 0, Outcome::NotSent),
+        sample(0, 4_000, 5, Outcome::Succeeded { hits: 1 }),
+    ]);
+    let sampled = recorded.operations[0].sampled.as_ref().unwrap();
+    assert_eq!(sampled.counters, Counters { succeeded: 1, failed: 1, not_sent: 1, ..Counters::default() });
+    assert_eq!((sampled.sent, sampled.service.moments().max()), (2, Some(Nanos::from_millis(4))));
+}
+
+#[test]
+fn nothing_is_recorded_per_slot_or_label_where_nobody_asks() {
+    let plain = RecorderConfig { slots: None, by_sampled: false, ..config() };
+    assert!(plain.memory_bytes() < config().memory_bytes());
+    let mut recorder = Recorder::new(plain);
+    recorder.record(&sample(0, 6_000, 2, Outcome::TimedOut));
+    let recorded = recorder.finish();
+    assert!(recorded.operations[0].slots.is_empty() && recorded.operations[0].sampled.is_none());
+    assert!(record(&[]).merge(&recorded).is_err(), "it is another kind of record");
+}
+
+/// Never sent, so there is no trace to look at, though its ID was sampled.
+#[test]
+fn a_request_that_was_never_sent_is_not_taken_for_a_trace() {
+    let unsent = Sample { sent: None, ..sample(0, 6_000, 900, failed()) };
+    let recorded = record(&[unsent, sample(0, 6_002, 5, Outcome::Succeeded { hits: 1 })]);
+    let search = &recorded.operations[0];
+    assert_eq!(search.slowest.all().count(), 2);
+    let traced: Vec<u64> = search.slowest.sampled().map(|kept| kept.trace.span_id).collect();
+    assert_eq!(traced, [6_002]);
+}
+
 #[test]
 fn a_window_of_one_stage_is_not_recorded_twice() {
     for stages in [vec![], vec![Nanos::ZERO]] {
@@ -200,6 +265,7 @@ fn assert_same(a: &OperationRecord, b: &OperationRecord) {
     assert!(a.failure_response == b.failure_response && a.failure_service == b.failure_service);
     assert!(a.timeouts == b.timeouts && a.errors == b.errors);
     assert_eq!((a.hits, &a.intervals, &a.stages), (b.hits, &b.intervals, &b.stages));
+    assert!(a.slots == b.slots && a.sampled == b.sampled);
     assert!(a.slowest.all().eq(b.slowest.all()) && a.slowest.sampled().eq(b.slowest.sampled()));
 }
 
@@ -234,6 +300,26 @@ proptest! {
         for operation in &record(&samples).operations {
             assert_eq!(operation.intervals.len(), 40);
             sum_to_the_run(&operation.intervals, operation);
+        }
+    }
+
+    #[test]
+    fn slots_sum_to_the_run_exactly(samples in samples()) {
+        for operation in &record(&samples).operations {
+            assert_eq!(operation.slots.len(), 8);
+            let part = |part: &SlotPart| Interval { counters: part.counters, in_flight_max: 0, timings: part.timings.clone() };
+            let parts: Vec<Interval> = operation.slots.iter().flat_map(|slot| slot.parts().map(part)).collect();
+            sum_to_the_run(&parts, operation);
+            // And those of one label to what is recorded of the sampled.
+            let sampled = operation.sampled.as_ref().unwrap();
+            let (mut counters, mut service, mut sent) = (Counters::default(), Timings::new(), 0);
+            for part in operation.slots.iter().flat_map(|slot| [&slot.discarded.sampled, &slot.kept.sampled]) {
+                counters.merge(&part.counters);
+                service.merge_packed(&part.timings.service);
+                sent += part.timings.lag.count();
+            }
+            assert_eq!((counters, sent), (sampled.counters, sampled.sent));
+            assert!(service == sampled.service);
         }
     }
 

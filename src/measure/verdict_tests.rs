@@ -227,6 +227,8 @@ fn operation_of(samples: impl IntoIterator<Item = Sample>) -> OperationEvidence 
         window_start: Nanos::ZERO,
         window: Nanos::from_secs(10),
         stages: vec![],
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(1),
         slowest: 1,
         seed: 0,

@@ -141,9 +141,11 @@ fn connections(source: &Source<'_>) -> Vec<Connection> {
 }
 
 fn request(operation: &str, exemplar: &Exemplar, source: &Source<'_>) -> Request {
-    let TraceRef { trace_id, span_id, sampled } = exemplar.trace;
+    // What was never sent has no trace, whatever was decided about it.
+    let trace = TraceRef { sampled: exemplar.has_trace(), ..exemplar.trace };
+    let TraceRef { trace_id, span_id, sampled } = trace;
     let traced = trace_id != 0;
-    let link = if traced { (source.link)(exemplar.trace) } else { Err(NoLink::TracingOff) };
+    let link = if traced { (source.link)(trace) } else { Err(NoLink::TracingOff) };
     let (outcome, grpc, milvus) = match exemplar.end {
         End::Succeeded => (Ending::Succeeded, None, None),
         End::Failed { grpc, milvus } => (Ending::Failed, Some(grpc), Some(milvus)),

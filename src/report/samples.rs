@@ -93,6 +93,8 @@ fn recorded_in(stages: Vec<Nanos>, samples: impl IntoIterator<Item = Sample>) ->
         window_start: Nanos::from_secs(5),
         window: WINDOW,
         stages,
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(3),
         slowest: 50,
         seed: 42,

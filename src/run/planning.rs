@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{BusyWait, Plan, Shard, Tracing};
 use crate::measure::RecorderConfig;
-use crate::units::Nanos;
+use crate::units::{Fraction, Nanos};
 use crate::workload::{LoadModel, Spin, Workload};
 
 use super::ready::Ready;
@@ -71,12 +71,15 @@ fn highest_rate(model: &LoadModel) -> f64 {
 
 /// How the recorder of each worker is laid out.
 pub fn recorder(workload: &Workload) -> RecorderConfig {
+    let fraction = workload.trace.sample_fraction;
     RecorderConfig {
         operations: workload.operations.len(),
         connections: connections(workload),
         window_start: Nanos::from(workload.load.warmup),
         window: Nanos::from(workload.load.duration),
         stages: workload.load.stage_starts(),
+        slots: None,
+        by_sampled: workload.trace.enabled && fraction > Fraction::ZERO && fraction < Fraction::ONE,
         longest: Nanos::from(workload.target.timeout) + Nanos::from(workload.load.drain),
         slowest: workload.trace.slowest,
         seed: workload.data.seed,
@@ -106,6 +109,7 @@ pub(super) fn plan(workload: &Workload, ready: &Ready<'_>, requests: &Requests, 
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
         tracing,
+        slots: None,
     }
 }
 

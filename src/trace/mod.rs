@@ -3,7 +3,7 @@
 //! Belongs here: all that makes a request findable. Does not belong here: workloads, and of Milvus no more than the
 //! words that stand in a span's attributes.
 //!
-//! The way of a request: a worker's [`RequestTracer`](sampling::RequestTracer) names it and writes its header; once it
+//! The way of a request: an [`Arm`](sampling::Arm) names it and decides about its header and span; once it
 //! is over, the worker hands a [`ClientSpan`](span::ClientSpan) to its [`SpanSink`](exporter::SpanSink); the
 //! [`Exporter`](exporter::Exporter) sends it; [`JaegerClient`](jaeger::JaegerClient) finds it again.
 //!

@@ -55,6 +55,8 @@ fn record(requests: &[Request]) -> OperationRecord {
         connections: 1,
         window_start: WARMUP,
         window: WINDOW,
+        slots: None,
+        by_sampled: false,
         longest: Nanos::from_secs(20),
         slowest: 10,
         stages: vec![],

@@ -11,6 +11,7 @@ mod tool;
 mod verdict;
 
 mod accounting;
+mod arms;
 mod bookkeeping;
 mod broken;
 mod clocks;

@@ -106,6 +106,8 @@ impl Exporter {
             batch: Vec::with_capacity(settings.limits.batch),
             bytes: 0,
             since: None,
+            taken: 0,
+            flush_until: 0,
             outcome: PumpOutcome::default(),
         };
         let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
@@ -122,6 +124,12 @@ impl Exporter {
     /// A sink for one worker.
     pub fn sink(&self) -> SpanSink {
         self.sink.clone()
+    }
+
+    /// Asks for all spans that have been offered by now to be sent at once, and not when a batch is full or its time has come.
+    /// Returns at once; who offers spans is not held up.
+    pub fn flush(&self) {
+        self.shared.flush();
     }
 
     /// The counts so far.

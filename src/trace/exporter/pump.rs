@@ -26,6 +26,10 @@ pub(super) struct Pump {
     pub(super) bytes: usize,
     /// When the first span of the batch was taken.
     pub(super) since: Option<Instant>,
+    /// Spans taken from the queue so far.
+    pub(super) taken: u64,
+    /// Until so many are taken, nothing waits for more: a flush was asked for when they had been offered.
+    pub(super) flush_until: u64,
     pub(super) outcome: PumpOutcome,
 }
 
@@ -42,8 +46,13 @@ impl Pump {
         loop {
             // Before the queue is looked into: what came before the end was asked for is then sure to be seen.
             let ending = self.shared.deadline().is_some();
+            let flush = self.shared.take_flush();
+            // The first of those that are to be flushed is in this batch, or was taken before.
+            let flushing = flush.is_some() || self.taken < self.flush_until;
+            self.flush_until = self.flush_until.max(flush.unwrap_or(0));
             self.fill();
-            if self.is_full() || self.is_due() || (ending && !self.batch.is_empty()) {
+            let at_once = ending || flushing;
+            if self.is_full() || self.is_due() || (at_once && !self.batch.is_empty()) {
                 self.send_batch().await;
             } else if ending {
                 break;
@@ -60,7 +69,12 @@ impl Pump {
 
     fn fill(&mut self) {
         while !self.is_full() {
-            let Ok(span) = self.queue.try_recv() else { break };
+            let Ok(span) = self.queue.try_recv() else {
+                // Nothing that was offered before a flush is left.
+                self.flush_until = self.taken;
+                break;
+            };
+            self.taken += 1;
             self.bytes += self.templates.estimated_bytes(&span);
             self.since.get_or_insert_with(Instant::now);
             self.batch.push(span);

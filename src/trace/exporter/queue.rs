@@ -105,6 +105,8 @@ pub(super) struct Shared {
     /// When the exporter has to be done; set once, by whoever ends it.
     deadline: OnceLock<Instant>,
     pub(super) wake: Notify,
+    /// Set where what is queued is to be sent before its time.
+    flush: AtomicBool,
     /// Set once the queue has been emptied for the last time.
     closed: AtomicBool,
     lost: Mutex<Vec<Arc<Mutex<LostTraces>>>>,
@@ -115,6 +117,21 @@ impl Shared {
     pub(super) fn close(&self, deadline: Instant) {
         self.deadline.get_or_init(|| deadline);
         self.wake.notify_one();
+    }
+
+    /// Asks the thread to send what is queued by now; returns at once.
+    pub(super) fn flush(&self) {
+        self.flush.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// How many spans must have been taken from the queue to have done what was asked since the last call; `None`: nothing was.
+    pub(super) fn take_flush(&self) -> Option<u64> {
+        self.flush.swap(false, Ordering::AcqRel).then(|| {
+            // What is dropped after it was counted makes this more than are queued; an empty queue ends it then.
+            let dropped = self.dropped.load(Ordering::Acquire);
+            self.recorded.load(Ordering::Acquire).saturating_sub(dropped)
+        })
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

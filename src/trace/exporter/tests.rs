@@ -80,6 +80,29 @@ fn at(closed: &ClosedPort) -> String {
     format!("http://{}", closed.address())
 }
 
+/// Neither time nor a full batch makes it send: only being asked to.
+#[test]
+fn what_is_queued_is_sent_at_once_where_a_flush_is_asked_for() {
+    let collector = FakeCollector::grpc(Behaviour::Accept);
+    let mut settings = settings(&collector.endpoint);
+    (settings.limits.delay, settings.limits.batch) = (LONG, 10);
+    let exporter = start(&settings);
+    let sink = exporter.sink();
+    let mut offered = 0;
+    for spans in [1, 9, 25, 10, 3] {
+        (0..spans).for_each(|id| sink.offer(span(offered + id + 1)));
+        offered += spans;
+        exporter.flush();
+        let begun = Instant::now();
+        while u128::from(exporter.counts().exported) < offered {
+            assert!(begun.elapsed() < LONG, "{:?} of {offered}", exporter.counts());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let counts = exporter.finish(LONG).counts;
+    assert_eq!((u128::from(counts.exported), counts.queued), (offered, 0));
+}
+
 const THREADS: u128 = 4;
 const EACH: u128 = 2_000;
 
