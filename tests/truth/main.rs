@@ -18,6 +18,7 @@ mod clocks;
 mod connections;
 mod database;
 mod lies;
+mod lookups;
 mod phases;
 mod scribe;
 mod shards;
