@@ -68,7 +68,10 @@ fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionE
         start,
         end,
         writes: workload.has(Access::Writes),
-        reads: workload.has(Access::Reads),
+        searches: workload
+            .operations
+            .iter()
+            .any(|operation| operation.kind.facts().query_vectors().is_some()),
     }
 }
 
