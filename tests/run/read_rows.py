@@ -21,4 +21,5 @@ for row in rows:
         row[vector] = struct.pack(f"<{len(row[vector])}f", *row[vector]).hex()
     else:
         row[vector] = b"".join(row[vector]).hex()
-    print(json.dumps({field: row[field] for field in fields}))
+    # Some values come as numpy's own floats.
+    print(json.dumps({field: row[field] for field in fields}, default=float))
