@@ -12,16 +12,21 @@ use milvus_load::engine::BusyWait;
 use milvus_load::units::Nanos;
 
 use super::Shape;
+use super::bare;
 use super::closed::{SHAPE, Turn};
 use super::engine::Bench;
 use super::fast::FastServer;
+use super::options::Client;
 use super::progress::Progress;
 use super::ratio::Median;
 use super::saturated::engine_turn;
 use super::support::{self, Failure};
 
-/// The argument that makes this program one turn against the server at the address that follows.
+/// The argument that makes this program one turn of the tool against the server at the address that follows.
 pub const ONE_TURN: &str = "one-turn";
+
+/// The same of the bare h2 client, for a profiler to be set upon: see benches/README.md.
+pub const ONE_BARE_TURN: &str = "one-bare-turn";
 
 const TURN: Duration = Duration::from_secs(2);
 
@@ -77,11 +82,24 @@ fn turn_of(build: &Path, server: &FastServer) -> Result<Turn, Failure> {
 }
 
 /// The turn itself, in a process of its own.
-pub fn one_turn(server: SocketAddr) -> Result<(), Failure> {
+pub fn one_turn(client: Client, server: SocketAddr) -> Result<(), Failure> {
     let shape = Shape { turn: TURN, ..SHAPE };
-    let (frames, uri) = (support::searches(1_000)?, format!("http://{server}"));
-    let turn = engine_turn(&Bench { frames, uri, shape, spin: BusyWait::Never })?;
+    let frames = support::searches(1_000)?;
+    let turn = match client {
+        Client::Tool => {
+            let uri = format!("http://{server}");
+            engine_turn(&Bench { frames, uri, shape, spin: BusyWait::Never })?
+        }
+        Client::BareH2 => bare::turn(server, &frames[0].to_bytes(None), shape)?,
+    };
     println!("{} {}", turn.requests, turn.cpu.get());
+    Ok(())
+}
+
+/// Says where the server is, and serves until standard input ends.
+pub fn serve(server: &FastServer) -> Result<(), Failure> {
+    println!("{}", server.addr());
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
 

@@ -51,7 +51,8 @@ pub struct Shape {
 fn main() -> Result<(), Failure> {
     let options = Options::parse(std::env::args().skip(1))?;
     match &options.work {
-        Work::OneTurn(server) => builds::one_turn(*server),
+        Work::OneTurn(client, server) => builds::one_turn(*client, *server),
+        Work::Serve => builds::serve(&fast_server(&truth_server()?)?.0),
         Work::Against(other) => builds::run(&fast_server(&truth_server()?)?.0, other, options.pairs(24)),
         Work::Measure(part) => measure(part.as_deref(), &options),
     }

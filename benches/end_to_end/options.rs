@@ -15,7 +15,16 @@ pub enum Work {
     /// Compare this build with another binary of this bench.
     Against(PathBuf),
     /// Be one turn of such a comparison, against the server there.
-    OneTurn(SocketAddr),
+    OneTurn(Client, SocketAddr),
+    /// Be that server, until standard input ends.
+    Serve,
+}
+
+/// Who asks, in a turn of a process of its own.
+#[derive(Clone, Copy)]
+pub enum Client {
+    Tool,
+    BareH2,
 }
 
 pub struct Options {
@@ -45,9 +54,11 @@ impl Options {
                     options.burners = value().parse().map_err(|_| "--burners takes a number of threads")?;
                 }
                 "--against" => options.work = Work::Against(builds::binary(value())?),
-                builds::ONE_TURN => {
-                    let addr = value().parse().map_err(|_| "one-turn takes HOST:PORT")?;
-                    options.work = Work::OneTurn(addr);
+                "serve" => options.work = Work::Serve,
+                builds::ONE_TURN | builds::ONE_BARE_TURN => {
+                    let client = if argument == builds::ONE_TURN { Client::Tool } else { Client::BareH2 };
+                    let addr = value().parse().map_err(|_| format!("{argument} takes HOST:PORT"))?;
+                    options.work = Work::OneTurn(client, addr);
                 }
                 part if PARTS.contains(&part) => options.work = Work::Measure(Some(argument)),
                 other => {

@@ -34,7 +34,7 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         seconds(load.drain)
     )?;
     // The embedded Milvus, where none is named, is here too.
-    let here = workload.target.uri.as_ref().is_none_or(is_here);
+    let here = workload.target.uri.as_ref().is_none_or(|uri| is_here(&uri.host));
     let workers = planning::workers(workload, here);
     let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
     let wait = match planning::busy_wait(workload, workers, here) {

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::milvus::embedded::{
-    Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept, stop_kept,
+    Cache, EXPOSED, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept,
+    stop_kept,
 };
+use crate::report::terminal::clean;
 use crate::units::{Fraction, UnitError};
 
 /// What is to be done with the kept server.
@@ -103,6 +105,7 @@ fn start(
     match Embedded::start(&options, progress)?.keep() {
         Ok(info) => {
             describe(&info, out)?;
+            super::say(&format!("note: {EXPOSED}"));
             writeln!(out, "next: milvus-load run WORKLOAD.toml, and at last milvus-load embedded stop")?;
         }
         // Another `start` was faster. Ours is gone again.
@@ -120,7 +123,7 @@ fn already(info: &ServerInfo, out: &mut dyn Write) -> io::Result<()> {
 /// One line per fact, its name first.
 fn describe(info: &ServerInfo, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "uri       {}", info.uri)?;
-    writeln!(out, "version   {} (embedded, shares this machine's cores)", info.version)?;
+    writeln!(out, "version   {} (embedded, shares this machine's cores)", clean(&info.version))?;
     writeln!(out, "process   {}", info.pid)?;
     writeln!(out, "metrics   {}", info.metrics_url)?;
     match &info.otlp_endpoint {

@@ -22,6 +22,8 @@ use output::Output;
 pub use output::say;
 
 use crate::cli::{Command, ReportPath, SchemaKind};
+use crate::engine::Stop;
+use crate::milvus::embedded::EmbeddedError;
 
 /// Carries out a subcommand.
 ///
@@ -30,12 +32,7 @@ use crate::cli::{Command, ReportPath, SchemaKind};
 pub fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args),
-        Command::Embedded { action } => {
-            Ok(match embedded::run(&action, None, &mut progress::Bars::default(), &mut Output::stdout())? {
-                embedded::Found::Done => Exit::Done,
-                embedded::Found::NoServer => Exit::Absent,
-            })
-        }
+        Command::Embedded { action } => embedded(&action),
         Command::Init(args) => {
             init::run(args.kind, args.output.as_deref(), &mut Output::stdout())?;
             Ok(Exit::Done)
@@ -66,5 +63,22 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
             schema::run(&schema, &mut Output::stdout())?;
             Ok(Exit::Done)
         }
+    }
+}
+
+fn embedded(action: &embedded::EmbeddedCommand) -> Result<Exit, Failure> {
+    let stop = Stop::default();
+    // Fetching and starting may take minutes, and what was begun must be ended in order.
+    if matches!(action, embedded::EmbeddedCommand::Start { .. }) {
+        signals::listen(stop.clone())?;
+    }
+    let found = embedded::run(action, None, &mut progress::Bars::new(&stop), &mut Output::stdout());
+    match (found, stop.reason()) {
+        (Ok(embedded::Found::Done), _) => Ok(Exit::Done),
+        (Ok(embedded::Found::NoServer), _) => Ok(Exit::Absent),
+        (Err(embedded::Error::Embedded(EmbeddedError::Stopped)), Some(reason)) => {
+            Err(Failure::Stopped(reason))
+        }
+        (Err(error), _) => Err(error.into()),
     }
 }

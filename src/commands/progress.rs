@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::engine::Stop;
 use crate::milvus::embedded::{Progress, Step};
 
 /// Draws a bar or a spinner per step; on anything but a terminal, one line per step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bars {
     bar: Option<ProgressBar>,
+    stop: Stop,
+}
+
+impl Bars {
+    /// Every step ends once `stop` is raised.
+    pub fn new(stop: &Stop) -> Self {
+        Self { bar: None, stop: stop.clone() }
+    }
 }
 
 impl Progress for Bars {
@@ -38,6 +47,10 @@ impl Progress for Bars {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_raised()
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use crate::cli::RunArgs;
 use crate::engine::Stop;
+use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
@@ -22,6 +23,7 @@ use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, signals,
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let settings = Settings::resolve(&args.workload, overrides::of(args)?).map_err(Failure::usage)?;
     settings.notices.iter().for_each(|notice| super::say(&format!("note: {notice}")));
+    settings.plaintext_secrets().iter().for_each(|warning| super::say(&format!("warning: {warning}")));
     if args.dry_run {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
@@ -45,7 +47,7 @@ fn measured(
     signals::listen(stop.clone())?;
     // Before a server is started that would share the cores.
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
-    let server = Server::choose(settings, &mut Bars::default())?;
+    let server = choose(settings, &stop)?;
     let observed = drive(settings, &server, &identity, &stop)?;
     let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
     let report = run::report(&[record])?;
@@ -54,6 +56,20 @@ fn measured(
     published?;
     ended?;
     Ok(exit(&report, &stop, args.allow_untrusted))
+}
+
+/// Chooses the server, and says what is to be known of one that is started for this run.
+fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
+    let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
+        match (error.downcast_ref(), stop.reason()) {
+            (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
+            _ => Failure::from(error),
+        }
+    })?;
+    if server.kind.ends_with_run() {
+        super::say(&format!("note: {EXPOSED}"));
+    }
+    Ok(server)
 }
 
 fn drive(

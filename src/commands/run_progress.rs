@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::LiveTotals;
 use crate::engine::prepare::SetupProgress;
+use crate::report::terminal::clean;
 use crate::run::RunProgress;
 use crate::units::Nanos;
 
@@ -40,7 +41,7 @@ impl TerminalProgress {
     fn spin(&mut self, message: &str) {
         self.bar.set_style(style("{spinner} {wide_msg} {elapsed}"));
         self.bar.enable_steady_tick(Duration::from_millis(120));
-        self.bar.set_message(message.to_owned());
+        self.bar.set_message(clean(message));
     }
 
     fn measure(&mut self, total: u64, template: &str) {

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::report::json;
+
 /// Writes the schema, indented.
 ///
 /// # Errors
 /// Where `out` fails.
 pub fn run(schema: &Value, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, schema).map_err(io::Error::from)?;
-    writeln!(out)
+    json::render(schema, out)
 }

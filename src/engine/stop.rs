@@ -11,7 +11,7 @@ use crate::units::Nanos;
 pub enum StopReason {
     /// Ctrl-C.
     Interrupted,
-    /// SIGTERM.
+    /// SIGTERM, or SIGHUP.
     Terminated,
 }
 

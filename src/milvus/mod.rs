@@ -2,6 +2,7 @@
 //! readiness and the embedded server.
 
 mod count;
+mod described;
 mod dial;
 pub mod embedded;
 mod errors;
@@ -17,12 +18,13 @@ mod session;
 pub mod transport;
 mod vectors;
 
+pub use described::DescribedIndex;
 pub use dial::{DialError, Dialer};
 pub use errors::*;
 pub use frame::Frame;
 pub use headers::CallHeaders;
 pub use ownership::*;
-pub use readiness::{IndexProgress, Missing, Readiness, Segments};
+pub use readiness::{IndexProgress, Missing, Readiness, Segments, index_of};
 pub use rows::{PRIMARY_KEY, RowLayout};
 pub use session::Session;
 pub use vectors::vector_type;

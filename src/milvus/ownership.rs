@@ -165,8 +165,9 @@ mod tests {
             keep_writes: false,
             allow_writes: false,
             ready_timeout: std::time::Duration::from_secs(1),
-            vector_given: true,
-            index_given: true,
+            vector_name_given: true,
+            vector_type_given: true,
+            dim_given: true,
         }
     }
 

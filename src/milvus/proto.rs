@@ -1,5 +1,5 @@
 //! Milvus's messages, generated at build time from the trimmed files in `proto/`.
-#![allow(missing_docs, clippy::all, clippy::pedantic)]
+#![allow(clippy::all, clippy::pedantic)]
 
 pub mod common {
     tonic::include_proto!("milvus.proto.common");

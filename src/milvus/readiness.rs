@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::Session;
+use super::described::DescribedIndex;
 use super::errors::MilvusError;
 use super::proto::common::SegmentState;
 use super::proto::milvus::{IndexDescription, QuerySegmentInfo};
@@ -32,7 +33,8 @@ impl Segments {
     pub fn count(infos: &[QuerySegmentInfo]) -> Self {
         let mut segments = Self::default();
         for info in infos {
-            segments.rows += info.num_rows.max(0) as u64;
+            // A server may tell anything.
+            segments.rows = segments.rows.saturating_add(info.num_rows.max(0) as u64);
             if info.state() == SegmentState::Sealed {
                 segments.sealed += 1;
                 segments.indexed +=
@@ -87,12 +89,14 @@ impl IndexProgress {
 }
 
 /// What is known of a collection's readiness at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readiness {
     /// The rows that must be there.
     pub expected_rows: u64,
-    /// The index; `None` where there is none.
+    /// How far the vector field's index is; `None` where it has none.
     pub index: Option<IndexProgress>,
+    /// That index, as the server describes it.
+    pub described: Option<DescribedIndex>,
     /// Load and refresh progress, 0 to 100.
     pub loading: (i64, i64),
     /// `None` where the server does not tell.
@@ -132,7 +136,7 @@ impl fmt::Display for Missing {
 }
 
 impl Readiness {
-    /// Asks the server; of several indexes it is that of the field `vector` which counts, else the first.
+    /// Asks the server. Of several indexes, that of the field `vector` counts and no other: nothing else is searched.
     ///
     /// # Errors
     /// See [`MilvusError`]; a server without GetQuerySegmentInfo is not an error.
@@ -142,7 +146,7 @@ impl Readiness {
         expected_rows: u64,
     ) -> Result<Self, MilvusError> {
         let indexes = session.describe_indexes(collection).await?;
-        let index = indexes.iter().find(|index| index.field_name == vector).or(indexes.first());
+        let index = index_of(&indexes, vector);
         let segments = match session.query_segments(collection).await {
             Ok(infos) => Some(Segments::count(&infos).under(index)),
             Err(error) if error.is_unimplemented() => None,
@@ -153,6 +157,7 @@ impl Readiness {
         Ok(Self {
             expected_rows,
             index: index.map(IndexProgress::of),
+            described: index.map(DescribedIndex::of),
             loading: session.loading_progress(collection).await?,
             segments,
         })
@@ -187,6 +192,11 @@ impl Readiness {
     }
 }
 
+/// The index of a field, among those of a collection.
+pub fn index_of<'a>(indexes: &'a [IndexDescription], field: &str) -> Option<&'a IndexDescription> {
+    indexes.iter().find(|index| index.field_name == field)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +217,7 @@ mod tests {
         Readiness {
             expected_rows: 5_500,
             index: Some(index),
+            described: None,
             loading: (100, 100),
             segments: Some(Segments::count(&infos)),
         }
@@ -225,13 +236,13 @@ mod tests {
         let short = Segments { rows: 5_000, ..base.segments.unwrap() };
         let pending = IndexProgress { indexed: 5_500, total: 5_500, pending: 5_000 };
         let table = [
-            (Readiness { index: None, ..base }, Missing::Index),
-            (Readiness { index: Some(pending), ..base }, Missing::IndexedRows(pending, 5_500)),
-            (Readiness { loading: (50, 100), ..base }, Missing::Loading(50, 100)),
-            (Readiness { loading: (100, 0), ..base }, Missing::Loading(100, 0)),
-            (Readiness { segments: Some(growing), ..base }, Missing::Growing(1)),
-            (Readiness { segments: Some(unindexed), ..base }, Missing::Unindexed(1)),
-            (Readiness { segments: Some(short), ..base }, Missing::Rows(5_000, 5_500)),
+            (Readiness { index: None, ..base.clone() }, Missing::Index),
+            (Readiness { index: Some(pending), ..base.clone() }, Missing::IndexedRows(pending, 5_500)),
+            (Readiness { loading: (50, 100), ..base.clone() }, Missing::Loading(50, 100)),
+            (Readiness { loading: (100, 0), ..base.clone() }, Missing::Loading(100, 0)),
+            (Readiness { segments: Some(growing), ..base.clone() }, Missing::Growing(1)),
+            (Readiness { segments: Some(unindexed), ..base.clone() }, Missing::Unindexed(1)),
+            (Readiness { segments: Some(short), ..base.clone() }, Missing::Rows(5_000, 5_500)),
         ];
         for (readiness, missing) in table {
             assert_eq!(readiness.missing(), [missing]);
@@ -258,6 +269,14 @@ mod tests {
             assert_eq!(missing(kind), expected, "{kind}");
         }
         assert_eq!(unindexed.under(None), unindexed);
+    }
+
+    #[test]
+    fn rows_that_a_server_tells_cannot_overflow_their_sum() {
+        let most = segment(i64::MAX, SegmentState::Sealed, "v");
+        let segments =
+            Segments::count(&[most.clone(), most.clone(), most, segment(-1, SegmentState::Growing, "")]);
+        assert_eq!((segments.rows, segments.sealed, segments.growing), (u64::MAX, 3, 1));
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Ready<'_> {
             self.spans.drain(..).for_each(|span| sink.offer_setup(span));
         }
         let before = self.look_before(workload)?;
+        let extra_rows = self.rows_beyond_base(workload, &before.state);
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone());
         let sink = tracing.exporter.as_ref().map(Exporter::sink);
         self.note_writes(workload);
@@ -64,7 +65,9 @@ impl Ready<'_> {
         Ok(Observed {
             driven,
             setup: self.steps.clone(),
-            extra_rows: self.extra_rows,
+            extra_rows,
+            inserted_by_setup: self.inserted_by_setup,
+            vector: self.vector(),
             version: (self.version.clone(), version_end),
             collection: (before, after),
             collector,

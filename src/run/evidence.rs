@@ -7,7 +7,7 @@ use crate::measure::{
 use crate::report::model::{Calibration, RowOutcome};
 use crate::report::thresholds::Judged;
 use crate::units::Nanos;
-use crate::workload::{Access, LoadModel, Prepare, Stream, Workload};
+use crate::workload::{Access, LoadModel, Stream, Workload};
 
 use super::record::{CollectionRecord, LoadRecord, Record, ServerRecord};
 use super::tracing::Collector;
@@ -61,12 +61,11 @@ fn server(server: &ServerRecord) -> ServerEvidence {
 }
 
 fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionEvidence {
-    let CollectionRecord { extra_rows, start, end } = *collection;
+    let CollectionRecord { extra_rows, inserted_by_setup, start, end, .. } = collection;
     CollectionEvidence {
-        rows_expected: (workload.collection.prepare != Prepare::Never)
-            .then_some(workload.collection.rows + extra_rows),
-        start,
-        end,
+        rows_expected: inserted_by_setup.then_some(workload.collection.rows.saturating_add(*extra_rows)),
+        start: start.state,
+        end: end.as_ref().map(|end| end.state),
         writes: workload.has(Access::Writes),
         searches: workload
             .operations

@@ -13,12 +13,14 @@
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
+mod descriptors;
 mod drive;
 mod error;
 mod evidence;
 pub mod machine;
 mod metrics;
 mod observed;
+mod plaintext;
 pub mod planning;
 mod progress;
 mod ready;
@@ -31,7 +33,7 @@ pub mod tracing;
 
 pub use error::RunError;
 pub use metrics::Metrics;
-pub use observed::{Driven, Identity, Observed};
+pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, LoadRecord, Record, ServerRecord};

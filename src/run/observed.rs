@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::engine::Finished;
 use crate::engine::prepare::StepRecord;
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
+use crate::milvus::DescribedIndex;
 use crate::trace::exporter::ExportReport;
 use crate::trace::ids::RunEntropy;
 use crate::units::SignedNanos;
@@ -41,16 +42,40 @@ pub struct Observed {
     pub driven: Driven,
     /// What set-up did.
     pub setup: Vec<StepRecord>,
-    /// Rows that earlier runs had written when the collection was made ready.
+    /// Rows that were there before the run beyond those that set-up inserts.
     pub extra_rows: u64,
+    /// Whether set-up inserted what is in the collection, be it in an earlier run.
+    pub inserted_by_setup: bool,
+    /// The vector field that requests name.
+    pub vector: VectorRecord,
     /// The server's version before and after.
     pub version: (String, Option<String>),
     /// The collection before and after.
-    pub collection: (CollectionState, Option<CollectionState>),
+    pub collection: (CollectionLook, Option<CollectionLook>),
     /// The collector.
     pub collector: Collector,
     /// What the exporter did; `None` where no spans were built.
     pub export: Option<ExportReport>,
+}
+
+/// A vector field as the server describes it, with the distance measure that searches name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VectorRecord {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dim: u64,
+    /// As it stands on the wire.
+    pub metric: String,
+}
+
+/// The collection at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CollectionLook {
+    /// Its rows and segments.
+    pub state: CollectionState,
+    /// The vector field's index, as the server describes it; `None`: there is none.
+    pub index: Option<DescribedIndex>,
 }
 
 /// The load itself, and what was read of generator, machine and server right before and after it.

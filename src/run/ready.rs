@@ -14,8 +14,11 @@ use crate::trace::ids::RunEntropy;
 use crate::trace::setup::SetupSpan;
 use crate::workload::{Access, Metric, Workload};
 
+use super::descriptors;
 use super::error::RunError;
 use super::metrics::PROBES;
+use super::observed::{CollectionLook, VectorRecord};
+use super::planning;
 use super::progress::RunProgress;
 use super::server::Server;
 use super::settings::Settings;
@@ -49,6 +52,8 @@ pub struct Ready<'a> {
     /// Rows when it became ready, and those of them that earlier runs had written.
     pub(super) rows: u64,
     pub(super) extra_rows: u64,
+    /// Whether set-up inserted what is in the collection, be it in an earlier run.
+    pub(super) inserted_by_setup: bool,
     /// The next rows to be written, by whichever run.
     pub(super) next_rows: Arc<RowBlocks>,
     dirty: bool,
@@ -92,6 +97,8 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
+        let workers = planning::workers(workload, self.is_on_this_machine());
+        descriptors::ensure(workload.load.connections, workers)?;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
         let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
         let connect = unless_stopped(stop, Session::connect(&dialer, headers.clone()));
@@ -118,6 +125,7 @@ impl Server {
             metric: prepared.metric,
             rows: prepared.rows,
             extra_rows: prepared.extra_rows,
+            inserted_by_setup: prepared.action != Action::TakenAsItIs,
             next_rows: Arc::new(RowBlocks::new(
                 prepared.first_free_row,
                 largest_batch(workload),
@@ -140,33 +148,53 @@ impl Ready<'_> {
         self.dirty |= workload.has(Access::Writes);
     }
 
-    /// The collection right before a run; its rows are counted where an earlier run has written.
-    pub(super) fn look_before(&self, workload: &Workload) -> Result<CollectionState, RunError> {
-        let Control { session, .. } = &self.control;
-        Ok(self.control.block_on(async {
-            let rows = match self.dirty {
-                true => session.count(&workload.collection.name, "").await?,
-                false => self.rows,
-            };
-            look_at_collection(session, workload, rows).await
-        })?)
+    /// The vector field that requests name.
+    pub(super) fn vector(&self) -> VectorRecord {
+        VectorRecord {
+            name: self.layout.vector.clone(),
+            dim: self.layout.vectors.dim() as u64,
+            metric: self.metric.wire_name().to_owned(),
+        }
+    }
+
+    /// Rows beyond those that set-up inserts: what earlier runs had left, or after a run that wrote whatever is there.
+    pub(super) fn rows_beyond_base(&self, workload: &Workload, before: &CollectionState) -> u64 {
+        match before.rows {
+            Some(rows) if self.dirty => rows.saturating_sub(workload.collection.rows),
+            _ => self.extra_rows,
+        }
+    }
+
+    /// The collection right before a run. Its rows are counted anew: since it was made ready, somebody may have been at it.
+    pub(super) fn look_before(&self, workload: &Workload) -> Result<CollectionLook, RunError> {
+        Ok(self.control.block_on(self.look(workload))?)
     }
 
     /// The server's version and the collection after a run; `None` for what no longer answers.
-    pub(super) fn look_after(&self, workload: &Workload) -> (Option<String>, Option<CollectionState>) {
+    pub(super) fn look_after(&self, workload: &Workload) -> (Option<String>, Option<CollectionLook>) {
         let Control { session, .. } = &self.control;
         session.set_traceparent(None);
         let look = async {
             let version = session.version().await.ok();
-            let rows = session.count(&workload.collection.name, "").await.ok();
-            let state = match rows {
-                Some(rows) => look_at_collection(session, workload, rows).await.ok(),
-                None => None,
-            };
-            (version, state)
+            (version, self.look(workload).await.ok())
         };
         let limited = async { tokio::time::timeout(LOOK_LIMIT, look).await };
         self.control.block_on(limited).unwrap_or((None, None))
+    }
+
+    async fn look(&self, workload: &Workload) -> Result<CollectionLook, MilvusError> {
+        let (session, name) = (&self.control.session, workload.collection.name.as_str());
+        session.set_traceparent(None);
+        let rows = session.count(name, "").await?;
+        let readiness = Readiness::ask(session, (name, &self.layout.vector), rows).await?;
+        let state = CollectionState {
+            rows: Some(rows),
+            // Where there is no index, none of the rows is in one.
+            indexed_rows: Some(readiness.index.map_or(0, |index| index.indexed)),
+            sealed: readiness.segments.map(|segments| segments.sealed),
+            growing: readiness.segments.map(|segments| segments.growing),
+        };
+        Ok(CollectionLook { state, index: readiness.described })
     }
 }
 
@@ -219,7 +247,7 @@ async fn first_answer(session: &Session, server: &Server) -> anyhow::Result<Stri
 }
 
 fn describe(workload: &Workload, prepared: &Prepared) -> String {
-    let Prepared { action, rows, extra_rows, segments, .. } = prepared;
+    let Prepared { action, rows, extra_rows, segments, missing, .. } = prepared;
     let how = match action {
         Action::Reused if *extra_rows > 0 => {
             format!("reused, with {extra_rows} rows that earlier runs wrote")
@@ -227,26 +255,13 @@ fn describe(workload: &Workload, prepared: &Prepared) -> String {
         Action::Reused => "reused".to_owned(),
         Action::Created => "created".to_owned(),
         Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
-        Action::TakenAsItIs => "taken as it is".to_owned(),
+        Action::TakenAsItIs if missing.is_empty() => "taken as it is".to_owned(),
+        Action::TakenAsItIs => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            format!("taken as it is, and not all of it is ready: {}", missing.join("; "))
+        }
     };
     let segments = segments
         .map_or_else(String::new, |s| format!(", {} sealed segment(s), {} growing", s.sealed, s.growing));
     format!("collection {}: {rows} rows{segments} ({how})", workload.collection.name)
-}
-
-async fn look_at_collection(
-    session: &Session,
-    workload: &Workload,
-    rows: u64,
-) -> Result<CollectionState, MilvusError> {
-    session.set_traceparent(None);
-    let readiness =
-        Readiness::ask(session, (&workload.collection.name, &workload.collection.vector.name), rows).await?;
-    Ok(CollectionState {
-        rows: Some(rows),
-        // Where there is no index, none of the rows is in one.
-        indexed_rows: Some(readiness.index.map_or(0, |index| index.indexed)),
-        sealed: readiness.segments.map(|segments| segments.sealed),
-        growing: readiness.segments.map(|segments| segments.growing),
-    })
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::engine::prepare::StepRecord;
-use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot, Recorded, WorkerTime};
+use crate::measure::{MachineTime, ProcessMetrics, ProcessSnapshot, Recorded, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{Calibration, Machine, ServerTracing};
 use crate::trace::exporter::ExportReport;
@@ -11,7 +11,7 @@ use crate::units::{Nanos, SignedNanos};
 use crate::workload::Workload;
 
 use super::machine;
-use super::observed::{Driven, Identity, Observed};
+use super::observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 use super::server::Server;
 use super::settings::Settings;
 use super::tracing::Collector;
@@ -61,12 +61,16 @@ pub struct ServerRecord {
 /// The collection as it was seen.
 #[derive(Clone, Debug)]
 pub struct CollectionRecord {
-    /// Rows that earlier runs had written.
+    /// Rows that were there before the run beyond those that set-up inserts.
     pub extra_rows: u64,
+    /// Whether set-up inserted what is in it, be it in an earlier run.
+    pub inserted_by_setup: bool,
+    /// The vector field that requests name.
+    pub vector: VectorRecord,
     /// Right before the run.
-    pub start: CollectionState,
+    pub start: CollectionLook,
     /// Right after; `None` where it could not be seen.
-    pub end: Option<CollectionState>,
+    pub end: Option<CollectionLook>,
 }
 
 /// What the workers brought, and what the generator's machine did meanwhile.
@@ -125,6 +129,8 @@ impl Record {
             },
             collection: CollectionRecord {
                 extra_rows: observed.extra_rows,
+                inserted_by_setup: observed.inserted_by_setup,
+                vector: observed.vector,
                 start: observed.collection.0,
                 end: observed.collection.1,
             },

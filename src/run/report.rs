@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 
 use crate::engine::prepare::StepRecord;
-use crate::measure::{CollectionState, Evidence, ProcessMetrics, Verdict};
+use crate::measure::{Evidence, ProcessMetrics, Verdict};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
@@ -14,7 +14,8 @@ use crate::units::Nanos;
 use crate::workload::{Unsampled, Workload};
 
 use super::evidence;
-use super::record::Record;
+use super::observed::CollectionLook;
+use super::record::{CollectionRecord, Record};
 use super::tracing::Collector;
 
 /// Puts the report of a run together, of which each process brought one record.
@@ -131,18 +132,24 @@ fn trace(workload: &Workload) -> model::Trace {
 
 fn collection(record: &Record) -> model::Collection {
     let workload = &record.workload;
-    let hash = crate::milvus::data_hash(&workload.collection, &workload.data);
-    let state = |state: &CollectionState| collection_state(state, workload, &hash);
+    let CollectionRecord { extra_rows, inserted_by_setup, vector, start, end } = &record.collection;
+    let hash = inserted_by_setup.then(|| crate::milvus::data_hash(&workload.collection, &workload.data));
+    let state = |look: &CollectionLook| collection_state(look, hash.clone());
     model::Collection {
         name: workload.collection.name.clone(),
-        extra_rows: record.collection.extra_rows,
-        start: state(&record.collection.start),
-        end: record.collection.end.as_ref().map(state),
+        extra_rows: *extra_rows,
+        vector: Some(model::Vector {
+            name: vector.name.clone(),
+            dim: vector.dim,
+            metric: vector.metric.clone(),
+        }),
+        start: state(start),
+        end: end.as_ref().map(state),
     }
 }
 
-fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) -> model::CollectionState {
-    let index = &workload.collection.index;
+fn collection_state(look: &CollectionLook, data_hash: Option<String>) -> model::CollectionState {
+    let CollectionLook { state, index } = look;
     model::CollectionState {
         rows: state.rows,
         segments: state.sealed.zip(state.growing).map(|(sealed, growing)| model::Segments {
@@ -150,10 +157,13 @@ fn collection_state(state: &CollectionState, workload: &Workload, hash: &str) ->
             growing,
             indexed: None,
         }),
-        index: Some(serde_json::json!({
-            "type": index.kind, "params": index.params, "indexed_rows": state.indexed_rows,
-        })),
-        data_hash: Some(hash.to_owned()),
+        index: index.as_ref().map(|index| {
+            serde_json::json!({
+                "type": index.kind, "metric": index.metric, "params": index.params, "indexed_rows": state.indexed_rows,
+            })
+        }),
+        data_hash_reason: data_hash.is_none().then_some(model::NoDataHash::NotInsertedBySetup),
+        data_hash,
     }
 }
 

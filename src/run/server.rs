@@ -141,7 +141,7 @@ impl Server {
 
     /// Whether the server shares this machine's cores with the generator.
     pub fn is_on_this_machine(&self) -> bool {
-        self.kind.is_embedded() || is_here(&self.uri)
+        self.kind.is_embedded() || is_here(&self.uri.host)
     }
 
     /// Ends an embedded server that was started for this run, or leaves it running as the kept one, which is returned.

@@ -81,7 +81,7 @@ impl Delivery {
                 respond.send_response(head, true).map(|_| ())
             }
             // These have changed the answer or its time already.
-            None | Some(Effect::Milvus { .. } | Effect::Grpc { .. } | Effect::Late(_)) => {
+            None | Some(Effect::Milvus { .. } | Effect::Grpc { .. } | Effect::Count(_) | Effect::Late(_)) => {
                 send(&mut respond, answer, usize::MAX)
             }
         };

@@ -5,7 +5,6 @@ macro_rules! rpcs {
     ($($name:ident),* $(,)?) => {
         /// A call of MilvusService, as far as `proto/` knows it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs, reason = "each is the call of that name")]
         pub enum Rpc {
             $($name,)*
             /// Any other path; answered UNIMPLEMENTED.

@@ -176,6 +176,8 @@ pub enum Effect {
         /// The message: printable ASCII without `%`, which gRPC would have encoded.
         message: String,
     },
+    /// A count(*) of so many rows, whatever there is; meant for Query.
+    Count(i64),
     /// So much later than it would have been due.
     Late(Nanos),
     /// Received, never answered.

@@ -15,7 +15,7 @@ use super::body::{Body, InsertHead, QueryHead, SearchHead};
 use super::catalog::Catalog;
 use super::law;
 use super::log::{Entry, Ledger, Log};
-use super::replies::{Searches, failure, inserted, refusal, rows};
+use super::replies::{Searches, column, failure, framed, inserted, refusal, rows};
 use super::rpc::Rpc;
 use super::script::{Effect, Script};
 use super::wire::Signals;
@@ -207,6 +207,7 @@ impl State {
                 Answer::Message(refusal(rpc, failure(*code, reason.clone())))
             }
             Some(Effect::Grpc { code, message }) => Answer::status(*code, message.clone()),
+            Some(Effect::Count(rows)) => Answer::Message(framed(&column("count(*)", vec![*rows]))),
             _ => self.honest(script, rpc, body),
         };
         (answer, effect)

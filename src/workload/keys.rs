@@ -185,7 +185,7 @@ pub(super) const KEYS: &[Key] = &[
         "collection.ready.timeout",
         Kind::Duration { zero: false },
         Toml("\"5m\""),
-        "How long set-up may wait for the collection to be really ready",
+        "How long set-up may wait for the collection to be really ready; the time that inserting takes does not count",
     ),
     later("collection.ready.flush", "Whether to wait for the flush"),
     later("collection.ready.index", "Whether to wait for the index"),

@@ -165,12 +165,14 @@ pub struct Collection {
     pub keep_writes: bool,
     /// Under `never`, allow operations that write.
     pub allow_writes: bool,
-    /// How long set-up may wait for the collection to be really ready, retries included.
+    /// How long set-up may wait for the collection to be really ready, retries included. Inserting is no waiting.
     pub ready_timeout: Duration,
-    /// True where the file gave the `vector` table (else `never` reads it from the server).
-    pub vector_given: bool,
-    /// True where the file gave the `index` table.
-    pub index_given: bool,
+    /// Whether anybody named the vector field; else `never` takes the first that the server describes.
+    pub vector_name_given: bool,
+    /// Whether anybody said what its vectors consist of; else `never` takes them as they are.
+    pub vector_type_given: bool,
+    /// Whether anybody said its dimensions; else `never` takes those that the server describes.
+    pub dim_given: bool,
 }
 
 /// What may be done to the collection.

@@ -95,6 +95,22 @@ fn jaccard_by_brute_force_finds_the_nearest() {
     exact(&workload("jaccard", "BIN_FLAT", "{}"), jaccard);
 }
 
+/// The file says nothing of vectors: their type, dimensions and metric are the server's.
+#[test]
+fn a_collection_of_bits_that_is_taken_as_it_is_is_searched_as_bits() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bits.toml", &workload("jaccard", "BIN_FLAT", "{}"));
+    sandbox.run(&["bits.toml", "--duration", "1s"]).report(0);
+    let never = "[collection]\nname = \"run_bits_jaccard_BIN_FLAT\"\nprepare = \"never\"\n\
+                 [load]\nrate = 20\nwarmup = \"0s\"\nduration = \"2s\"\n[[operations]]\nkind = \"search\"\n";
+    sandbox.write("never.toml", never);
+    let run = sandbox.run(&["never.toml"]);
+    let report = run.report(0);
+    let search = &report["operations"]["search"];
+    assert!(search["succeeded"].as_u64() > Some(0) && search["succeeded"] == search["offered"], "{search}");
+    assert_eq!(search["hits"]["returned"], search["succeeded"].as_u64().unwrap() * 10);
+}
+
 /// Looking into all of the lists of an inverted file is brute force again.
 #[test]
 fn an_inverted_file_that_is_looked_through_finds_the_nearest() {

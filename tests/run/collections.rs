@@ -56,7 +56,7 @@ pub fn keys_from(collection: &str, key: &str, first: u64) -> Vec<i64> {
     keys
 }
 
-/// An empty collection as somebody else might have made it: other names, no mark of ours, indexed and loaded.
+/// An empty collection as somebody else might have made it: other names, no mark of ours, two indexes, loaded.
 #[track_caller]
 pub fn create_foreign(name: &str, description: &str) {
     let field = |name: &str, kind: DataType, params: Vec<KeyValuePair>| FieldSchema {
@@ -70,7 +70,7 @@ pub fn create_foreign(name: &str, description: &str) {
     let schema = CollectionSchema {
         name: name.to_owned(),
         description: description.to_owned(),
-        fields: vec![key, vector],
+        fields: vec![key, field("price", DataType::Int64, vec![]), vector],
         enable_dynamic_field: false,
     };
     let create = pb::CreateCollectionRequest {
@@ -79,19 +79,19 @@ pub fn create_foreign(name: &str, description: &str) {
         shards_num: 1,
         ..pb::CreateCollectionRequest::default()
     };
-    let index = pb::CreateIndexRequest {
+    let index = |field: &str, params: Vec<KeyValuePair>| pb::CreateIndexRequest {
         collection_name: name.to_owned(),
-        field_name: "embedding".to_owned(),
-        extra_params: vec![
-            pair("index_type", "HNSW"),
-            pair("metric_type", "L2"),
-            pair("params", r#"{"M":8,"efConstruction":64}"#),
-        ],
+        field_name: field.to_owned(),
+        extra_params: params,
         ..pb::CreateIndexRequest::default()
     };
+    let of_price = index("price", vec![pair("index_type", "STL_SORT")]);
+    let params = pair("params", r#"{"M":8,"efConstruction":64}"#);
+    let of_vector = index("embedding", vec![pair("index_type", "HNSW"), pair("metric_type", "L2"), params]);
     on_server(async |session| {
         session.create_collection(create).await?;
-        session.create_index(index).await?;
+        session.create_index(of_price).await?;
+        session.create_index(of_vector).await?;
         session.load_collection(name, 1).await?;
         let start = std::time::Instant::now();
         // A count answers once it is loaded.

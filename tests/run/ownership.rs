@@ -1,6 +1,6 @@
 //! Whose a collection is decides what may be done to it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::collections::{create_foreign, description, keys_from, rows};
 use crate::support::{Sandbox, findings, steps};
@@ -58,6 +58,14 @@ fn a_collection_of_somebody_else_is_read_as_it_is_and_written_only_by_leave() {
     let report = empty.report(0);
     assert_eq!(report["operations"]["search"]["succeeded"], 20);
     assert_eq!(report["operations"]["search"]["hits"]["returned"], 0, "it holds nothing yet");
+    // As the server describes it, and not as the file's defaults would have it; of two indexes, the vector's.
+    let told = &report["collection"];
+    assert_eq!(told["vector"], json!({ "name": "embedding", "dim": 16, "metric": "L2" }));
+    let params = json!({ "M": 8, "efConstruction": 64 });
+    let index = json!({ "type": "HNSW", "metric": "L2", "params": params, "indexed_rows": 0 });
+    assert_eq!((&told["start"]["index"], &told["end"]["index"]), (&index, &index));
+    assert_eq!(told["start"]["data_hash"], Value::Null);
+    assert_eq!(told["start"]["data_hash_reason"], "not_inserted_by_setup");
     assert_eq!(steps(report).iter().filter(|s| ["create", "insert", "flush", "drop"].contains(s)).count(), 0);
 
     let refused = sandbox.run(&["write.toml"]);

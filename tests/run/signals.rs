@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::net::TcpListener;
 
@@ -47,12 +47,25 @@ fn is_partial(run: &Ended, code: i32) {
 #[test]
 fn a_signal_ends_the_run_in_order_with_a_partial_report() {
     let sandbox = Sandbox::new();
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         let milvus = milvus(None);
         let run = under_way(&sandbox, &milvus, &[]);
         run.signal(signal);
         is_partial(&run.wait(&sandbox), code);
     }
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let sandbox = Sandbox::new();
+    let milvus = milvus(None);
+    let args = ["run", "small.toml", "--uri", &milvus.uri(), "--set", "collection.rows=0"];
+    // What nohup does.
+    let run = sandbox.start(&mut sandbox.tool_after("trap '' HUP", &args));
+    wait_until("searches come", || milvus.log().count(Rpc::Search) >= 30);
+    run.signal(Signal::HUP);
+    let run = run.wait(&sandbox);
+    assert_eq!(run.report(0)["run"]["state"], "complete");
 }
 
 #[test]

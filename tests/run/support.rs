@@ -89,6 +89,24 @@ impl Sandbox {
         tool
     }
 
+    /// The tool in this directory, after the shell has carried out `before`.
+    pub fn tool_after(&self, before: &str, args: &[&str]) -> Command {
+        let tool = self.tool(args);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("{before} && exec \"$0\" \"$@\"")])
+            .arg(tool.get_program())
+            .args(tool.get_args());
+        shell.current_dir(self.path()).stdin(Stdio::null());
+        for (name, value) in tool.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell
+    }
+
     /// `run` against the shared server, to its end; it may take its time to answer.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Ended {

@@ -15,6 +15,7 @@ mod arms;
 mod bookkeeping;
 mod broken;
 mod clocks;
+mod collection;
 mod connections;
 mod database;
 mod lies;

@@ -330,6 +330,17 @@ impl BinaryRun {
     }
 }
 
+/// `run --json` of a workload of its own against a server, with what else is said.
+pub fn run_workload(uri: &str, workload: &str, arguments: &[&str]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("w.toml");
+    std::fs::write(&file, workload).unwrap();
+    let mut tool = tool();
+    tool.arg("run").arg(&file).args(["--json", "--uri", uri, "--out"]).arg(directory.path()).args(arguments);
+    tool.args(["--set", "target.timeout=60s", "--set", "load.drain=60s"]);
+    run_to_end(tool.env("MILVUS_LOAD_CACHE", directory.path()).stdin(Stdio::null()))
+}
+
 /// Carries a command out to its end.
 pub fn run_to_end(command: &mut Command) -> Ended {
     Ended::of(command.output().unwrap())

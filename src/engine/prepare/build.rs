@@ -1,16 +1,17 @@
 //! A collection from nothing: create, insert, flush, compact, index, load, wait.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 
+use super::steps::Retries;
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::grpc;
 use crate::milvus::ops::insert;
 use crate::milvus::proto::milvus::GetFlushStateRequest;
 use crate::milvus::transport::{CallError, Pool, Reply, Route};
-use crate::milvus::{Frame, MilvusError, RowLayout, create_request, index_request};
+use crate::milvus::{Frame, IndexProgress, MilvusError, RowLayout, create_request, index_of, index_request};
 use crate::trace::TraceRef;
 
 /// Bytes of vectors in one set-up insert, about.
@@ -80,6 +81,7 @@ impl Setup<'_> {
                 self.progress.rows(done, rows);
             }
         }
+        self.deadline = Instant::now() + self.workload.collection.ready_timeout;
         Ok(())
     }
 
@@ -105,7 +107,8 @@ impl Setup<'_> {
         route: &Route,
         pool: &Rc<Pool>,
     ) -> Result<(), PrepareError> {
-        let mut backoff = Duration::from_millis(100);
+        // What is waited for here is a server that takes this insert.
+        let mut retries = Retries::until(Instant::now() + self.workload.collection.ready_timeout);
         loop {
             if let Some(trace) = insert.trace {
                 self.log.inserted(trace, insert.started);
@@ -114,7 +117,7 @@ impl Setup<'_> {
                 Ok(_) => return Ok(()),
                 Err(failure) => failure,
             };
-            self.pause_or_fail("insert", as_milvus_error(failure), &mut backoff).await?;
+            self.pause_or_fail("insert", as_milvus_error(failure), &mut retries).await?;
             self.check_stop()?;
             insert = self.insert(insert.frame, insert.size, route.clone(), Rc::clone(pool)).await;
         }
@@ -156,11 +159,10 @@ impl Setup<'_> {
     }
 
     async fn wait_indexed(&mut self, rows: u64) -> Result<(), PrepareError> {
-        let name = &self.workload.collection.name;
+        let (name, vector) = (&self.workload.collection.name, &self.workload.collection.vector.name);
         self.poll("index", "the index to be built", async |s| {
             let indexes = s.describe_indexes(name).await?;
-            let complete = |i| crate::milvus::IndexProgress::of(i).is_complete(rows);
-            Ok(indexes.first().is_some_and(complete))
+            Ok(index_of(&indexes, vector).is_some_and(|index| IndexProgress::of(index).is_complete(rows)))
         })
         .await
     }

@@ -5,7 +5,7 @@ use crate::data::{ScalarSource, Vectors};
 use crate::milvus::proto::common::{KeyValuePair, LoadState};
 use crate::milvus::proto::milvus::IndexDescription;
 use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
-use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout, vector_type};
+use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout, index_of, vector_type};
 use crate::workload::{Access, Metric, Scalar, ScalarKind, VectorType, vector_rules};
 
 impl Setup<'_> {
@@ -14,7 +14,7 @@ impl Setup<'_> {
         let collection = &self.workload.collection;
         let name = &collection.name;
         let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
-        if indexes.is_empty() {
+        if index_of(&indexes, &collection.vector.name).is_none() {
             return self.rebuild("its set-up was not finished").await;
         }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
@@ -33,9 +33,7 @@ impl Setup<'_> {
         let mut first_free_row = collection.rows;
         if rows > collection.rows {
             self.flush().await?;
-            let from = collection.rows;
-            first_free_row =
-                self.call("count", async |s| s.first_free_key(name, PRIMARY_KEY, from).await).await?;
+            first_free_row = self.first_free_row(PRIMARY_KEY, collection.rows).await?;
         }
         let readiness = self.wait_ready(rows).await?;
         Ok(Prepared {
@@ -60,7 +58,7 @@ impl Setup<'_> {
         }
         let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
         let layout = self.described_layout(&schema)?;
-        let index = indexes.iter().find(|index| index.field_name == layout.vector);
+        let index = index_of(&indexes, &layout.vector);
         let metric = self.described_metric(layout.vectors.kind(), index)?;
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
         let of = (name.as_str(), layout.vector.as_str());
@@ -77,22 +75,32 @@ impl Setup<'_> {
         })
     }
 
+    /// The first row that may be written: its number is its key.
+    async fn first_free_row(&mut self, key: &str, from: u64) -> Result<u64, PrepareError> {
+        let name = &self.workload.collection.name;
+        let free = self.call("count", async |s| s.first_free_key(name, key, from).await).await?;
+        if free >= i64::MAX as u64 {
+            let problem = "it has rows up to the largest key that there is, so that none can be written above them; use operations that read";
+            return Err(self.schema_problem(problem.to_owned()));
+        }
+        Ok(free)
+    }
+
     /// Only asked where the workload writes and the keys are the client's.
     async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
         let (Some(key), true) = (&layout.key, self.workload.has(Access::Writes)) else { return Ok(0) };
-        let name = &self.workload.collection.name;
-        self.call("count", async |s| s.first_free_key(name, key, 0).await).await
+        self.first_free_row(key, 0).await
     }
 
     fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
         let (collection, data) = (&self.workload.collection, &self.workload.data);
-        let wanted = collection.vector_given.then_some(collection.vector.name.as_str());
+        let wanted = collection.vector_name_given.then_some(collection.vector.name.as_str());
         let (vector, kind) = schema
             .fields
             .iter()
             .filter(|f| wanted.is_none_or(|name| f.name == name))
             .filter_map(|f| Some((f, vector_type(f.data_type())?)))
-            .find(|(_, kind)| !collection.vector_given || *kind == collection.vector.kind)
+            .find(|(_, kind)| !collection.vector_type_given || *kind == collection.vector.kind)
             .ok_or_else(|| {
                 self.schema_problem(
                     "it has no vector field of the name and type in collection.vector; name one that it has"
@@ -100,7 +108,7 @@ impl Setup<'_> {
                 )
             })?;
         let dim: u32 = parameter(&vector.type_params, "dim").and_then(|dim| dim.parse().ok()).unwrap_or(0);
-        if dim == 0 || (collection.vector_given && dim != collection.vector.dim) {
+        if dim == 0 || (collection.dim_given && dim != collection.vector.dim) {
             let given = collection.vector.dim;
             return Err(self.schema_problem(format!(
                 "its field {} has {dim} dimensions, the workload says {given}; set collection.vector.dim = {dim}",

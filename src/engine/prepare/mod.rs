@@ -2,7 +2,8 @@
 //!
 //! Order of a fresh build: create, insert, flush, compact, index, load, wait. Loading comes last on purpose: a 2.3 server
 //! that loads a finished index is ready in 3 s, one that is loaded first hands segments over for 17 s.
-//! Set-up calls are tried again on retriable codes within `ready.timeout`, and counted; measured calls never are.
+//! Set-up calls are tried again on retriable codes within `ready.timeout`, and counted; measured calls never are. The limit
+//! is one of waiting: the time that inserting takes does not count.
 
 mod build;
 mod existing;
@@ -146,11 +147,12 @@ pub struct Setup<'a> {
     pub progress: &'a mut dyn SetupProgress,
     /// Ends it early.
     pub stop: &'a Stop,
+    /// When waiting ends: `ready.timeout` after set-up began, or after the last row was inserted.
     deadline: Instant,
 }
 
 impl<'a> Setup<'a> {
-    /// The limit of `ready.timeout` starts here.
+    /// The limit of `ready.timeout` starts here, and again when all rows are inserted.
     pub fn new(
         workload: &'a Workload,
         session: &'a Session,

@@ -10,6 +10,18 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(200);
 
+/// The pauses between tries of one call.
+pub(super) struct Retries {
+    next: Duration,
+    deadline: Instant,
+}
+
+impl Retries {
+    pub(super) const fn until(deadline: Instant) -> Self {
+        Self { next: BACKOFF_MIN, deadline }
+    }
+}
+
 impl Setup<'_> {
     /// Makes a call of step `step`; tries again while the answer is retriable and there is time.
     pub(super) async fn call<T>(
@@ -19,12 +31,12 @@ impl Setup<'_> {
     ) -> Result<T, PrepareError> {
         self.enter(step);
         self.session.set_traceparent(self.log.header(true));
-        let mut backoff = BACKOFF_MIN;
+        let mut retries = Retries::until(self.deadline);
         loop {
             self.check_stop()?;
             match call(self.session).await {
                 Ok(value) => return Ok(value),
-                Err(source) => self.pause_or_fail(step, source, &mut backoff).await?,
+                Err(source) => self.pause_or_fail(step, source, &mut retries).await?,
             }
         }
     }
@@ -34,15 +46,15 @@ impl Setup<'_> {
         &mut self,
         step: &'static str,
         source: MilvusError,
-        backoff: &mut Duration,
+        retries: &mut Retries,
     ) -> Result<(), PrepareError> {
-        if !source.is_retriable() || Instant::now() + *backoff >= self.deadline {
+        if !source.is_retriable() || Instant::now() + retries.next >= retries.deadline {
             return Err(PrepareError::Call { step, source });
         }
         self.log.retried();
         self.progress.waiting(&source.to_string());
-        tokio::time::sleep(*backoff).await;
-        *backoff = (*backoff * 2).min(BACKOFF_MAX);
+        tokio::time::sleep(retries.next).await;
+        retries.next = (retries.next * 2).min(BACKOFF_MAX);
         Ok(())
     }
 

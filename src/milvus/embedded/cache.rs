@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::EmbeddedError;
+use super::supervised::POLL;
 
 /// The environment variable that moves the cache.
 pub const CACHE_ENV: &str = "MILVUS_LOAD_CACHE";
@@ -84,11 +85,17 @@ impl Cache {
 pub(super) struct Lock(File);
 
 impl Lock {
-    /// Waits for the lock, creating its file where it is missing.
-    pub(super) fn wait(path: &Path) -> io::Result<Self> {
-        let file = open(path, true)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(Self(file))
+    /// Waits for the lock, creating its file where it is missing, for as long as `is_stopped` does not say so.
+    pub(super) fn wait(path: &Path, is_stopped: impl Fn() -> bool) -> Result<Self, EmbeddedError> {
+        loop {
+            if let Some(lock) = Self::attempt(path).map_err(EmbeddedError::io("lock", path))? {
+                return Ok(lock);
+            }
+            if is_stopped() {
+                return Err(EmbeddedError::Stopped);
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// The lock, or `None` where somebody else has it. The file is created where it is missing.
@@ -156,6 +163,16 @@ mod tests {
         assert!(Lock::attempt(&path).unwrap().is_none());
         drop(held);
         assert!(Lock::attempt(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_waits_for_a_lock_can_be_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::attempt(&path).unwrap();
+        assert!(matches!(Lock::wait(&path, || true), Err(EmbeddedError::Stopped)));
+        drop(held);
+        Lock::wait(&path, || true).expect("nobody has it");
     }
 
     #[test]

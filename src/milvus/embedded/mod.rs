@@ -14,8 +14,10 @@
 //! number can run at once and beside a user's own Milvus, whose default ports are left alone. The one exception is
 //! Milvus's own: started by root, every standalone server writes its process id to `/run/milvus/standalone.pid`.
 //!
-//! The server shares this machine's cores with the load generator, and its proxy listens on all interfaces without
-//! authentication (2.3.5 cannot be told otherwise): it is for trying out and for tests.
+//! The server shares this machine's cores with the load generator, and all of it but etcd listens on all interfaces without
+//! authentication: it is for trying out and for tests. 2.3.5 cannot be told otherwise (measured): each part's `ip` is what it
+//! tells the others, and it listens on `:port` whatever that says; of a `port` or METRICS_PORT with an address it makes a port of
+//! its own choice.
 //!
 //! Start reading at [`Embedded::start`]. Facts about the server were measured on the wheel's 2.3.5.
 
@@ -27,6 +29,7 @@ mod install;
 mod kept;
 mod listening;
 mod logs;
+mod pip;
 mod ports;
 mod progress;
 mod ready;
@@ -59,6 +62,11 @@ use ready::Failure;
 use server_dir::ServerDir;
 use supervised::{STOP_LIMIT, Supervised};
 use supervisor::Launch;
+
+/// What is to be known of a server before it is left running where others can reach this machine.
+pub const EXPOSED: &str = "the embedded Milvus listens on all network interfaces without a password, and cannot be told \
+                           otherwise: while it runs, whoever reaches this machine's ports can read and change what it holds; \
+                           a firewall or a network namespace keeps others out (README, \"The embedded Milvus\")";
 
 /// How often fresh ports are tried where others took them in between.
 const PORT_ATTEMPTS: u32 = 3;
@@ -119,7 +127,7 @@ impl Embedded {
         progress.begin(Step::Start, None);
         let mut attempts = 1;
         let embedded = loop {
-            match Self::attempt(&cache, &install, options) {
+            match Self::attempt(&cache, &install, options, progress) {
                 Ok(embedded) => break embedded,
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::PortsTaken(_)) if attempts < PORT_ATTEMPTS => attempts += 1,
@@ -131,10 +139,15 @@ impl Embedded {
     }
 
     /// One attempt, with ports of its own. What fails is ended and removed by dropping it.
-    fn attempt(cache: &Cache, install: &Install, options: &EmbeddedOptions) -> Result<Self, Failure> {
+    fn attempt(
+        cache: &Cache,
+        install: &Install,
+        options: &EmbeddedOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, Failure> {
         let ports = Ports::find(unpredictable())?;
-        let mut supervised = spawn(cache, install, options, ports)?;
-        let version = ready::wait(&mut supervised, &ports, options.ready_timeout)?;
+        let mut supervised = spawn(cache, install, options, ports, progress)?;
+        let version = ready::wait(&mut supervised, &ports, options.ready_timeout, progress)?;
         let info = ServerInfo {
             uri: format!("http://127.0.0.1:{}", ports.proxy),
             metrics_url: format!("http://127.0.0.1:{}/metrics", ports.metrics),
@@ -160,7 +173,7 @@ impl Embedded {
     /// # Errors
     /// Where another one is kept already, or this one has ended. It is ended then.
     pub fn keep(mut self) -> Result<ServerInfo, EmbeddedError> {
-        let _lock = lock_servers(&self.cache)?;
+        let _lock = Lock::wait(&self.cache.servers_lock(), || false)?;
         kept::point_to(&self.cache, self.supervised.dir().path())?;
         if self.supervised.release() {
             Ok(self.info.clone())
@@ -202,8 +215,9 @@ fn spawn(
     install: &Install,
     options: &EmbeddedOptions,
     ports: Ports,
+    progress: &dyn Progress,
 ) -> Result<Supervised, EmbeddedError> {
-    let _lock = lock_servers(cache)?;
+    let _lock = Lock::wait(&cache.servers_lock(), || progress.is_stopped())?;
     sweep::sweep(cache)?;
     let dir = ServerDir::new(cache.servers_dir().join(format!("{:016x}", unpredictable())));
     let config = ServerConfig {
@@ -218,7 +232,7 @@ fn spawn(
             environment: environment(&dir, install, &ports, |name| std::env::var(name).ok())?,
             stop_limit_ms: STOP_LIMIT.as_millis() as u64,
         };
-        Supervised::spawn(&options.supervisor_exe, dir.clone(), &launch)
+        Supervised::spawn(&options.supervisor_exe, dir.clone(), &launch, progress)
     });
     if started.is_err() {
         // The first error is the one to tell; what stays is swept by the next start.
@@ -230,11 +244,6 @@ fn spawn(
 /// Another number each time and in each process: the standard library seeds its hashers from the system's entropy.
 fn unpredictable() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
-}
-
-fn lock_servers(cache: &Cache) -> Result<Lock, EmbeddedError> {
-    let path = cache.servers_lock();
-    Lock::wait(&path).map_err(EmbeddedError::io("lock", &path))
 }
 
 /// The wheel exists for one platform.

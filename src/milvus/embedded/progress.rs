@@ -36,6 +36,11 @@ pub trait Progress {
     fn advance(&mut self, done: u64);
     /// The step is done.
     fn end(&mut self);
+    /// Whether the user wants no more of it. Asked several times a second; once it is true, the step fails with
+    /// [`EmbeddedError::Stopped`](super::EmbeddedError::Stopped) and leaves nothing behind.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Reports nothing.

@@ -10,6 +10,7 @@ use super::error::EmbeddedError;
 use super::listening::listens;
 use super::logs;
 use super::ports::Ports;
+use super::progress::Progress;
 use super::server_dir::RUNTIME_DIR;
 use super::supervised::Supervised;
 
@@ -35,7 +36,12 @@ impl From<EmbeddedError> for Failure {
 }
 
 /// Waits at most `limit` for the server to answer, and returns the version that it says.
-pub(super) fn wait(supervised: &mut Supervised, ports: &Ports, limit: Duration) -> Result<String, Failure> {
+pub(super) fn wait(
+    supervised: &mut Supervised,
+    ports: &Ports,
+    limit: Duration,
+    progress: &dyn Progress,
+) -> Result<String, Failure> {
     let start = Instant::now();
     loop {
         let ended = supervised.exit_status();
@@ -51,6 +57,9 @@ pub(super) fn wait(supervised: &mut Supervised, ports: &Ports, limit: Duration) 
             return Err(EmbeddedError::Exited { status, after: start.elapsed(), log: log() }.into());
         }
         supervised.check_alive()?;
+        if progress.is_stopped() {
+            return Err(EmbeddedError::Stopped.into());
+        }
         let missing = match ask(supervised.pid(), ports) {
             Answer::Ready(version) => return Ok(version),
             Answer::NotOurs => return Err(Failure::PortsTaken(log())),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::cache::write_whole;
 use super::error::EmbeddedError;
 use super::logs;
+use super::progress::Progress;
 use super::server_dir::ServerDir;
 use super::supervisor::{KEEP, Launch, SUPERVISE};
 use super::sweep;
@@ -41,7 +42,12 @@ impl Supervised {
     /// Starts a supervisor, and it the server. When this returns, the supervisor holds the directory's lock.
     ///
     /// Needs the servers' lock held, so that nobody sweeps the directory before the supervisor has locked it.
-    pub(super) fn spawn(exe: &Path, dir: ServerDir, launch: &Launch) -> Result<Self, EmbeddedError> {
+    pub(super) fn spawn(
+        exe: &Path,
+        dir: ServerDir,
+        launch: &Launch,
+        progress: &dyn Progress,
+    ) -> Result<Self, EmbeddedError> {
         let text = serde_json::to_string_pretty(launch)
             .map_err(|error| EmbeddedError::io("write", &dir.launch())(std::io::Error::other(error)))?;
         write_whole(&dir.launch(), &text).map_err(EmbeddedError::io("write", &dir.launch()))?;
@@ -62,17 +68,20 @@ impl Supervised {
             .map_err(EmbeddedError::io("start", exe))?;
         let lifeline = supervisor.stdin.take();
         let mut supervised = Self { dir, supervisor, lifeline, pid: 0 };
-        supervised.pid = supervised.wait_for_server()?;
+        supervised.pid = supervised.wait_for_server(progress)?;
         Ok(supervised)
     }
 
-    fn wait_for_server(&mut self) -> Result<u32, EmbeddedError> {
+    fn wait_for_server(&mut self, progress: &dyn Progress) -> Result<u32, EmbeddedError> {
         let start = Instant::now();
         loop {
             if let Some(pid) = read_number(&self.dir.pid()) {
                 return Ok(pid);
             }
             self.check_alive()?;
+            if progress.is_stopped() {
+                return Err(EmbeddedError::Stopped);
+            }
             if start.elapsed() > SPAWN_LIMIT {
                 return Err(self.failed("no answer".to_owned()));
             }

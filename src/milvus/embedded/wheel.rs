@@ -1,60 +1,19 @@
-//! Getting the wheel and making sure that it is the right one. What is in it is `install`'s business.
+//! Making sure that the wheel is the right one. What is in it is `install`'s business.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::error::EmbeddedError;
-use super::install::WHEEL_VERSION;
-use super::logs::last_lines;
 use super::progress::{Progress, Step};
 
 /// The sha256 of `milvus-2.3.5-py3-none-manylinux2014_x86_64.whl`, as PyPI lists it.
 pub(super) const WHEEL_SHA256: &str = "69515a0630ce29fd10e101fa442afea8ca1387b93a456cd9bd41fdf3deb93d04";
 
-/// How much of what pip says is quoted, lines.
-const PIP_LINES: usize = 15;
-
-/// Downloads the wheel into `dir`, which must be empty, with the user's own pip and its settings.
-pub(super) fn download(dir: &Path, progress: &mut dyn Progress) -> Result<PathBuf, EmbeddedError> {
-    progress.begin(Step::Download, None);
-    let requirement = format!("milvus=={WHEEL_VERSION}");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"])
-        .args(["--progress-bar", "off", "--quiet", "--dest"])
-        .arg(dir)
-        .arg(&requirement)
-        .stdin(Stdio::null());
-    let failed = |reason: String, stderr: &[u8]| EmbeddedError::Pip {
-        command: format!("python3 -m pip download --no-deps {requirement}"),
-        reason,
-        stderr: last_lines(&String::from_utf8_lossy(stderr), PIP_LINES),
-    };
-    let output = pip.output().map_err(|error| failed(error.to_string(), b""))?;
-    if !output.status.success() {
-        return Err(failed(output.status.to_string(), &output.stderr));
-    }
-    let wheel = only_wheel_in(dir).map_err(EmbeddedError::io("read", dir))?;
-    let wheel = wheel.ok_or_else(|| failed("it downloaded no wheel".into(), &output.stderr))?;
-    progress.end();
-    Ok(wheel)
-}
-
-fn only_wheel_in(dir: &Path) -> io::Result<Option<PathBuf>> {
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "whl") {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
 /// # Errors
-/// Where the file cannot be read or its sha256 is not `wanted` (lower-case hex).
+/// Where the file cannot be read, its sha256 is not `wanted` (lower-case hex), or the user wants no more of it.
 pub(super) fn verify(
     path: &Path,
     wanted: &'static str,
@@ -69,6 +28,7 @@ pub(super) fn verify(
     loop {
         match file.read(&mut buffer).map_err(EmbeddedError::io("read", path))? {
             0 => break,
+            _ if progress.is_stopped() => return Err(EmbeddedError::Stopped),
             n => {
                 hasher.update(&buffer[..n]);
                 done += n as u64;
@@ -101,15 +61,5 @@ mod tests {
         std::fs::write(&path, "abd").unwrap();
         let error = verify(&path, ABC, &mut Quiet).unwrap_err();
         assert!(matches!(&error, EmbeddedError::WheelHash { found, .. } if found != ABC), "{error}");
-    }
-
-    #[test]
-    fn only_a_wheel_counts_as_downloaded() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("milvus-2.3.5.tar.gz"), "").unwrap();
-        assert_eq!(only_wheel_in(dir.path()).unwrap(), None);
-        let wheel = dir.path().join("milvus-2.3.5-py3-none-manylinux2014_x86_64.whl");
-        std::fs::write(&wheel, "").unwrap();
-        assert_eq!(only_wheel_in(dir.path()).unwrap(), Some(wheel));
     }
 }

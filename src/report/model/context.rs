@@ -167,44 +167,6 @@ pub struct Shard {
     pub of: u32,
 }
 
-/// The collection, before and after.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Collection {
-    /// Its name.
-    pub name: String,
-    /// Of the rows at the start, those that earlier runs had written (`collection.keep_writes`).
-    #[serde(default)]
-    pub extra_rows: u64,
-    /// When the load started.
-    pub start: CollectionState,
-    /// When it was over; null: it could not be read.
-    pub end: Option<CollectionState>,
-}
-
-/// The collection at one moment; what the server did not tell is null.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CollectionState {
-    /// Rows in it.
-    pub rows: Option<u64>,
-    /// Its segments.
-    pub segments: Option<Segments>,
-    /// The vector index: type and parameters.
-    pub index: Option<serde_json::Value>,
-    /// Hash of the data that set-up inserted.
-    pub data_hash: Option<String>,
-}
-
-/// Segments of a collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Segments {
-    /// Sealed ones.
-    pub sealed: u64,
-    /// Growing ones.
-    pub growing: u64,
-    /// Sealed ones with an index; null: not known.
-    pub indexed: Option<u64>,
-}
-
 /// A step of the set-up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupStep {

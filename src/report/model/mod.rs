@@ -7,6 +7,7 @@
 //! Read [`RunReport`] first.
 
 mod calibration;
+mod collection;
 mod context;
 mod dist;
 mod operations;
@@ -21,10 +22,10 @@ pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CalibrationRow, CalibrationScenario, LateTimes, MachineFigures, Pacing,
     Proof, RowOutcome, calibration_schema,
 };
+pub use collection::{Collection, CollectionState, NoDataHash, Segments, Vector};
 pub use context::{
-    Collection, CollectionState, Connection, Finding, Generator, LoadKind, Machine, Resources, Run, Segments,
-    Server, ServerTracing, ServerUse, Setting, SetupStep, Severity, Shard, Spans, State, Threshold, Trace,
-    Transport, Verdict, WorkerUse,
+    Connection, Finding, Generator, LoadKind, Machine, Resources, Run, Server, ServerTracing, ServerUse,
+    Setting, SetupStep, Severity, Shard, Spans, State, Threshold, Trace, Transport, Verdict, WorkerUse,
 };
 pub use dist::{Dist, UnknownReason};
 pub use operations::{

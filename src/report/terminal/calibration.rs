@@ -7,7 +7,8 @@ use super::super::model::{
 };
 use super::WIDTH;
 use super::sections::span;
-use super::table::{Cell, Style, Tone, clean, grouped, table, wrap};
+use super::table::{Cell, Style, Tone, grouped, table, wrap};
+use super::words::clean;
 
 /// Writes it.
 ///

@@ -6,7 +6,8 @@ use super::super::model::{NoLink, Request, RunReport};
 use super::WIDTH;
 use super::sections::span;
 use super::slow::cut;
-use super::table::{Cell, Style, Tone, aligned, clean, grouped, wrap};
+use super::table::{Cell, Style, Tone, aligned, grouped, wrap};
+use super::words::clean;
 use crate::trace::jaeger::{LongSpan, TraceSummary};
 
 /// Spaces before each line: beneath the trace's ID.

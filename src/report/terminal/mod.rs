@@ -11,11 +11,13 @@ pub mod slow;
 mod slow_tests;
 mod stages;
 mod table;
+pub(in crate::report) mod words;
 
 use std::io::{self, Write};
 
 pub use fetched::Answer;
 pub use table::Style;
+pub use words::clean;
 
 use super::model::RunReport;
 

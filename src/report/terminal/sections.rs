@@ -6,7 +6,8 @@ use super::super::model::{
     Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, State, UnknownReason,
 };
 use super::stages::short;
-use super::table::{Cell, Style, Tone, clean, grouped, table, wrap};
+use super::table::{Cell, Style, Tone, grouped, table, wrap};
+use super::words::clean;
 use super::{Footer, WIDTH};
 use crate::units::Nanos;
 
@@ -286,7 +287,7 @@ pub(super) fn footer(footer: &Footer, style: Style, out: &mut dyn Write) -> io::
     let next = footer.next.as_deref().map(|command| ("next", command));
     for (index, (label, text)) in lines.chain(next).enumerate() {
         let before = if index == 0 { "\n" } else { "" };
-        writeln!(out, "{before}  {}  {text}", style.paint(Tone::Dim, &format!("{label:<7}")))?;
+        writeln!(out, "{before}  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(text))?;
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use super::super::model::{Ending, NoLink, Request, RunReport};
 use super::Footer;
 use super::fetched::{self, Answer};
 use super::sections::{self, percent, span};
-use super::table::{Cell, Style, Tone, aligned, clean};
+use super::table::{Cell, Style, Tone, aligned};
+use super::words::clean;
 
 /// Longer names of operations are cut, so that a line fits.
 const LONGEST_NAME: usize = 18;

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::super::model::{RunReport, Stage, StageOperation, StageRate};
 use super::sections::{rate, time};
-use super::table::{Cell, Style, Tone, clean, grouped, table};
+use super::table::{Cell, Style, Tone, grouped, table};
+use super::words::clean;
 
 /// One row per stage and operation, where there is more than one stage.
 pub(super) fn table_of(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {

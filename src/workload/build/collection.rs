@@ -14,8 +14,6 @@ use crate::workload::{
 pub const PRIMARY_KEY: &str = "id";
 
 pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<Collection> {
-    let index_given = layers.root.said_within("collection.index.");
-    let vector_given = layers.root.said_within("collection.vector.");
     let vector = vector(&mut layers.root, problems);
     let index = index(&mut layers.root, vector.as_ref(), problems);
     let scalars = scalars(&mut layers.scalars, vector.as_ref(), problems);
@@ -44,8 +42,9 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
         keep_writes: root.bool("collection.keep_writes")?,
         allow_writes: root.bool("collection.allow_writes")?,
         ready_timeout: root.duration("collection.ready.timeout")?,
-        vector_given,
-        index_given,
+        vector_name_given: root.said("collection.vector.name"),
+        vector_type_given: root.said("collection.vector.type"),
+        dim_given: root.said("collection.vector.dim"),
     })
 }
 

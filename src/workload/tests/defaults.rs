@@ -23,7 +23,10 @@ fn the_least_file_has_the_documented_defaults() {
     assert_eq!(c.index.kind, "HNSW");
     assert_eq!(serde_json::Value::Object(c.index.params.clone()), json!({ "M": 16, "efConstruction": 200 }));
     assert_eq!((c.scalars.len(), c.shards, c.replicas, c.ready_timeout), (0, 1, 1, seconds(300)));
-    assert_eq!((c.keep_writes, c.allow_writes, c.vector_given, c.index_given), (false, false, false, false));
+    assert_eq!(
+        (c.keep_writes, c.allow_writes, c.vector_name_given, c.dim_given),
+        (false, false, false, false)
+    );
     assert_eq!(w.data, Data { seed: 42, clusters: 100, spread: 1.0, queries: 10_000 });
     assert_eq!((w.load.max_in_flight, w.load.connections, w.load.workers), (256, 4, None));
     assert_eq!((w.load.warmup, w.load.duration, w.load.drain), (seconds(5), seconds(30), seconds(10)));
