@@ -60,7 +60,7 @@ const ROWS: &[Row] = &[
         "++[collection]\nvector = { type = \"binary\", metric = \"cosine\" }",
         "collection.vector.metric",
         2,
-        39,
+        38,
         "write \"hamming\" or \"jaccard\"",
     ),
     Row(
@@ -74,7 +74,7 @@ const ROWS: &[Row] = &[
         "++[collection]\nvector = { type = \"binary\", dim = 100 }",
         "collection.vector.dim",
         2,
-        36,
+        35,
         "write 104",
     ),
     Row(
