@@ -75,6 +75,38 @@ fn answers_that_lack_rows_are_counted_and_empty_ones_apart() {
     assert_eq!(hits(Some(0), "kind = \"query\"\nlimit = 9"), empty);
 }
 
+/// The whole binary: a get that misses rows shows up where a search that misses hits does.
+#[test]
+fn the_report_tells_that_answers_lack_rows_and_the_verdict_warns() {
+    let server = server(Some(3));
+    let text = "[collection]\nname = \"c\"\nprepare = \"never\"\n[load]\nrate = 50\nwarmup = \"0s\"\nduration = \"1s\"\n\
+                [trace]\nenabled = false\n[[operations]]\nkind = \"get\"\nkeys = 7\n";
+    let report = run_workload(&server.uri(), text, &[]).done();
+    let get = &report.operations["get"];
+    let hits = get.hits;
+    assert!(get.succeeded > 0 && get.succeeded == get.offered);
+    assert_eq!(
+        (hits.expected, hits.returned, hits.short),
+        (7 * get.succeeded, 3 * get.succeeded, get.succeeded)
+    );
+    let finding = report.verdict.findings.iter().find(|finding| finding.code == "few_hits");
+    let message = &finding.unwrap_or_else(|| panic!("{:?}", codes(&report))).message;
+    assert!(message.starts_with(&format!("get: {} answers held less", get.succeeded)), "{message}");
+}
+
+#[test]
+fn more_keys_than_rows_are_refused_before_the_load() {
+    let server = server(None);
+    let text = "[collection]\nname = \"c\"\nprepare = \"never\"\n[load]\nrate = 50\n[[operations]]\nkind = \"get\"\nkeys = 1001\n";
+    let ended = run_workload(&server.uri(), text, &[]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("c has 1000 rows, and each get asks for 1001 different keys"),
+        "{}",
+        ended.stderr
+    );
+}
+
 #[test]
 fn of_a_filter_without_a_law_nothing_is_expected_and_what_came_is_told() {
     let unknown = Hits { returned: 800, unknown: 200, ..Hits::default() };

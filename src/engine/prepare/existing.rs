@@ -169,10 +169,11 @@ impl Setup<'_> {
         kind: VectorType,
         index: Option<&IndexDescription>,
     ) -> Result<Metric, PrepareError> {
-        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
-            return Ok(self.workload.collection.vector.metric);
-        };
         let metrics = vector_rules(kind).metrics;
+        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
+            let said = self.workload.collection.vector.metric;
+            return Ok(if metrics.contains(&said) { said } else { metrics[0] });
+        };
         let known = || metrics.iter().map(|metric| metric.wire_name()).collect::<Vec<_>>().join(", ");
         metrics.iter().copied().find(|metric| metric.wire_name().eq_ignore_ascii_case(name)).ok_or_else(
             || {

@@ -63,7 +63,7 @@ fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField
     root.fill(METRIC, Value::Text(name_of(&METRICS, rules.metrics[0]).to_owned()));
     let metric = root.text(METRIC)?;
     let (metric_name, metric) = *METRICS.iter().find(|(name, _)| *name == metric)?;
-    if !rules.metrics.contains(&metric) {
+    if !is_taken_as_it_is(root) && !rules.metrics.contains(&metric) {
         let message = format!("{metric_name:?} does not measure {type_name} vectors");
         let fix = format!("write {}", quoted(rules.metrics.iter().map(|metric| name_of(&METRICS, *metric))));
         problems.add(METRIC, root.place(METRIC), message, fix);
@@ -76,6 +76,11 @@ fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField
         problems.add(DIM, root.place(DIM), message, fix);
     }
     Some(VectorField { name, kind, dim, metric })
+}
+
+/// Metric and index are the server's then, whatever the file says.
+fn is_taken_as_it_is(root: &Section) -> bool {
+    root.text("collection.prepare").as_deref() == Some("never")
 }
 
 /// `"a", "b" or "c"`.
@@ -91,7 +96,7 @@ fn index(root: &mut Section, vector: Option<&VectorField>, problems: &mut Proble
     let rules = vector_rules(of);
     root.fill(TYPE, Value::Text(rules.indexes[0].to_owned()));
     let kind = root.text(TYPE)?;
-    if !takes_index(of, &kind) {
+    if !is_taken_as_it_is(root) && !takes_index(of, &kind) {
         let message = format!("{kind} is no index of {} vectors", name_of(&TYPES, of));
         let fix = format!("write {}", quoted(rules.indexes.iter().copied()));
         problems.add(TYPE, root.place(TYPE), message, fix);

@@ -153,6 +153,14 @@ fn metric_and_index_default_by_the_type_of_the_vectors() {
     assert_eq!(of("{ type = \"Binary\", metric = \"Jaccard\" }").vector.metric, Metric::Jaccard);
 }
 
+/// They are the server's then, and so are type and dimensions where the file says nothing of them.
+#[test]
+fn metric_and_index_are_not_held_against_the_type_of_a_collection_that_is_taken_as_it_is() {
+    let never = "prepare = \"never\"\nvector.metric = \"hamming\"\nindex.type = \"BIN_FLAT\"";
+    let collection = loaded(&format!("[collection]\n{never}\n{LEAST}"), &[]).collection;
+    assert_eq!((collection.vector_type_given, collection.vector.metric), (false, Metric::Hamming));
+}
+
 #[test]
 fn shares_of_the_shared_stream_are_the_weights() {
     let text = "[load]\nconcurrency = 4\n[[operations]]\nkind = \"search\"\nweight = 9\n[[operations]]\nkind = \"insert\"\n\
