@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::engine::BusyWait;
-use crate::engine::RateProfile;
+use crate::engine::{RateProfile, Shard};
 use crate::run::machine::is_here;
 use crate::run::{self, Settings, planning, tracing};
 use crate::units::Nanos;
@@ -35,9 +35,9 @@ pub fn print(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     )?;
     // The embedded Milvus, where none is named, is here too.
     let here = workload.target.uri.as_ref().is_none_or(|uri| is_here(&uri.host));
-    let workers = planning::workers(workload, here);
+    let workers = planning::workers(workload, here, Shard::WHOLE);
     let is_open = |stream: &Stream| matches!(stream.model, LoadModel::Open { .. });
-    let wait = match planning::busy_wait(workload, workers, here) {
+    let wait = match planning::busy_wait(workload, workers, here, Shard::WHOLE) {
         _ if !load.streams.iter().any(is_open) => "no waits (closed loop)",
         BusyWait::Never => "sleeping until a request is due",
         BusyWait::ShortWaits => "busy-waiting in place of sleeps below 40 us",

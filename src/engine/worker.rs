@@ -177,7 +177,8 @@ async fn bodies_waiting(feeds: &[Option<InsertFeed>], stop: &Stop) -> Result<(),
 /// schedule, which may be long after the last arrival, or when the last one was sent, where that was later.
 async fn drain(state: &Rc<WorkerState>) {
     let all_sent = state.clock.now();
-    while !state.in_flight.borrow().is_empty() {
+    // What a panic has left in flight will never be done.
+    while !state.in_flight.borrow().is_empty() && !state.panicked.get() {
         let end = state.ending.at(&state.clock).max(all_sent) + state.plan.drain;
         let left = end - state.clock.now();
         if left == Nanos::ZERO {

@@ -1,12 +1,13 @@
 //! The load itself: spans on their way, workers driven, and what is read of generator, machine and server around it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Execution, Plan, Stop};
 use crate::measure::{MachineTime, ProcessSnapshot};
-use crate::trace::exporter::{Exporter, SpanSink};
+use crate::trace::exporter::Exporter;
 
+use super::alternation::{Alternation, EdgeReader};
 use super::error::RunError;
 use super::metrics::MetricsPage;
 use super::observed::{Driven, Identity, Observed};
@@ -37,6 +38,36 @@ impl Ready<'_> {
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Observed, RunError> {
+        self.observe(settings, requests, identity, None, stop, progress)
+    }
+
+    /// The same, with requests treated differently from one slot of the window to the next. Whether spans are built and headers
+    /// sent, and at which fraction, is what each slot's arm says; during the warm-up, what that of the first slot says.
+    ///
+    /// # Errors
+    /// As [`Ready::drive`]; where the slots do not fill the window.
+    pub fn alternate(
+        &mut self,
+        settings: &Settings,
+        requests: &Requests,
+        identity: &Identity,
+        alternation: Alternation<'_>,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Observed, RunError> {
+        alternation.check(&settings.workload)?;
+        self.observe(settings, requests, identity, Some(alternation), stop, progress)
+    }
+
+    fn observe(
+        &mut self,
+        settings: &Settings,
+        requests: &Requests,
+        identity: &Identity,
+        alternation: Option<Alternation<'_>>,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Observed, RunError> {
         let workload = &settings.workload;
         let tracing = RunTracing::start(settings, &self.server.uri, &identity.run_id)?;
         progress.say(&tracing.sentence(settings));
@@ -49,11 +80,12 @@ impl Ready<'_> {
         }
         let before = self.look_before(workload)?;
         let extra_rows = self.rows_beyond_base(workload, &before.state);
-        let plan = planning::plan(workload, self, requests, tracing.tracing.clone());
-        let sink = tracing.exporter.as_ref().map(Exporter::sink);
+        let slots = alternation.as_ref().map(|alternation| alternation.slots.clone());
+        let plan = planning::plan(workload, self, requests, tracing.tracing.clone(), slots);
         self.note_writes(workload);
-        let driven = self.carry_out(Arc::new(plan), sink, stop, progress)?;
-        let over = std::time::Instant::now();
+        let driven =
+            self.carry_out(Arc::new(plan), tracing.exporter.as_ref(), alternation, stop, progress)?;
+        let over = Instant::now();
         progress.ending();
         let (version_end, after) = self.look_after(workload);
         let (collector, export) = tracing.finish();
@@ -78,20 +110,27 @@ impl Ready<'_> {
     fn carry_out(
         &self,
         plan: Arc<Plan>,
-        sink: Option<SpanSink>,
+        exporter: Option<&Exporter>,
+        mut alternation: Option<Alternation<'_>>,
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
         let warmup = plan.recorder.window_start;
         let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
-        let finished = self.control.block_on(async {
+        let (finished, edges) = self.control.block_on(async {
+            let sink = exporter.map(Exporter::sink);
             let execution = Execution::start(plan, sink, stop.clone(), None).await?;
+            let mut edges = EdgeReader::new(&execution, exporter, page.as_ref());
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
-                tokio::time::sleep(TICK).await;
+                let look = edges.next_look(&execution, TICK);
+                tokio::time::sleep_until(look.into()).await;
+                edges.read_passed(&execution, &mut alternation);
             }
-            execution.finish()
+            // The last edge may have passed since the last look.
+            edges.read_passed(&execution, &mut alternation);
+            Ok::<_, RunError>((execution.finish()?, edges.finish()))
         })?;
         let (after, machine_after) = (ProcessSnapshot::take(), MachineTime::now());
         Ok(Driven {
@@ -99,7 +138,8 @@ impl Ready<'_> {
             finished,
             generator: (before, after),
             machine: machine_before.zip(machine_after).map(|(before, after)| after.since(&before)),
-            server: page.and_then(MetricsPage::read_again),
+            server: page.and_then(|page| page.read_again()),
+            edges,
         })
     }
 }

@@ -62,11 +62,15 @@ impl<'a> MetricsPage<'a> {
         endpoints.iter().find_map(|endpoint| Some(Self { endpoint, before: read(endpoint)? }))
     }
 
-    /// The same process before and now. `None` where the page is gone, or tells of another process: the difference between two
-    /// processes means nothing.
-    pub fn read_again(self) -> Option<(ProcessMetrics, ProcessMetrics)> {
-        let after = read(self.endpoint)?;
-        (self.before.started_seconds == after.started_seconds).then_some((self.before, after))
+    /// The same process now. `None` where the page is gone, or tells of another process: the difference between two processes
+    /// means nothing.
+    pub fn now(&self) -> Option<ProcessMetrics> {
+        read(self.endpoint).filter(|now| now.started_seconds == self.before.started_seconds)
+    }
+
+    /// The process before and now, where it is the same.
+    pub fn read_again(&self) -> Option<(ProcessMetrics, ProcessMetrics)> {
+        Some((self.before, self.now()?))
     }
 }
 

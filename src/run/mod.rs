@@ -13,6 +13,7 @@
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
+mod alternation;
 mod descriptors;
 mod drive;
 mod error;
@@ -31,6 +32,7 @@ mod server;
 mod settings;
 pub mod tracing;
 
+pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};

@@ -10,6 +10,7 @@ use crate::trace::exporter::ExportReport;
 use crate::trace::ids::RunEntropy;
 use crate::units::SignedNanos;
 
+use super::alternation::EdgeReading;
 use super::tracing::Collector;
 
 /// What tells a run from others.
@@ -90,4 +91,6 @@ pub struct Driven {
     pub clock_gained: SignedNanos,
     /// The server's process before and after, where it tells.
     pub server: Option<(ProcessMetrics, ProcessMetrics)>,
+    /// What was read at the edges of slots, in order; none without slots.
+    pub edges: Vec<EdgeReading>,
 }

@@ -97,7 +97,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
-        let workers = planning::workers(workload, self.is_on_this_machine());
+        let workers = planning::workers(workload, self.is_on_this_machine(), Shard::WHOLE);
         descriptors::ensure(workload.load.connections, workers)?;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
         let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;

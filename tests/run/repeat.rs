@@ -2,15 +2,20 @@
 
 use std::collections::HashSet;
 
-use milvus_load::engine::Stop;
+use milvus_load::engine::{Slots, Stop};
+use milvus_load::measure::{BySampled, SlotGrid};
 use milvus_load::milvus::proto::milvus::QueryRequest;
 use milvus_load::milvus::proto::schema::ScalarField;
 use milvus_load::milvus::proto::schema::field_data::Field;
 use milvus_load::milvus::proto::schema::scalar_field::Data;
 use milvus_load::milvus::{CallHeaders, Dialer, PRIMARY_KEY, Session};
 use milvus_load::report::RunReport;
-use milvus_load::run::{Identity, Metrics, Ready, Record, Server, Settings, Silent, report};
+use milvus_load::run::{
+    Alternation, EdgeReading, Identity, Metrics, Ready, Record, Server, Settings, Silent, report,
+};
+use milvus_load::trace::sampling::{Arm, Header, SamplingRule, Switches};
 use milvus_load::truth::{Script, TruthServer};
+use milvus_load::units::{Fraction, Nanos};
 use milvus_load::workload::Override;
 
 use crate::support::{SMALL, Sandbox, server};
@@ -76,6 +81,44 @@ fn a_run_that_wrote_leaves_the_collection_dirty_and_the_next_one_writes_other_ro
     let rows = |report: &RunReport| report.collection.as_ref().unwrap().start.rows;
     assert_eq!((rows(&first), rows(&second)), (Some(2_000), Some(2_000 + written)));
     assert_eq!(distinct_keys(&settings), 2_000 + written + 3 * second.operations["insert"].succeeded);
+}
+
+/// Header, then none, in turn; after the third of six slots whoever follows the load has seen enough.
+#[test]
+fn arms_alternate_within_one_load_that_ends_with_the_slot_it_is_told_to() {
+    let sandbox = Sandbox::new();
+    let sets = ["load.duration=6s", "load.warmup=0s", "load.rate=100", "load.max_in_flight=10000"];
+    let settings = settings(&sandbox, &sets);
+    let server = named(&settings);
+    let mut ready = server.prepare(&settings, &Stop::default(), &mut Silent).unwrap();
+    let grid = SlotGrid::new(Nanos::from_secs(1), Nanos::from_millis(500), 6).unwrap();
+    let on = Arm {
+        rule: SamplingRule::new(Fraction::ONE),
+        switches: Switches { header: Header::Decision, spans: false },
+    };
+    let off = Arm { switches: Switches::OFF, ..on };
+    let slots = Slots::new(grid, vec![off, on], vec![1, 0, 1, 0, 1, 0]).unwrap();
+    let mut told = Vec::new();
+    let mut follow = |reading: &EdgeReading| {
+        told.push(reading.edge);
+        (reading.edge == Nanos::from_millis(1_500)).then_some(2)
+    };
+    let alternation = Alternation { slots, follow: &mut follow };
+    let identity = Identity { run_id: "1".into(), command: "test".into(), started_unix_us: 0 };
+    let requests = ready.requests(&settings).unwrap();
+    let observed =
+        ready.alternate(&settings, &requests, &identity, alternation, &Stop::default(), &mut Silent).unwrap();
+    let driven = observed.driven;
+    assert_eq!((driven.finished.stopped, driven.finished.slots), (None, 3), "complete, with three slots");
+    assert_eq!(told, [0, 500, 1_000, 1_500, 2_000, 2_500, 3_000].map(Nanos::from_millis));
+    assert!(driven.edges.iter().all(|reading| reading.at >= reading.edge && reading.server.is_some()));
+    assert!(driven.edges.windows(2).all(|pair| pair[0].process.cpu <= pair[1].process.cpu));
+
+    let record = &driven.finished.recorded.operations[0];
+    let offered = |of: &BySampled| of.sampled.counters.offered() + of.unsampled.counters.offered();
+    let of_slots = record.slots.iter().map(|slot| offered(&slot.discarded) + offered(&slot.kept));
+    assert_eq!(of_slots.collect::<Vec<_>>(), [100, 100, 100, 0, 0, 0]);
+    assert_eq!(record.counters.offered(), 300);
 }
 
 /// The guessed page is that of a Milvus, though of another one than is driven.

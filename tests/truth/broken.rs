@@ -34,19 +34,37 @@ fn later() -> LoadModel {
     LoadModel::Open { rate: Rates::Staged { warmup: Nanos::ZERO, stages }, arrival: Arrival::Constant }
 }
 
-/// The second stream asks for an operation that there is not, and only the first worker gets its first arrival.
+/// What panics is the loop of a stream whose operation there is not.
 #[test]
-fn a_worker_that_panics_ends_the_run_for_all_and_the_others_records_are_kept() {
+fn a_worker_whose_loop_panics_ends_the_run_for_all_and_the_others_records_are_kept() {
+    panic_of_the_first_worker(9);
+}
+
+/// What panics is the task of a request that there is not.
+#[test]
+fn a_worker_whose_request_panics_ends_the_run_for_all_and_the_others_records_are_kept() {
+    panic_of_the_first_worker(1);
+}
+
+/// Only the first worker gets the first arrival of the second stream, which is of this operation.
+#[track_caller]
+fn panic_of_the_first_worker(operation: usize) {
     let server = start(script(Delay::Constant(ms(2))));
     let mut plan = plan(&server.uri(), constant(200.0));
     (plan.workers, plan.connections, plan.recorder.window) = (2, 2, Nanos::from_secs(600));
-    plan.streams.push(Stream { name: "none".to_owned(), model: later(), shares: vec![(9, 1.0)] });
+    let without = PlannedOperation { requests: Requests::Ready(Arc::from([])), ..plan.operations[0].clone() };
+    plan.operations.push(without);
+    plan.streams.push(Stream { name: "none".to_owned(), model: later(), shares: vec![(operation, 1.0)] });
     let run = set_going(plan, &Stop::default()).finish().unwrap();
     assert!(matches!(run.failure, Some(EngineError::WorkerLost)), "{:?}", run.failure);
     assert_eq!(run.workers.len(), 1, "of the other worker");
     ended_early_and_whole(&run);
     let offered = run.recorded.operations[0].counters.offered();
     assert!(offered >= 30 && run.planned == [offered, 0], "{offered} of {:?}", run.planned);
+    assert!(
+        run.clock.now() < run.stopped.unwrap() + PATIENCE.into(),
+        "it waited for what will never be done"
+    );
     // Every second arrival of 200/s: the other worker's share.
     assert!(requests(&run).iter().all(|request| request.intended.get() / 5_000_000 % 2 == 1));
 }
