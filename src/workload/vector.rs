@@ -4,10 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Metric, VectorType};
 
-/// The vector types that the file may name.
-pub(super) const TYPES: [(&str, VectorType); 2] =
-    [("float", VectorType::Float), ("binary", VectorType::Binary)];
-
 /// The distance measures that the file may name; of two names of one, the first is the usual.
 pub(super) const METRICS: [(&str, Metric); 6] = [
     ("cosine", Metric::Cosine),
@@ -58,9 +54,9 @@ pub(super) fn takes_index(kind: VectorType, index: &str) -> bool {
     rules.indexes.contains(&index) || (rules.other_indexes && !of_another)
 }
 
-/// A name as the file spells it.
-pub(super) fn name_of<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
-    table.iter().find(|(_, other)| *other == value).map_or("", |(name, _)| *name)
+/// A metric as the file spells it.
+pub(super) fn metric_name(metric: Metric) -> &'static str {
+    METRICS.iter().find(|(_, other)| *other == metric).map_or("", |(name, _)| *name)
 }
 
 /// Parameters of an index where the file gives none; none where the index needs none, or only its user can know them.
@@ -84,16 +80,15 @@ mod tests {
             Kind::Choice { built, .. } => built,
             other => panic!("{other:?} is no choice"),
         };
-        assert_eq!(built("collection.vector.type"), TYPES.map(|(name, _)| name));
+        assert_eq!(built("collection.vector.type"), VectorType::ALL.map(VectorType::name));
         assert_eq!(built("collection.vector.metric"), METRICS.map(|(name, _)| name));
     }
 
     #[test]
-    fn every_type_and_metric_has_a_name_and_no_index_is_of_two_types() {
+    fn every_metric_has_a_name_and_no_index_is_of_two_types() {
         for kind in VectorType::ALL {
-            assert!(!name_of(&TYPES, kind).is_empty());
             let rules = vector_rules(kind);
-            assert!(rules.metrics.iter().all(|metric| !name_of(&METRICS, *metric).is_empty()));
+            assert!(rules.metrics.iter().all(|metric| !metric_name(*metric).is_empty()));
             assert!(rules.indexes.iter().all(|index| takes_index(kind, index)));
             for other in VectorType::ALL.into_iter().filter(|other| *other != kind) {
                 assert!(rules.indexes.iter().all(|index| !takes_index(other, index)), "{kind:?} {other:?}");

@@ -24,6 +24,14 @@ impl VectorType {
     /// Every type there is.
     pub const ALL: [Self; 2] = [Self::Float, Self::Binary];
 
+    /// As the workload file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Binary => "binary",
+        }
+    }
+
     /// Bytes of a vector of so many dimensions, in rows and in queries.
     pub const fn bytes(self, dim: u32) -> usize {
         match self {

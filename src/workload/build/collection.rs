@@ -2,12 +2,14 @@
 
 use crate::workload::kind::Value;
 use crate::workload::layers::Layers;
+use crate::workload::owner;
 use crate::workload::problem::Problems;
 use crate::workload::section::{Entry, Section};
 use crate::workload::suggest::either;
-use crate::workload::vector::{METRICS, TYPES, default_params, name_of, takes_index};
+use crate::workload::vector::{METRICS, default_params, metric_name, takes_index};
 use crate::workload::{
-    Collection, Consistency, Index, Origin, Prepare, Scalar, ScalarKind, VectorField, vector_rules,
+    Collection, Consistency, Index, Origin, Prepare, Scalar, ScalarKind, VectorField, VectorType,
+    vector_rules,
 };
 
 /// Name of the primary key in collections that this tool makes.
@@ -18,6 +20,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
     let index = index(&mut layers.root, vector.as_ref(), problems);
     let scalars = scalars(&mut layers.scalars, vector.as_ref(), problems);
     let root = &layers.root;
+    check_owner(root, problems);
     Some(Collection {
         name: root.text("collection.name")?,
         rows: root.integer("collection.rows")?,
@@ -27,6 +30,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
             "never" => Prepare::Never,
             _ => return None,
         },
+        owner: root.text("collection.owner")?,
         consistency: match root.text("collection.consistency")?.as_str() {
             "strong" => Consistency::Strong,
             "session" => Consistency::Session,
@@ -48,6 +52,17 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
     })
 }
 
+/// It stands in the description of the collection, and in messages.
+fn check_owner(root: &Section, problems: &mut Problems<'_>) {
+    const KEY: &str = "collection.owner";
+    let owner = root.text(KEY).unwrap_or_default();
+    if owner.chars().any(char::is_control) || owner.chars().count() > owner::LONGEST {
+        let message = "it holds a control character, or is too long";
+        let fix = format!("write a name of at most {} characters on one line", owner::LONGEST);
+        problems.add(KEY, root.place(KEY), message, fix);
+    }
+}
+
 fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField> {
     const NAME: &str = "collection.vector.name";
     const METRIC: &str = "collection.vector.metric";
@@ -58,20 +73,21 @@ fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField
         problems.add(NAME, root.place(NAME), message, "give the vector another name");
     }
     let kind = root.text("collection.vector.type")?;
-    let (type_name, kind) = *TYPES.iter().find(|(name, _)| *name == kind)?;
+    let kind = VectorType::ALL.into_iter().find(|other| other.name() == kind)?;
     let rules = vector_rules(kind);
-    root.fill(METRIC, Value::Text(name_of(&METRICS, rules.metrics[0]).to_owned()));
+    root.fill(METRIC, Value::Text(metric_name(rules.metrics[0]).to_owned()));
     let metric = root.text(METRIC)?;
-    let (metric_name, metric) = *METRICS.iter().find(|(name, _)| *name == metric)?;
+    let (said, metric) = *METRICS.iter().find(|(name, _)| *name == metric)?;
     if !is_taken_as_it_is(root) && !rules.metrics.contains(&metric) {
-        let message = format!("{metric_name:?} does not measure {type_name} vectors");
-        let fix = format!("write {}", quoted(rules.metrics.iter().map(|metric| name_of(&METRICS, *metric))));
+        let message = format!("{said:?} does not measure {} vectors", kind.name());
+        let fix = format!("write {}", quoted(rules.metrics.iter().map(|metric| metric_name(*metric))));
         problems.add(METRIC, root.place(METRIC), message, fix);
     }
     let dim: u32 = root.integer(DIM)?;
     let step = rules.dim_step;
     if !dim.is_multiple_of(step) {
-        let message = format!("{type_name} vectors have a multiple of {step} dimensions, and {dim} is none");
+        let message =
+            format!("{} vectors have a multiple of {step} dimensions, and {dim} is none", kind.name());
         let fix = format!("write {}", dim.next_multiple_of(step));
         problems.add(DIM, root.place(DIM), message, fix);
     }
@@ -97,7 +113,7 @@ fn index(root: &mut Section, vector: Option<&VectorField>, problems: &mut Proble
     root.fill(TYPE, Value::Text(rules.indexes[0].to_owned()));
     let kind = root.text(TYPE)?;
     if !is_taken_as_it_is(root) && !takes_index(of, &kind) {
-        let message = format!("{kind} is no index of {} vectors", name_of(&TYPES, of));
+        let message = format!("{kind} is no index of {} vectors", of.name());
         let fix = format!("write {}", quoted(rules.indexes.iter().copied()));
         problems.add(TYPE, root.place(TYPE), message, fix);
     }
