@@ -21,6 +21,7 @@ mod database;
 mod lies;
 mod lock;
 mod lookups;
+mod merge;
 mod phases;
 mod replaced;
 mod scribe;
