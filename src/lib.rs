@@ -39,11 +39,12 @@
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |
 //! | [`measure`] | *what* happened | units, trace, random |
+//! | [`record`] | how a record is stored | units, trace, measure, random |
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
-//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, engine, report |
+//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -66,7 +67,9 @@
 //! **[`milvus`]**: messages, the control session, pre-framed requests, the measured transport, errors, ownership,
 //! readiness, the embedded server. *Not here:* when to send, and what the times mean. *Invariants:* the measured path
 //! never retries and never decodes more than it needs; a collection is ours only by the mark that it carries, never by
-//! its name. Guarded by `only_the_mark_makes_a_collection_ours` and `a_search_reply_gives_the_sum_of_its_hits`.
+//! its name, and what is another owner's is never changed unless that is asked for. Guarded by
+//! `only_the_mark_makes_a_collection_ours`, `a_collection_of_another_owner_is_read_where_it_fits_and_never_changed` and
+//! `a_search_reply_gives_the_sum_of_its_hits`.
 //!
 //! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them. *Not here:* workloads; of
 //! Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
@@ -78,6 +81,12 @@
 //! never 0. Guarded by `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
 //! `stages_sum_to_the_run_exactly`, `slots_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
 //! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
+//!
+//! **[`record`]**: a record as lines of a file, and which records are the shards of one run. *Not here:* what a run is.
+//! *Invariants:* what is read is what was written, and shards of any samples, written, read and merged in any order, equal one
+//! recorder; bytes of unknown origin are read or refused with their line, in bounded memory. Guarded by
+//! `shards_written_read_and_merged_in_any_order_equal_one_recorder` and
+//! `a_record_with_other_bytes_in_it_is_read_or_refused`.
 //!
 //! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
 //! *Invariants:* the same seed gives the same arrivals and operations whatever the number of shards and workers, each stage the
@@ -101,8 +110,10 @@
 //! into a truth. Guarded by `the_truth_is_that_of_the_published_closed_forms`.
 //!
 //! **[`run`]**: a server, a collection made ready on it, the load, what was seen, the report. *Not here:* arguments, exit codes, a
-//! terminal. *Invariant:* runs that follow each other on one collection share what was made for them, and nothing
-//! is prepared twice. Guarded by `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again`.
+//! terminal. *Invariants:* runs that follow each other on one collection share what was made for them, and nothing
+//! is prepared twice; two runs of one user on this machine never work on one collection. Guarded by
+//! `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again` and
+//! `a_second_run_on_a_collection_is_told_who_has_it_and_touches_nothing`.
 //!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
@@ -115,6 +126,8 @@
 //!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
 //! - **An operation** (`query`, `delete`): a file in `workload/operations/` (what the workload says of it), its keys in
 //!   `workload/keys.rs`, and a file in `milvus/ops/` (its frames and its answer). Nothing else tells operations apart.
+//! - **A vector type**: a file in `data/vectors/` (its bytes and its source), a line in `milvus/vectors.rs` (its wire form) and
+//!   in `workload/vector.rs` (its metrics and indexes).
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.
@@ -141,6 +154,7 @@ pub mod grpc;
 pub mod measure;
 pub mod milvus;
 pub mod random;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod trace;

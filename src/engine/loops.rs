@@ -8,9 +8,10 @@ use std::time::Instant;
 use tokio::task::JoinHandle;
 
 use super::EngineError;
-use super::request::{Task, WorkerState};
+use super::request::Task;
 use super::schedule::Choice;
 use super::share::Arrivals;
+use super::state::WorkerState;
 use super::worker::STOP_POLL;
 use crate::clock::Alarm;
 use crate::units::Nanos;

@@ -5,6 +5,7 @@
 //! [`Sample`](crate::measure::Sample) (unless the run is stopped, then every arrival that came due); workers share
 //! nothing while measuring but the newest write's timestamp.
 
+mod error;
 mod feed;
 mod live;
 mod loops;
@@ -16,15 +17,17 @@ mod run;
 mod schedule;
 mod share;
 mod slots;
+mod state;
 mod stop;
 mod watch;
 mod worker;
 
+pub use error::EngineError;
 pub use feed::{InsertSource, RowBlocks};
 pub use live::{Live, LiveTotals};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use rate_profile::RateProfile;
-pub use run::{EngineError, Execution, Finished};
+pub use run::{Execution, Finished};
 pub use schedule::{Choice, Due, Schedule};
 pub use share::{Arrivals, Shard, ShardError};
 pub use slots::{Slots, SlotsError};

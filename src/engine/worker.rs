@@ -13,7 +13,7 @@ use super::feed::InsertFeed;
 use super::live::Live;
 use super::loops::send_all;
 use super::plan::{Plan, Requests};
-use super::request::WorkerState;
+use super::state::WorkerState;
 use super::stop::{Ending, Stop};
 use super::watch::{Watch, Watched};
 use crate::clock::{RunClock, ask_for_short_slices};
@@ -26,6 +26,7 @@ use crate::units::Nanos;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A stop is noticed within this time.
 pub(super) const STOP_POLL: Duration = Duration::from_millis(20);
+
 /// What a worker is given.
 pub(super) struct WorkerInput {
     pub index: usize,
@@ -68,9 +69,21 @@ pub(super) struct WorkerResult {
 pub(super) fn run(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
     let _guard = EndsAllOnPanic(Arc::clone(&input.ending));
     // Not a `LocalSet`, whose queue of its own costs a second wake-up per task.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    runtime.block_on(work(input))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+    match runtime {
+        Ok(runtime) => runtime.block_on(work(input)),
+        Err(error) => refuse(input.ready, error),
+    }
+}
+
+/// Before the start: whoever starts the run is told why there will be none.
+fn refuse(
+    ready: oneshot::Sender<Result<(), EngineError>>,
+    error: std::io::Error,
+) -> Result<Option<WorkerResult>, EngineError> {
+    // Nobody listens any more where another worker has failed already.
+    let _ = ready.send(Err(error.into()));
+    Ok(None)
 }
 
 /// A worker that panicked sends nothing any more, so the others must not go on by themselves.
@@ -88,7 +101,10 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
     let WorkerInput { index, plan, recorder, spans, live, stop, ending, last_write, ready, start } = input;
     let (first, count) = plan.connections_of(index);
     let pool = Pool::open(&plan.dialer, first, count);
-    let feeds = open_feeds(&plan, index)?;
+    let feeds = match open_feeds(&plan, index) {
+        Ok(feeds) => feeds,
+        Err(error) => return refuse(ready, error),
+    };
     // After the threads that build bodies were started: what they do is not urgent.
     ask_for_short_slices();
     let prepared = pool.ready(CONNECT_LIMIT).await;

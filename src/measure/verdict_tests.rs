@@ -150,7 +150,7 @@ fn the_collection_must_be_whole_and_indexed_at_the_start() {
                 start,
                 end: Some(end),
                 writes,
-                reads: true,
+                searches: true,
             });
         }
     };
@@ -160,7 +160,7 @@ fn the_collection_must_be_whole_and_indexed_at_the_start() {
     found(collection(state(100, 99), state(100, 99), false), &["!not_indexed"]);
     let inserts_alone = |e: &mut Evidence| {
         collection(state(100, 99), state(100, 99), true)(e);
-        e.collection.as_mut().unwrap().reads = false;
+        e.collection.as_mut().unwrap().searches = false;
     };
     found(inserts_alone, &["not_indexed"]);
     found(collection(whole, state(101, 100), false), &["?collection_changed"]);
@@ -190,6 +190,15 @@ fn a_missing_collector_is_a_warning_only_where_it_was_asked_for() {
 fn late_bodies_are_a_warning_and_an_interruption_a_note() {
     found(|e| e.bodies_late = 1, &["?bodies_late"]);
     found(|e| e.interrupted_after = Some(Nanos::from_secs(3)), &["interrupted"]);
+}
+
+#[test]
+fn a_missing_shard_and_a_run_that_died_are_errors() {
+    found(|e| e.shards_missing = Some((vec![], 4)), &[]);
+    found(|e| e.shards_missing = Some((vec![1, 3], 4)), &["!shard_missing"]);
+    found(|e| e.died_after = Some(Nanos::from_secs(3)), &["!run_died"]);
+    let words = Finding::ShardMissing { missing: vec![1, 3], of: 4 }.to_string();
+    assert_eq!(words, "of 4 shards, 2 missing: 1, 3");
 }
 
 #[test]

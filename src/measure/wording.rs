@@ -73,11 +73,11 @@ impl Finding {
             Self::RowsMissing { .. } => {
                 "somebody else changed the collection, or its set-up was not complete"
             }
-            Self::NotIndexed { reads: true, .. } => {
+            Self::NotIndexed { searches: true, .. } => {
                 "there is no index, or it was still being built, so searches scanned those rows one by one"
             }
-            Self::NotIndexed { reads: false, .. } => {
-                "rows that were written before are not sealed or indexed yet; inserts do not ask the index"
+            Self::NotIndexed { searches: false, .. } => {
+                "rows that were written before are not sealed or indexed yet; inserts, queries and gets do not ask the index"
             }
             Self::CollectionChanged { .. } => {
                 "somebody else wrote to it, or the server was compacting or still building"
@@ -113,6 +113,12 @@ impl Finding {
             }
             Self::WorkerFailed { .. } => {
                 "the load generator itself broke down: the numbers are those of the part that was measured"
+            }
+            Self::ShardMissing { .. } => {
+                "a process of the run ended early, was not started, or its record was left out: its part of the load, and what it saw of the server, is not in the numbers"
+            }
+            Self::RunDied { .. } => {
+                "the process was killed, crashed, or the machine stopped: what it had written down by then is all there is, without the requests that were under way"
             }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
@@ -174,10 +180,10 @@ impl Finding {
             Self::RowsMissing { .. } => {
                 "set collection.prepare = \"always\" to build it anew, or use a collection of its own"
             }
-            Self::NotIndexed { reads: true, .. } => {
+            Self::NotIndexed { searches: true, .. } => {
                 "flush the collection and wait until its index is built; for one that milvus-load made, collection.prepare = \"auto\" does both"
             }
-            Self::NotIndexed { reads: false, .. } => {
+            Self::NotIndexed { searches: false, .. } => {
                 "nothing; where the building of the index should be over first, flush the collection and wait for it"
             }
             Self::CollectionChanged { .. } => {
@@ -208,6 +214,12 @@ impl Finding {
             }
             Self::WorkerFailed { .. } => {
                 "remove the cause that is named (for files or threads: raise ulimit -n or -u), then run again"
+            }
+            Self::ShardMissing { .. } => {
+                "merge all shards; where one died, look into its output for the cause and run all of them again"
+            }
+            Self::RunDied { .. } => {
+                "look into the system's log for the cause (out of memory?), then run again"
             }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
@@ -341,6 +353,13 @@ impl fmt::Display for Finding {
             }
             Self::WorkerFailed { reason, after } => {
                 write!(f, "the run ended after {after} of measuring, for a worker could not go on: {reason}")
+            }
+            Self::ShardMissing { missing, of } => {
+                let named: Vec<String> = missing.iter().map(u32::to_string).collect();
+                write!(f, "of {of} shards, {} missing: {}", missing.len(), named.join(", "))
+            }
+            Self::RunDied { after } => {
+                write!(f, "the run died; of its window, {after} are known")
             }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }

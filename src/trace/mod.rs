@@ -10,6 +10,7 @@
 //! Invariants: tracing never delays and never fails a request; every span is counted; a link is only shown for a
 //! trace that may be there ([`Fate`](exporter::Fate)).
 
+mod attributes;
 #[cfg(test)]
 #[path = "../../tests/common/closed_port.rs"]
 pub(crate) mod closed_port;
@@ -25,6 +26,5 @@ pub mod sampling;
 pub mod setup;
 pub mod span;
 pub mod traceparent;
-mod words;
 
 pub use context::TraceRef;

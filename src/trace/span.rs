@@ -6,7 +6,7 @@
 //!
 //! Invariant: a span goes from *sent* to *done*, so Jaeger shows service time; lag stands in an attribute. No vector, no
 //! filter value and no secret is ever an attribute. What a span says is listed once: what all of an operation say in
-//! [`SpanTemplates`], the rest in `ClientSpan::tell`.
+//! [`SpanTemplates`], the rest in `ClientSpan::attributes`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
 
 use super::TraceRef;
+use super::attributes::{AttributeValue, Text};
 use super::exporter::encoded_bytes;
-use super::words::{Said, Text};
 use crate::grpc;
 
 /// How a traced request ended.
@@ -108,7 +108,7 @@ impl SpanTemplates {
         let mut data = self.common(span.operation)?;
         data.span_context = context(span.trace);
         (data.start_time, data.end_time) = (at(span.sent), at(ends(span.sent, span.done)));
-        span.tell(|key, said| data.attributes.push(KeyValue::new(key, said)));
+        span.attributes(|key, value| data.attributes.push(KeyValue::new(key, value)));
         data.status = match span.outcome.failure() {
             None => Status::Unset,
             Some(words) => Status::error(words.as_str().to_owned()),
@@ -121,7 +121,7 @@ impl SpanTemplates {
         let template = self.operations.get(operation)?;
         let mut data =
             SpanData { name: template.name.clone().into(), span_kind: SpanKind::Client, ..self.nothing() };
-        data.attributes = Vec::with_capacity(template.attributes.len() + ClientSpan::MOST_TOLD);
+        data.attributes = Vec::with_capacity(template.attributes.len() + ClientSpan::MOST_OWN_ATTRIBUTES);
         data.attributes.extend_from_slice(&template.attributes);
         Some(data)
     }
@@ -193,28 +193,28 @@ impl Template {
 
 impl ClientSpan {
     /// No span tells more attributes than this.
-    const MOST_TOLD: usize = 9;
+    const MOST_OWN_ATTRIBUTES: usize = 9;
 
-    /// Tells the attributes that this span has beyond those which all of its operation have, in the order in which they
+    /// Visits the attributes that this span has beyond those which all of its operation have, in the order in which they
     /// are sent. Whatever shows a span asks here, so that all say the same.
-    pub(super) fn tell(&self, mut tell: impl FnMut(&'static str, Said)) {
-        let text = |text: &'static str| Said::Text(Text::Fixed(text));
-        tell("milvus_load.phase", text(self.phase));
-        tell("milvus_load.lag_us", micros(self.sent.saturating_sub(self.intended)));
-        tell("milvus_load.intended_unix_us", micros(self.intended));
-        tell(attribute::RPC_RESPONSE_STATUS_CODE, Said::Text(self.outcome.grpc_name()));
+    pub(super) fn attributes(&self, mut visit: impl FnMut(&'static str, AttributeValue)) {
+        let text = |text: &'static str| AttributeValue::Text(Text::Fixed(text));
+        visit("milvus_load.phase", text(self.phase));
+        visit("milvus_load.lag_us", micros(self.sent.saturating_sub(self.intended)));
+        visit("milvus_load.intended_unix_us", micros(self.intended));
+        visit(attribute::RPC_RESPONSE_STATUS_CODE, AttributeValue::Text(self.outcome.grpc_name()));
         if self.rows > 0 {
-            tell("milvus_load.rows", Said::Number(self.rows.into()));
+            visit("milvus_load.rows", AttributeValue::Number(self.rows.into()));
         }
         if let Some(peer) = self.peer {
-            tell(attribute::NETWORK_PEER_ADDRESS, Said::Text(Text::made(peer.ip())));
-            tell(attribute::NETWORK_PEER_PORT, Said::Number(peer.port().into()));
+            visit(attribute::NETWORK_PEER_ADDRESS, AttributeValue::Text(Text::made(peer.ip())));
+            visit(attribute::NETWORK_PEER_PORT, AttributeValue::Number(peer.port().into()));
         }
         if let Some(error) = self.outcome.error_type() {
-            tell(attribute::ERROR_TYPE, Said::Text(error));
+            visit(attribute::ERROR_TYPE, AttributeValue::Text(error));
         }
         if let SpanOutcome::Milvus(code) = self.outcome {
-            tell(attribute::DB_RESPONSE_STATUS_CODE, Said::Text(Text::made(code)));
+            visit(attribute::DB_RESPONSE_STATUS_CODE, AttributeValue::Text(Text::made(code)));
         }
     }
 
@@ -299,9 +299,9 @@ fn shared(text: &str) -> StringValue {
 }
 
 /// Whole microseconds.
-fn micros(nanos: u64) -> Said {
+fn micros(nanos: u64) -> AttributeValue {
     // At most 2^64 / 1000, which fits.
-    Said::Number((nanos / 1_000) as i64)
+    AttributeValue::Number((nanos / 1_000) as i64)
 }
 
 fn at(unix_nanos: u64) -> SystemTime {

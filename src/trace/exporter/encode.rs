@@ -21,9 +21,9 @@ use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
 use super::queue::Queued;
+use crate::trace::attributes::AttributeValue;
 use crate::trace::setup::SetupSpan;
 use crate::trace::span::{ClientSpan, SpanTemplates, ends};
-use crate::trace::words::Said;
 
 /// Turns queued spans into requests, one after the other.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl RequestEncoder {
         fixed64(tag::START, span.sent, out);
         fixed64(tag::END, ends(span.sent, span.done), out);
         out.extend_from_slice(common);
-        span.tell(|key, said| attribute(key, &said, out));
+        span.attributes(|key, value| attribute(key, &value, out));
         status(span, out);
         self.put_span();
         true
@@ -190,17 +190,17 @@ fn common(templates: &SpanTemplates, operation: usize) -> Vec<u8> {
     Span { trace_id: Vec::new(), span_id: Vec::new(), status: None, ..span }.encode_to_vec()
 }
 
-fn attribute(key: &str, said: &Said, out: &mut Vec<u8>) {
-    let value = match said {
-        Said::Text(text) => delimited_len(text.as_str().len()),
-        Said::Number(number) => 1 + encoded_len_varint(*number as u64),
+fn attribute(key: &str, value: &AttributeValue, out: &mut Vec<u8>) {
+    let bytes = match value {
+        AttributeValue::Text(text) => delimited_len(text.as_str().len()),
+        AttributeValue::Number(number) => 1 + encoded_len_varint(*number as u64),
     };
-    length(tag::ATTRIBUTE, delimited_len(key.len()) + delimited_len(value), out);
+    length(tag::ATTRIBUTE, delimited_len(key.len()) + delimited_len(bytes), out);
     delimited(tag::KEY, key.as_bytes(), out);
-    length(tag::VALUE, value, out);
-    match said {
-        Said::Text(text) => delimited(tag::TEXT, text.as_str().as_bytes(), out),
-        Said::Number(number) => varint(tag::NUMBER, *number as u64, out),
+    length(tag::VALUE, bytes, out);
+    match value {
+        AttributeValue::Text(text) => delimited(tag::TEXT, text.as_str().as_bytes(), out),
+        AttributeValue::Number(number) => varint(tag::NUMBER, *number as u64, out),
     }
 }
 

@@ -21,7 +21,7 @@ use tonic_prost::ProstDecoder;
 use super::collector::{Refusal, Taken};
 use super::encode::{Encoded, RequestEncoder};
 use super::queue::Queued;
-use super::retry::{Again, Backoff};
+use super::retry::{Backoff, RetryDecision};
 use super::settings::ExportSettings;
 use super::tls::TlsPem;
 use super::{ExportError, USER_AGENT};
@@ -71,7 +71,7 @@ impl GrpcExporter {
                 Err(_) => return Err(Refusal::TimedOut(self.timeout)),
             };
             let left = end.saturating_duration_since(Instant::now());
-            match backoff.next(Again::of(&status), jitter(), left) {
+            match backoff.next(RetryDecision::of(&status), jitter(), left) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(refusal(&status)),
             }
@@ -121,7 +121,7 @@ fn refusal(status: &Status) -> Refusal {
         }
         None => match code {
             // One that says when to come again is busy.
-            Code::ResourceExhausted if Again::of(status) == Again::Never => {
+            Code::ResourceExhausted if RetryDecision::of(status) == RetryDecision::Never => {
                 Refusal::TooLarge(format!("gRPC code {code:?}"))
             }
             _ => Refusal::Failed(format!("the collector answered with gRPC code {code:?}")),

@@ -13,14 +13,14 @@ use tonic_types::StatusExt;
 
 /// What a failure says about another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum RetryDecision {
     /// It would fail as well.
     Never,
     /// It may pass, not before this long has passed; 0 where the collector named no time.
     After(Duration),
 }
 
-impl Again {
+impl RetryDecision {
     /// A collector that is too busy may say for how long; one that finds a message too large does not.
     pub(super) fn of(status: &Status) -> Self {
         let asked = || status.get_details_retry_info().and_then(|info| info.retry_delay);
@@ -66,8 +66,13 @@ impl Backoff {
     }
 
     /// How long to wait for the next attempt; `None` where there is none, or not within the time that is `left`.
-    pub(super) fn next(&mut self, again: Again, jitter: Duration, left: Duration) -> Option<Duration> {
-        let Again::After(asked) = again else { return None };
+    pub(super) fn next(
+        &mut self,
+        decision: RetryDecision,
+        jitter: Duration,
+        left: Duration,
+    ) -> Option<Duration> {
+        let RetryDecision::After(asked) = decision else { return None };
         if self.attempts == Self::MOST {
             return None;
         }
@@ -103,7 +108,9 @@ mod tests {
     #[test]
     fn the_codes_that_are_tried_again_are_those_of_the_specification() {
         let again: Vec<i32> = (0..=16)
-            .filter(|code| Again::of(&Status::new(Code::from_i32(*code), "words")) != Again::Never)
+            .filter(|code| {
+                RetryDecision::of(&Status::new(Code::from_i32(*code), "words")) != RetryDecision::Never
+            })
             .collect();
         // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS
         assert_eq!(again, [1, 4, 10, 11, 14, 15]);
@@ -111,23 +118,26 @@ mod tests {
 
     #[test]
     fn a_collector_that_is_too_busy_says_for_how_long() {
-        assert_eq!(Again::of(&asking(Code::ResourceExhausted, ms(250))), Again::After(ms(250)));
-        assert_eq!(Again::of(&asking(Code::Unavailable, ms(250))), Again::After(ms(250)));
-        assert_eq!(Again::of(&asking(Code::Unauthenticated, ms(250))), Again::Never);
+        assert_eq!(
+            RetryDecision::of(&asking(Code::ResourceExhausted, ms(250))),
+            RetryDecision::After(ms(250))
+        );
+        assert_eq!(RetryDecision::of(&asking(Code::Unavailable, ms(250))), RetryDecision::After(ms(250)));
+        assert_eq!(RetryDecision::of(&asking(Code::Unauthenticated, ms(250))), RetryDecision::Never);
     }
 
     #[test]
     fn three_more_attempts_are_made_at_doubling_pauses() {
         let mut backoff = Backoff::new();
         let pauses: Vec<_> =
-            (0..4).map(|_| backoff.next(Again::After(Duration::ZERO), ms(7), LEFT)).collect();
+            (0..4).map(|_| backoff.next(RetryDecision::After(Duration::ZERO), ms(7), LEFT)).collect();
         assert_eq!(pauses, [Some(ms(107)), Some(ms(207)), Some(ms(407)), None]);
     }
 
     #[test]
     fn what_the_collector_asks_for_is_the_least_and_half_a_minute_the_most() {
         let mut backoff = Backoff::new();
-        let mut next = |asked| backoff.next(Again::After(asked), NO_JITTER, LEFT);
+        let mut next = |asked| backoff.next(RetryDecision::After(asked), NO_JITTER, LEFT);
         assert_eq!(next(ms(2_000)), Some(ms(2_000)));
         // A shorter wish does not shorten what has grown.
         assert_eq!(next(ms(10)), Some(ms(4_000)));
@@ -136,9 +146,9 @@ mod tests {
 
     #[test]
     fn no_pause_goes_beyond_the_time_that_is_left() {
-        let plain = Again::After(Duration::ZERO);
+        let plain = RetryDecision::After(Duration::ZERO);
         assert_eq!(Backoff::new().next(plain, NO_JITTER, ms(100)), None);
         assert_eq!(Backoff::new().next(plain, NO_JITTER, ms(101)), Some(ms(100)));
-        assert_eq!(Backoff::new().next(Again::Never, NO_JITTER, LEFT), None);
+        assert_eq!(Backoff::new().next(RetryDecision::Never, NO_JITTER, LEFT), None);
     }
 }

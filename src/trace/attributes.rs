@@ -1,6 +1,6 @@
 //! Values that differ from span to span, in a form that costs no allocation.
 //!
-//! Belongs here: texts and numbers as [`ClientSpan::tell`](super::span::ClientSpan::tell) tells them. Does not belong
+//! Belongs here: texts and numbers as [`ClientSpan::attributes`](super::span::ClientSpan::attributes) visits them. Does not belong
 //! here: under which keys.
 //!
 //! Invariant: no text is ever cut: what is [`Text::made`] is a number or an address, and these fit.
@@ -11,7 +11,7 @@ use opentelemetry::{StringValue, Value};
 
 /// The value of an attribute.
 #[derive(Clone, Debug)]
-pub(super) enum Said {
+pub(super) enum AttributeValue {
     /// A text.
     Text(Text),
     /// A number.
@@ -77,11 +77,11 @@ impl From<Text> for StringValue {
     }
 }
 
-impl From<Said> for Value {
-    fn from(said: Said) -> Self {
-        match said {
-            Said::Text(text) => Self::String(text.into()),
-            Said::Number(number) => Self::I64(number),
+impl From<AttributeValue> for Value {
+    fn from(value: AttributeValue) -> Self {
+        match value {
+            AttributeValue::Text(text) => Self::String(text.into()),
+            AttributeValue::Number(number) => Self::I64(number),
         }
     }
 }
