@@ -66,7 +66,9 @@
 //! **[`milvus`]**: messages, the control session, pre-framed requests, the measured transport, errors, ownership,
 //! readiness, the embedded server. *Not here:* when to send, and what the times mean. *Invariants:* the measured path
 //! never retries and never decodes more than it needs; a collection is ours only by the mark that it carries, never by
-//! its name. Guarded by `only_the_mark_makes_a_collection_ours` and `a_search_reply_gives_the_sum_of_its_hits`.
+//! its name, and what is another owner's is never changed unless that is asked for. Guarded by
+//! `only_the_mark_makes_a_collection_ours`, `a_collection_of_another_owner_is_read_where_it_fits_and_never_changed` and
+//! `a_search_reply_gives_the_sum_of_its_hits`.
 //!
 //! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them. *Not here:* workloads; of
 //! Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
@@ -101,8 +103,10 @@
 //! into a truth. Guarded by `the_truth_is_that_of_the_published_closed_forms`.
 //!
 //! **[`run`]**: a server, a collection made ready on it, the load, what was seen, the report. *Not here:* arguments, exit codes, a
-//! terminal. *Invariant:* runs that follow each other on one collection share what was made for them, and nothing
-//! is prepared twice. Guarded by `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again`.
+//! terminal. *Invariants:* runs that follow each other on one collection share what was made for them, and nothing
+//! is prepared twice; two runs of one user on this machine never work on one collection. Guarded by
+//! `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again` and
+//! `a_second_run_on_a_collection_is_told_who_has_it_and_touches_nothing`.
 //!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and

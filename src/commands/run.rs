@@ -8,7 +8,7 @@ use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
-use crate::run::{self, Identity, Observed, Record, RunError, Server, Settings};
+use crate::run::{self, Identity, Observed, Record, RunError, Server, Settings, Sharing};
 
 use super::output::Output;
 use super::progress::Bars;
@@ -78,6 +78,7 @@ fn drive(
     identity: &Identity,
     stop: &Stop,
 ) -> Result<Observed, RunError> {
+    let _kept_to_this_run = server.lock(&settings.workload, identity, Sharing::Alone)?;
     let mut progress = TerminalProgress::new();
     let driven = server.prepare(settings, stop, &mut progress).and_then(|mut ready| {
         let requests = ready.requests(settings)?;

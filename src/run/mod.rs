@@ -18,6 +18,7 @@ mod descriptors;
 mod drive;
 mod error;
 mod evidence;
+mod lock;
 pub mod machine;
 mod metrics;
 mod observed;
@@ -34,6 +35,7 @@ pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
+pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, VectorRecord};
 pub use progress::{RunProgress, Silent};

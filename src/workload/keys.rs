@@ -122,6 +122,12 @@ pub(super) const KEYS: &[Key] = &[
         "What may be done to the collection: auto creates or reuses, always builds anew, never takes it as it is",
     ),
     key(
+        "collection.owner",
+        TEXT,
+        Words("user@host of whoever runs it"),
+        "Whose the collection is where a run makes it; auto builds a collection anew only where it has the same owner",
+    ),
+    key(
         "collection.consistency",
         choice(&["strong", "session", "bounded", "eventually"]),
         Toml("\"bounded\""),

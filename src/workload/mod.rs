@@ -19,6 +19,7 @@ mod load;
 mod model;
 mod operations;
 mod overrides;
+mod owner;
 mod problem;
 mod quantile;
 mod raw;

@@ -149,6 +149,8 @@ pub struct Collection {
     pub rows: u64,
     /// What may be done to it.
     pub prepare: Prepare,
+    /// Whose it is where this run makes it, and whose collections `auto` may build anew.
+    pub owner: String,
     /// Consistency of reads.
     pub consistency: Consistency,
     /// The vector field.
@@ -176,7 +178,8 @@ pub struct Collection {
 /// What may be done to the collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prepare {
-    /// Create what is missing, reuse what fits, refuse what this tool did not make.
+    /// Create what is missing, reuse what fits, build anew what differs and has the same owner, refuse what this tool did
+    /// not make.
     Auto,
     /// Drop and build anew, only what this tool made.
     Always,

@@ -34,6 +34,19 @@ pub fn description(collection: &str) -> String {
     on_server(async |session| session.describe_collection(collection).await).schema.unwrap().description
 }
 
+/// Whether there is such a collection.
+#[track_caller]
+pub fn exists(collection: &str) -> bool {
+    on_server(async |session| session.has_collection(collection).await)
+}
+
+/// The fields of a collection that have an index.
+#[track_caller]
+pub fn indexes(collection: &str) -> Vec<String> {
+    let indexes = on_server(async |session| session.describe_indexes(collection).await);
+    indexes.into_iter().map(|index| index.field_name).collect()
+}
+
 /// The keys of all rows from `first` on, sorted. Milvus's count(*) counts rows, this tells which there are.
 #[track_caller]
 pub fn keys_from(collection: &str, key: &str, first: u64) -> Vec<i64> {

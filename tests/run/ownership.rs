@@ -1,9 +1,10 @@
 //! Whose a collection is decides what may be done to it.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::collections::{create_foreign, description, keys_from, rows};
-use crate::support::{Sandbox, findings, steps};
+use crate::collections::{create_foreign, description, exists, indexes, keys_from, on_server, rows};
+use crate::support::{SMALL, Sandbox, findings, server, steps, wait_until};
 
 /// One second is enough to see what set-up does.
 const BRIEF: [&str; 4] = ["--duration", "1s", "--set", "load.warmup=0s"];
@@ -113,6 +114,116 @@ fn a_collection_of_ours_is_reused_where_it_fits_and_rebuilt_where_it_does_not() 
     assert!(inserted(&report) && said.contains("rebuilt"), "{said}");
     let (report, _) = run(&["collection.rows=1500", "collection.index.params.M=4"]);
     assert!(!inserted(&report));
+}
+
+#[test]
+fn a_collection_of_another_owner_is_read_where_it_fits_and_never_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("writes.toml", &format!("{SMALL}[[operations]]\nkind = \"insert\"\nbatch = 1\n"));
+    let run = |owner: &str, file: &str, settings: &[&str]| {
+        let owner = format!("collection.owner={owner}");
+        let set = [&["collection.name=run_owned", owner.as_str()], settings].concat();
+        let set = set.into_iter().flat_map(|setting| ["--set", setting]);
+        sandbox.run(&[file].into_iter().chain(BRIEF).chain(set).collect::<Vec<_>>())
+    };
+    run("ann", "small.toml", &[]).ended_with(0);
+    let mark = description("run_owned");
+    assert!(mark.starts_with("made by milvus-load ") && mark.contains("\"owner\":\"ann\""), "{mark}");
+
+    let read = run("ben", "small.toml", &[]);
+    assert_eq!(steps(read.report(0)), ["inspect", "count", "wait"], "nothing is created, loaded or flushed");
+    read.said(&["ann's, read as it is"]);
+
+    for (file, setting, differs) in [
+        ("small.toml", "collection.rows=1500", "number of rows (2000, not 1500)"),
+        ("small.toml", "collection.index.params.M=4", "index (type, parameters or metric) differs"),
+        ("small.toml", "data.seed=7", "data ([data], or the values of scalars) differs"),
+        ("small.toml", "collection.shards=2", "schema (fields, dimensions or shards) differs"),
+        ("writes.toml", "collection.rows=2000", "the operation insert writes to it"),
+    ] {
+        let refused = run("ben", file, &[setting]);
+        refused.ended_with(1);
+        refused.said(&[
+            "run_owned belongs to \"ann\"",
+            "\"ben\"",
+            differs,
+            "prepare=always",
+            "collection.owner",
+        ]);
+    }
+    assert_eq!((rows("run_owned"), description("run_owned")), (2_000, mark));
+
+    let taken = run("ben", "small.toml", &["collection.prepare=always"]);
+    assert!(steps(taken.report(0)).contains(&"drop"));
+    assert!(description("run_owned").contains("\"owner\":\"ben\""));
+    run("ann", "small.toml", &["collection.rows=1500"]).ended_with(1);
+}
+
+/// Marks of the version before owners, of one to come, and one that names no owner.
+#[test]
+fn marks_that_name_no_owner_or_cannot_be_compared_are_refused_and_the_way_is_said() {
+    let sandbox = Sandbox::new();
+    let parts = "\"rows\":2000,\"schema\":\"a\",\"index\":\"b\",\"data\":\"c\"";
+    for (name, mark, said) in [
+        ("run_first", "made by milvus-load, fingerprint 0123456789abcdef".to_owned(), "an earlier version"),
+        ("run_later", "made by milvus-load {\"mark\":3}".to_owned(), "a later version"),
+        ("run_nobodys", format!("made by milvus-load {{\"mark\":2,{parts}}}"), "nobody that its mark names"),
+    ] {
+        create_foreign(name, &mark);
+        let run = |settings: &[&str]| {
+            let name = format!("collection.name={name}");
+            let set = [&[name.as_str()], settings].concat();
+            let set = set.into_iter().flat_map(|setting| ["--set", setting]);
+            sandbox.run(&["small.toml"].into_iter().chain(BRIEF).chain(set).collect::<Vec<_>>())
+        };
+        let refused = run(&[]);
+        refused.ended_with(1);
+        refused.said(&[name, said, "left alone", "--set collection.prepare=always"]);
+        assert_eq!((description(name), rows(name)), (mark, 0));
+        // Once; from then on it is ours.
+        assert!(steps(run(&["collection.prepare=always"]).report(0)).contains(&"drop"));
+        assert!(!steps(run(&[]).report(0)).contains(&"insert"));
+    }
+}
+
+/// Killed with 9 before its rows are in, and again between the index and the load.
+#[test]
+fn what_a_killed_set_up_left_is_built_anew_or_carried_on() {
+    const ROWS: u64 = 100_000;
+    let sandbox = Sandbox::new();
+    let args = |owner: &'static str| {
+        let rows = ["--set", "collection.rows=100_000", "--set", "collection.name=run_killed"];
+        let owner = ["--set", if owner == "ann" { "collection.owner=ann" } else { "collection.owner=ben" }];
+        [&["small.toml"][..], &BRIEF, &rows, &owner].concat()
+    };
+    let killed_once = |condition: &dyn Fn() -> bool| {
+        let command = [&["run"][..], &args("ann"), &["--uri", &server().uri]].concat();
+        let run = sandbox.start(&mut sandbox.tool(&command));
+        wait_until("set-up is so far", condition);
+        run.signal(Signal::KILL);
+        assert_eq!(run.wait(&sandbox).code, None, "killed before it was done");
+    };
+    killed_once(&|| exists("run_killed"));
+    assert!(indexes("run_killed").is_empty(), "killed before its rows were in");
+    // Others do not take it for whole, and leave it alone.
+    let others = sandbox.run(&args("ben"));
+    others.ended_with(1);
+    others.said(&["belongs to \"ann\"", "its set-up was never finished, or is still going on"]);
+
+    let again = sandbox.run(&args("ann"));
+    assert!(steps(again.report(0)).contains(&"insert"));
+    again.said(&["rebuilt: its set-up was never finished"]);
+    assert_eq!(rows("run_killed"), ROWS);
+
+    on_server(async |session| session.drop_collection("run_killed").await);
+    killed_once(&|| exists("run_killed") && !indexes("run_killed").is_empty());
+    let carried_on = sandbox.run(&args("ann"));
+    let report = carried_on.report(0);
+    assert!(!steps(report).contains(&"insert"), "{:?}", steps(report));
+    assert_eq!(
+        (rows("run_killed"), report["collection"]["start"]["index"]["indexed_rows"].as_u64()),
+        (ROWS, Some(ROWS))
+    );
 }
 
 #[test]

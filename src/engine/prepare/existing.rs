@@ -1,34 +1,106 @@
-//! A collection that is there already: reused where it is ours and fits, or taken as it is.
+//! A collection that is there already: whose it is decides whether it may be reused or built anew.
+//!
+//! | made by | owner | as the workload has it | under `auto` |
+//! |---|---|---|---|
+//! | somebody else | | | refused |
+//! | this tool, with a mark of another version | not known | not known | refused |
+//! | this tool | the same | yes | reused; built anew where its set-up never ended, or runs have written to it |
+//! | this tool | the same | no | built anew |
+//! | this tool | another | yes | read where it is ready, refused to workloads that write; never changed |
+//! | this tool | another | no | refused |
+//!
+//! `always` builds anew whatever this tool made.
+//!
+//! Set-up creates, inserts, flushes, compacts, and only then creates the index: a collection without one is half-made,
+//! whatever became of the run that was making it. With the index, all rows are in; a set-up that died after that is carried
+//! on, by loading and waiting.
 
+use super::steps::Retries;
 use super::{Action, PrepareError, Prepared, Setup};
-use crate::data::{ScalarSource, Vectors};
-use crate::milvus::proto::common::{KeyValuePair, LoadState};
-use crate::milvus::proto::milvus::IndexDescription;
-use crate::milvus::proto::schema::{CollectionSchema, DataType, FieldSchema};
-use crate::milvus::{PRIMARY_KEY, Readiness, RowLayout, index_of, vector_type};
-use crate::workload::{Access, Metric, Scalar, ScalarKind, VectorType, vector_rules};
+use crate::milvus::proto::common::LoadState;
+use crate::milvus::{
+    COLLECTION_NOT_FOUND, Difference, Fingerprint, Maker, MilvusError, PRIMARY_KEY, Readiness, RowLayout,
+    Session, index_of,
+};
+use crate::workload::Access;
+
+/// What is there under the collection's name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    /// Another collection of the same name has another.
+    id: i64,
+    description: String,
+}
+
+impl Found {
+    async fn ask(session: &Session, name: &str) -> Result<Option<Self>, MilvusError> {
+        match session.describe_collection(name).await {
+            Ok(found) => {
+                let description = found.schema.map(|schema| schema.description).unwrap_or_default();
+                Ok(Some(Self { id: found.collection_id, description }))
+            }
+            Err(error) if error.is_code(COLLECTION_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 impl Setup<'_> {
-    /// Ours, and made for this workload: reused where its rows are the base rows, else rebuilt.
-    pub(super) async fn reuse(&mut self) -> Result<Prepared, PrepareError> {
+    pub(super) async fn find(&mut self) -> Result<Option<Found>, PrepareError> {
+        let name = &self.workload.collection.name;
+        match self.call("inspect", async |s| s.has_collection(name).await).await? {
+            true => self.call("inspect", async |s| Found::ask(s, name).await).await,
+            false => Ok(None),
+        }
+    }
+
+    /// `prepare = "always"`.
+    pub(super) async fn build_anew_always(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
+        match Maker::of(&found.description) {
+            Maker::Other => Err(PrepareError::Foreign(self.workload.collection.name.clone())),
+            Maker::OtherVersion { .. } | Maker::Us(_) => {
+                self.rebuild(found, "prepare = \"always\"".to_owned()).await
+            }
+        }
+    }
+
+    /// `prepare = "auto"`, by the table above.
+    pub(super) async fn build_or_reuse(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
+        let collection = &self.workload.collection;
+        let mark = match Maker::of(&found.description) {
+            Maker::Other => return Err(PrepareError::Foreign(collection.name.clone())),
+            Maker::OtherVersion { mark } => {
+                return Err(PrepareError::OtherMark { collection: collection.name.clone(), mark });
+            }
+            Maker::Us(mark) => mark,
+        };
+        let wanted = Fingerprint::of(collection, &self.workload.data);
+        let differences = mark.fingerprint.differences(&wanted);
+        match mark.owner {
+            Some(owner) if owner == collection.owner => match differences.is_empty() {
+                true => self.reuse(found).await,
+                false => self.rebuild(found, in_words(&differences)).await,
+            },
+            Some(owner) if differences.is_empty() => self.borrow(owner).await,
+            owner => Err(self.anothers(owner, in_words(&differences))),
+        }
+    }
+
+    /// Ours, and made for this workload: reused where its rows are the base rows, else built anew.
+    async fn reuse(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
         let collection = &self.workload.collection;
         let name = &collection.name;
-        let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
-        if index_of(&indexes, &collection.vector.name).is_none() {
-            return self.rebuild("its set-up was not finished").await;
+        if !self.has_index().await? {
+            return self.rebuild(found, HALF_MADE.to_owned()).await;
         }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
             self.call("load", async |s| s.load_collection(name, collection.replicas).await).await?;
-            let loaded =
-                async |s: &crate::milvus::Session| Ok(s.load_state(name).await? == LoadState::Loaded);
+            let loaded = async |s: &Session| Ok(s.load_state(name).await? == LoadState::Loaded);
             self.poll("load", "the collection to be loaded", loaded).await?;
         }
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
-        if rows < collection.rows {
-            return self.rebuild("its set-up was not finished").await;
-        }
-        if rows > collection.rows && !collection.keep_writes {
-            return self.rebuild("earlier runs have written to it").await;
+        if let Some(why) = self.unfit_rows(rows) {
+            return self.rebuild(found, why).await;
         }
         let mut first_free_row = collection.rows;
         if rows > collection.rows {
@@ -36,158 +108,129 @@ impl Setup<'_> {
             first_free_row = self.first_free_row(PRIMARY_KEY, collection.rows).await?;
         }
         let readiness = self.wait_ready(rows).await?;
-        Ok(Prepared {
-            action: Action::Reused,
+        Ok(self.prepared(Action::Reused, (rows, first_free_row), readiness))
+    }
+
+    /// Another owner's, and made for the same workload: read where it is ready. Nothing is loaded, flushed or built anew, for
+    /// its owner's runs may count on what is there; and a run that wrote would make them find it changed.
+    async fn borrow(&mut self, owner: String) -> Result<Prepared, PrepareError> {
+        let name = &self.workload.collection.name;
+        let writing = self.workload.operations.iter().find(|o| o.kind.facts().access() == Access::Writes);
+        if let Some(operation) = writing {
+            let why =
+                format!("it is as this workload wants it, but the operation {} writes to it", operation.name);
+            return Err(self.anothers(Some(owner), why));
+        }
+        if !self.has_index().await? {
+            return Err(self.anothers(Some(owner), format!("{HALF_MADE}, or is still going on")));
+        }
+        if self.call("inspect", async |s| s.load_state(name).await).await? != LoadState::Loaded {
+            return Err(self.anothers(Some(owner), "it is not loaded".to_owned()));
+        }
+        let rows = self.call("count", async |s| s.count(name, "").await).await?;
+        if let Some(why) = self.unfit_rows(rows) {
+            return Err(self.anothers(Some(owner), why));
+        }
+        let readiness = self.wait_ready(rows).await?;
+        Ok(self.prepared(Action::Borrowed { owner }, (rows, rows), readiness))
+    }
+
+    async fn has_index(&mut self) -> Result<bool, PrepareError> {
+        let collection = &self.workload.collection;
+        let indexes = self.call("inspect", async |s| s.describe_indexes(&collection.name).await).await?;
+        Ok(index_of(&indexes, &collection.vector.name).is_some())
+    }
+
+    /// Why a collection with so many rows is not the one that set-up made; `None`: it is.
+    fn unfit_rows(&self, rows: u64) -> Option<String> {
+        let collection = &self.workload.collection;
+        let base = collection.rows;
+        if rows < base {
+            return Some(format!("{HALF_MADE}: {rows} of {base} rows are there"));
+        }
+        let extra = rows - base;
+        (extra > 0 && !collection.keep_writes)
+            .then(|| format!("earlier runs have written {extra} rows to it"))
+    }
+
+    fn prepared(&self, action: Action, (rows, first_free_row): (u64, u64), readiness: Readiness) -> Prepared {
+        let collection = &self.workload.collection;
+        Prepared {
+            action,
             rows,
-            extra_rows: rows - collection.rows,
+            extra_rows: rows.saturating_sub(collection.rows),
             first_free_row,
             layout: RowLayout::new(collection, &self.workload.data),
             metric: collection.vector.metric,
             segments: readiness.segments,
             missing: Vec::new(),
-        })
+        }
     }
 
-    /// `prepare = "never"`: reads what it must know and changes nothing.
-    pub(super) async fn take_as_it_is(&mut self) -> Result<Prepared, PrepareError> {
+    fn anothers(&self, owner: Option<String>, why: String) -> PrepareError {
+        let collection = &self.workload.collection;
+        PrepareError::Anothers {
+            collection: collection.name.clone(),
+            owner: owner
+                .map_or_else(|| "nobody that its mark names".to_owned(), |owner| format!("{owner:?}")),
+            we: collection.owner.clone(),
+            why,
+        }
+    }
+
+    async fn rebuild(&mut self, found: &Found, reason: String) -> Result<Prepared, PrepareError> {
+        self.drop_judged(found).await?;
+        self.build(Action::Rebuilt(reason)).await
+    }
+
+    /// Drops the collection that was judged, and no other. Each try looks again before it drops: between two of them somebody
+    /// may have put another collection in its place.
+    async fn drop_judged(&mut self, judged: &Found) -> Result<(), PrepareError> {
         let name = &self.workload.collection.name;
-        let described = self.call("inspect", async |s| s.describe_collection(name).await).await?;
-        let schema = described.schema.unwrap_or_default();
-        if self.call("inspect", async |s| s.load_state(name).await).await? != LoadState::Loaded {
-            return Err(PrepareError::NotLoaded(name.clone()));
+        self.enter("drop");
+        self.session.set_traceparent(self.log.header(true));
+        let mut retries = Retries::until(self.deadline);
+        loop {
+            self.check_stop()?;
+            let tried = match Found::ask(self.session, name).await {
+                Ok(Some(found)) if found == *judged => self.session.drop_collection(name).await,
+                Ok(Some(_)) => return Err(PrepareError::Replaced(name.clone())),
+                // By an earlier try whose answer was lost, or by its owner.
+                Ok(None) => return Ok(()),
+                Err(error) => Err(error),
+            };
+            match tried {
+                Ok(()) => return Ok(()),
+                Err(source) => self.pause_or_fail("drop", source, &mut retries).await?,
+            }
         }
-        let indexes = self.call("inspect", async |s| s.describe_indexes(name).await).await?;
-        let layout = self.described_layout(&schema)?;
-        let index = index_of(&indexes, &layout.vector);
-        let metric = self.described_metric(layout.vectors.kind(), index)?;
-        let rows = self.call("count", async |s| s.count(name, "").await).await?;
-        let of = (name.as_str(), layout.vector.as_str());
-        let readiness = self.call("inspect", async |s| Readiness::ask(s, of, rows).await).await?;
-        Ok(Prepared {
-            action: Action::TakenAsItIs,
-            rows,
-            extra_rows: 0,
-            first_free_row: self.free_row_of_foreign(&layout).await?,
-            layout,
-            metric,
-            segments: readiness.segments,
-            missing: readiness.missing(),
-        })
-    }
-
-    /// The first row that may be written: its number is its key.
-    async fn first_free_row(&mut self, key: &str, from: u64) -> Result<u64, PrepareError> {
-        let name = &self.workload.collection.name;
-        let free = self.call("count", async |s| s.first_free_key(name, key, from).await).await?;
-        if free >= i64::MAX as u64 {
-            let problem = "it has rows up to the largest key that there is, so that none can be written above them; use operations that read";
-            return Err(self.schema_problem(problem.to_owned()));
-        }
-        Ok(free)
-    }
-
-    /// Only asked where the workload writes and the keys are the client's.
-    async fn free_row_of_foreign(&mut self, layout: &RowLayout) -> Result<u64, PrepareError> {
-        let (Some(key), true) = (&layout.key, self.workload.has(Access::Writes)) else { return Ok(0) };
-        self.first_free_row(key, 0).await
-    }
-
-    fn described_layout(&self, schema: &CollectionSchema) -> Result<RowLayout, PrepareError> {
-        let (collection, data) = (&self.workload.collection, &self.workload.data);
-        let wanted = collection.vector_name_given.then_some(collection.vector.name.as_str());
-        let (vector, kind) = schema
-            .fields
-            .iter()
-            .filter(|f| wanted.is_none_or(|name| f.name == name))
-            .find_map(|f| Some((f, vector_type(f.data_type())?)))
-            .ok_or_else(|| {
-                self.schema_problem(
-                    "it has no vector field of the name in collection.vector and of a type that can be searched here (float); name one that it has"
-                        .to_owned(),
-                )
-            })?;
-        let dim: u32 = parameter(&vector.type_params, "dim").and_then(|dim| dim.parse().ok()).unwrap_or(0);
-        if dim == 0 || (collection.dim_given && dim != collection.vector.dim) {
-            let given = collection.vector.dim;
-            return Err(self.schema_problem(format!(
-                "its field {} has {dim} dimensions, the workload says {given}; set collection.vector.dim = {dim}",
-                vector.name
-            )));
-        }
-        let key = schema.fields.iter().find(|field| field.is_primary_key);
-        let key = key.filter(|key| !key.auto_id && key.data_type() == DataType::Int64);
-        let others = schema.fields.iter().filter(|f| !f.is_primary_key && f.name != vector.name);
-        let scalars = others.enumerate().map(|(i, field)| self.described_scalar(i, field));
-        Ok(RowLayout {
-            key: key.map(|key| key.name.clone()),
-            vector: vector.name.clone(),
-            vectors: Vectors::clustered(kind, data.seed, dim, data.clusters, data.spread),
-            scalars: self.filterable(scalars.collect::<Result<Vec<_>, _>>()?),
-        })
-    }
-
-    /// The workload's own scalars come first, in its order: filters refer to them by place.
-    fn filterable(&self, described: Vec<(Scalar, ScalarSource)>) -> Vec<(Scalar, ScalarSource)> {
-        let given = &self.workload.collection.scalars;
-        let seed = self.workload.data.seed;
-        let ours = given.iter().enumerate();
-        let mut all: Vec<_> =
-            ours.map(|(i, s)| (s.clone(), ScalarSource::new(seed, i as u64, s.distinct))).collect();
-        all.extend(described.into_iter().filter(|(s, _)| given.iter().all(|g| g.name != s.name)));
-        all
-    }
-
-    fn described_scalar(
-        &self,
-        place: usize,
-        field: &FieldSchema,
-    ) -> Result<(Scalar, ScalarSource), PrepareError> {
-        /// Values that a field gets of which the workload says nothing.
-        const DISTINCT: u64 = 1000;
-        let kind = match field.data_type() {
-            DataType::Bool => ScalarKind::Bool,
-            DataType::Int8 | DataType::Int16 | DataType::Int32 => ScalarKind::Int32,
-            DataType::Int64 => ScalarKind::Int64,
-            DataType::Float => ScalarKind::Float,
-            DataType::Double => ScalarKind::Double,
-            // What is only read needs no values: the type does not matter then.
-            _ => ScalarKind::Varchar,
-        };
-        let distinct = if kind == ScalarKind::Bool { 2 } else { DISTINCT };
-        let writes = self.workload.has(Access::Writes);
-        if writes && kind == ScalarKind::Varchar && field.data_type() != DataType::VarChar {
-            let kind = field.data_type().as_str_name();
-            return Err(self.schema_problem(format!("inserting into it needs values for its field {} of type {kind}, which is not built yet; use operations that read", field.name)));
-        }
-        let scalar = Scalar { name: field.name.clone(), kind, distinct };
-        Ok((scalar, ScalarSource::new(self.workload.data.seed, place as u64, distinct)))
-    }
-
-    fn described_metric(
-        &self,
-        kind: VectorType,
-        index: Option<&IndexDescription>,
-    ) -> Result<Metric, PrepareError> {
-        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
-            return Ok(self.workload.collection.vector.metric);
-        };
-        let metrics = vector_rules(kind).metrics;
-        let known = || metrics.iter().map(|metric| metric.wire_name()).collect::<Vec<_>>().join(", ");
-        metrics.iter().copied().find(|metric| metric.wire_name().eq_ignore_ascii_case(name)).ok_or_else(
-            || {
-                let known = known();
-                self.schema_problem(format!(
-                "its index has the metric {name}, which its vectors cannot be searched with here ({known})"
-            ))
-            },
-        )
-    }
-
-    fn schema_problem(&self, problem: String) -> PrepareError {
-        PrepareError::Schema { collection: self.workload.collection.name.clone(), problem }
     }
 }
 
-fn parameter<'a>(pairs: &'a [KeyValuePair], key: &str) -> Option<&'a str> {
-    pairs.iter().find(|pair| pair.key == key).map(|pair| pair.value.as_str())
+/// Of a collection that lacks its index or rows.
+const HALF_MADE: &str = "its set-up was never finished";
+
+fn in_words(differences: &[Difference]) -> String {
+    let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    match differences.as_slice() {
+        [] => "it is as this workload wants it".to_owned(),
+        [one] => format!("its {one} differs"),
+        [first @ .., last] => format!("its {} and {last} differ", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_said_in_one_sentence() {
+        let rows = Difference::Rows { found: 5, wanted: 7 };
+        assert_eq!(in_words(std::slice::from_ref(&rows)), "its number of rows (5, not 7) differs");
+        assert_eq!(
+            in_words(&[Difference::Schema, Difference::Index, rows]),
+            "its schema (fields, dimensions or shards), index (type, parameters or metric) and number of rows (5, not 7) \
+             differ"
+        );
+    }
 }

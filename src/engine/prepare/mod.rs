@@ -5,87 +5,21 @@
 //! Set-up calls are tried again on retriable codes within `ready.timeout`, and counted; measured calls never are. The limit
 //! is one of waiting: the time that inserting takes does not count.
 
+mod as_it_is;
 mod build;
+mod error;
 mod existing;
 mod log;
 mod steps;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use error::PrepareError;
 pub use log::{SetupLog, StepRecord};
 
-use super::stop::{Stop, StopReason};
-use crate::milvus::{
-    CallHeaders, Dialer, MilvusError, Missing, Ownership, RowLayout, Segments, Session, fingerprint,
-    ownership,
-};
+use super::stop::Stop;
+use crate::milvus::{CallHeaders, Dialer, Missing, RowLayout, Segments, Session};
 use crate::workload::{Metric, Prepare, Workload};
-
-/// Why the collection could not be made ready.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// A call failed.
-    #[error("set-up, step {step}: {source}")]
-    Call {
-        /// The step.
-        step: &'static str,
-        /// The failure.
-        source: MilvusError,
-    },
-    /// Not ready in time.
-    #[error(
-        "the collection {collection} was not ready within {limit:?}; still missing: {missing}; raise \
-         collection.ready.timeout if the server only needs longer"
-    )]
-    NotReady {
-        /// Its name.
-        collection: String,
-        /// The limit.
-        limit: Duration,
-        /// What is missing, in words.
-        missing: String,
-    },
-    /// Not ours.
-    #[error(
-        "the collection {0} exists and was not made by milvus-load, so it is left alone; choose another \
-         collection.name, or set collection.prepare = \"never\" to run against it as it is"
-    )]
-    Foreign(String),
-    /// `never`, and it is not there.
-    #[error(
-        "the collection {0} does not exist and collection.prepare is \"never\"; create it, or set prepare = \"auto\""
-    )]
-    Absent(String),
-    /// `never`, and it is not loaded.
-    #[error("the collection {0} is not loaded and collection.prepare is \"never\"; load it first")]
-    NotLoaded(String),
-    /// `never`, and its schema is not one that can be driven.
-    #[error("the collection {collection}: {problem}")]
-    Schema {
-        /// Its name.
-        collection: String,
-        /// What does not fit, and the fix.
-        problem: String,
-    },
-    /// The rows that were inserted are not the rows that are there.
-    #[error(
-        "the collection {collection} has {found} rows after set-up, not {expected}; run again with prepare = \"always\""
-    )]
-    RowCount {
-        /// Its name.
-        collection: String,
-        /// Counted with strong consistency.
-        found: u64,
-        /// Inserted.
-        expected: u64,
-    },
-    /// The set-up's own connection.
-    #[error("set-up could not connect for inserting: {0}")]
-    Connect(String),
-    /// The user ended it.
-    #[error("set-up was interrupted")]
-    Stopped(StopReason),
-}
 
 /// How the collection came to be what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +28,13 @@ pub enum Action {
     Reused,
     /// It was not there.
     Created,
-    /// It was ours and was dropped first, for this reason.
-    Rebuilt(&'static str),
+    /// It fits, is another owner's, and is only read.
+    Borrowed {
+        /// Whose it is.
+        owner: String,
+    },
+    /// It was made by this tool and was dropped first, for this reason.
+    Rebuilt(String),
     /// `prepare = "never"`.
     TakenAsItIs,
 }
@@ -170,31 +109,14 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// See [`PrepareError`].
     pub async fn prepare(&mut self) -> Result<Prepared, PrepareError> {
-        let collection = &self.workload.collection;
-        let exists = self.call("inspect", async |s| s.has_collection(&collection.name).await).await?;
-        match (collection.prepare, exists) {
-            (Prepare::Never, false) => Err(PrepareError::Absent(collection.name.clone())),
-            (Prepare::Never, true) => self.take_as_it_is().await,
-            (Prepare::Auto | Prepare::Always, false) => self.build(Action::Created).await,
-            (Prepare::Auto | Prepare::Always, true) => match (self.whose().await?, collection.prepare) {
-                (Ownership::Foreign, _) => Err(PrepareError::Foreign(collection.name.clone())),
-                (_, Prepare::Always) => self.rebuild("prepare = \"always\"").await,
-                (Ownership::Differs, _) => self.rebuild("its schema, index or data differ").await,
-                (Ownership::Fits, _) => self.reuse().await,
-            },
-        }
-    }
-
-    async fn whose(&mut self) -> Result<Ownership, PrepareError> {
-        let collection = &self.workload.collection;
-        let found = self.call("inspect", async |s| s.describe_collection(&collection.name).await).await?;
-        let description = found.schema.map(|schema| schema.description).unwrap_or_default();
-        Ok(ownership(&description, &fingerprint(collection, &self.workload.data)))
-    }
-
-    async fn rebuild(&mut self, reason: &'static str) -> Result<Prepared, PrepareError> {
         let name = &self.workload.collection.name;
-        self.call("drop", async |s| s.drop_collection(name).await).await?;
-        self.build(Action::Rebuilt(reason)).await
+        let found = self.find().await?;
+        match (self.workload.collection.prepare, found) {
+            (Prepare::Never, None) => Err(PrepareError::Absent(name.clone())),
+            (Prepare::Never, Some(_)) => self.take_as_it_is().await,
+            (Prepare::Auto | Prepare::Always, None) => self.build(Action::Created).await,
+            (Prepare::Always, Some(found)) => self.build_anew_always(&found).await,
+            (Prepare::Auto, Some(found)) => self.build_or_reuse(&found).await,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::workload::kind::Value;
 use crate::workload::layers::Layers;
+use crate::workload::owner;
 use crate::workload::problem::Problems;
 use crate::workload::section::{Entry, Section};
 use crate::workload::vector::{TYPES, default_params};
@@ -18,6 +19,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
     let index = index(&mut layers.root);
     let scalars = scalars(&mut layers.scalars, vector.as_ref(), problems);
     let root = &layers.root;
+    check_owner(root, problems);
     Some(Collection {
         name: root.text("collection.name")?,
         rows: root.integer("collection.rows")?,
@@ -27,6 +29,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
             "never" => Prepare::Never,
             _ => return None,
         },
+        owner: root.text("collection.owner")?,
         consistency: match root.text("collection.consistency")?.as_str() {
             "strong" => Consistency::Strong,
             "session" => Consistency::Session,
@@ -45,6 +48,17 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
         vector_name_given: root.said("collection.vector.name"),
         dim_given: root.said("collection.vector.dim"),
     })
+}
+
+/// It stands in the description of the collection, and in messages.
+fn check_owner(root: &Section, problems: &mut Problems<'_>) {
+    const KEY: &str = "collection.owner";
+    let owner = root.text(KEY).unwrap_or_default();
+    if owner.chars().any(char::is_control) || owner.chars().count() > owner::LONGEST {
+        let message = "it holds a control character, or is too long";
+        let fix = format!("write a name of at most {} characters on one line", owner::LONGEST);
+        problems.add(KEY, root.place(KEY), message, fix);
+    }
 }
 
 fn vector(root: &Section, problems: &mut Problems<'_>) -> Option<VectorField> {

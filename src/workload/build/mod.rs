@@ -14,6 +14,7 @@ mod trace;
 use std::path::Path;
 
 use super::keys::KEYS;
+use super::kind::Value;
 use super::layers::Layers;
 use super::problem::Problems;
 use super::{Data, Workload};
@@ -88,7 +89,8 @@ fn fill(layers: &mut Layers, name: &str) {
     }
     let safe: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(200).collect();
-    layers.root.fill("collection.name", super::kind::Value::Text(format!("milvus_load_{safe}")));
+    layers.root.fill("collection.name", Value::Text(format!("milvus_load_{safe}")));
+    layers.root.fill("collection.owner", Value::Text(super::owner::of_this_process()));
 }
 
 fn data(layers: &Layers) -> Option<Data> {

@@ -9,7 +9,8 @@ use crate::workload::{Origin, Setting};
 const OPEN_ONLY: [&str; 2] = ["load.arrival", "load.max_in_flight"];
 
 /// What `prepare = "never"` reads from the server instead: whatever was said of it is in force nowhere.
-const SERVERS_UNDER_NEVER: [&str; 7] = [
+const SERVERS_UNDER_NEVER: [&str; 8] = [
+    "collection.owner",
     "collection.rows",
     "collection.shards",
     "collection.replicas",

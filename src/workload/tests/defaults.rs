@@ -46,14 +46,17 @@ fn settings_are_complete_and_in_the_order_of_the_file() {
     let text = format!(
         "{LEAST}[[operations]]\nkind = \"insert\"\nrate = 2\n[trace.resource]\napplication = \"x\"\n"
     );
+    let workload = loaded(&text, &[]);
     let shown: Vec<String> =
-        loaded(&text, &[]).settings.iter().map(|s| format!("{} = {} ({})", s.key, s.value, s.from)).collect();
+        workload.settings.iter().map(|s| format!("{} = {} ({})", s.key, s.value, s.from)).collect();
+    let owner = format!("collection.owner = {:?} (default)", workload.collection.owner);
     let expected = [
         "description = \"\" (default)",
         "target.timeout = \"10s\" (default)",
         "collection.name = \"milvus_load_w\" (default)",
         "collection.rows = 20000 (default)",
         "collection.prepare = \"auto\" (default)",
+        &owner,
         "collection.consistency = \"bounded\" (default)",
         "collection.shards = 1 (default)",
         "collection.replicas = 1 (default)",

@@ -189,6 +189,26 @@ fn the_database_of_the_uri_and_of_the_key_go_by_precedence() {
 }
 
 #[test]
+fn of_a_collection_that_is_taken_as_it_is_only_what_counts_is_a_setting() {
+    let file = format!(
+        "[collection]\nprepare = \"never\"\nrows = 5\nvector = {{ dim = 8, metric = \"l2\" }}\nindex.type = \"FLAT\"\n{LEAST}"
+    );
+    let workload = loaded(&file, &[]);
+    let told: Vec<_> = workload.settings.iter().map(|setting| setting.key.as_str()).collect();
+    let collection: Vec<_> = told.into_iter().filter(|key| key.starts_with("collection.")).collect();
+    let expected = ["name", "prepare", "consistency", "allow_writes", "vector.dim", "ready.timeout"];
+    assert_eq!(collection, expected.map(|key| format!("collection.{key}")));
+    let note = workload.notices.join("\n");
+    assert!(
+        note.contains(
+            "not what was said of collection.rows, collection.vector.metric, collection.index.type"
+        ),
+        "{note}"
+    );
+    assert_eq!(loaded(&format!("[collection]\nprepare = \"never\"\n{LEAST}"), &[]).notices, [""; 0]);
+}
+
+#[test]
 fn a_variable_whose_path_beats_the_files_database_is_said() {
     let file = format!("[target]\ndatabase = \"a\"\n{LEAST}");
     let notices =

@@ -75,6 +75,7 @@ const ROWS: &[Row] = &[
     ),
     Row("++[target]\nuri = \"http://h\"\nca_file = \"c\"", "target.ca_file", 3, 11, "plain one"),
     Row("++[target]\nuri = \"http://h/a\"\ndatabase = \"b\"", "target.database", 3, 12, "the database \"a\""),
+    Row("++[collection]\nowner = \"a\\nb\"", "collection.owner", 2, 9, "control character"),
     Row("++[target]\ntoken_file = \"no/such/file\"", "target.token_file", 2, 14, "cannot read"),
     Row(
         "++[trace]\njaeger_ui = \"http://j\"\nlink = \"http://j/{trace_id}\"",
