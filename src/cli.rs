@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
-use crate::units::{Nanos, parse_duration};
+use crate::units::{Nanos, parse_duration, parse_rfc3339};
 use crate::workload::TemplateKind;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// More processes than anybody starts for one run.
+const MOST_SHARDS: u32 = 10_000;
 
 /// Load generator and latency benchmark for the Milvus vector database, every request traced.
 #[derive(Debug, Parser)]
@@ -44,6 +47,14 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Render a report in another format
     Report(ReportArgs),
+    /// Make one report out of those of a run's shards, exactly
+    #[command(after_help = "Shards are runs of one workload with the same --run-id and --start-at:\n\n\
+        milvus-load run W.toml --uri URI --prepare-only\n\
+        milvus-load run W.toml --uri URI --shard 0/2 --run-id a1 --start-at 2026-01-31T12:00:00Z   on one machine\n\
+        milvus-load run W.toml --uri URI --shard 1/2 --run-id a1 --start-at 2026-01-31T12:00:00Z   on another\n\
+        milvus-load merge reports/W/*-a1-*of2\n\n\
+        Exit codes as those of run.")]
+    Merge(MergeArgs),
     /// Manage the local Milvus that runs use when no target is named
     Embedded {
         /// What to do with it.
@@ -109,9 +120,67 @@ pub struct RunArgs {
     /// Exit 0 even where the verdict says that the numbers cannot be trusted
     #[arg(long)]
     pub allow_untrusted: bool,
+    /// Make the collection ready and end, before the shards of a run are started
+    #[arg(long, conflicts_with_all = ["dry_run", "json", "calibrate", "keep"])]
+    pub prepare_only: bool,
+    /// Carry out one part of a run of several processes: number K, from 0, of N
+    #[arg(long, env = "MILVUS_LOAD_SHARD", value_name = "K/N", value_parser = shard, requires_all = ["run_id", "start_at"])]
+    pub shard: Option<(u32, u32)>,
+    /// What all shards of a run are called, in letters, digits, - and _
+    #[arg(long, env = "MILVUS_LOAD_RUN_ID", value_name = "ID", value_parser = run_id, requires = "shard")]
+    pub run_id: Option<String>,
+    /// When all shards start to warm up, such as 2026-01-31T12:00:00Z; one that is not ready by then sends nothing
+    #[arg(long, env = "MILVUS_LOAD_START_AT", value_name = "RFC3339", value_parser = parse_rfc3339, requires = "shard")]
+    pub start_at: Option<Nanos>,
     /// Prove the measurement on this machine first (some 20 s), as `milvus-load calibrate --quick` does
     #[arg(long)]
     pub calibrate: bool,
+}
+
+/// What `--shard`, `--run-id` and `--start-at` say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartArgs<'a> {
+    /// K, from 0.
+    pub index: u32,
+    /// N.
+    pub of: u32,
+    /// Of the run.
+    pub run_id: &'a str,
+    /// Nanoseconds since 1970.
+    pub start_at_unix_ns: u64,
+}
+
+impl RunArgs {
+    /// The part of a run that is asked for; `None`: a whole run.
+    pub fn part(&self) -> Option<PartArgs<'_>> {
+        let ((index, of), run_id, start_at) = (self.shard?, self.run_id.as_deref()?, self.start_at?);
+        Some(PartArgs { index, of, run_id, start_at_unix_ns: start_at.get() })
+    }
+}
+
+/// `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The shards' reports: their directories, or a report.json in each
+    #[arg(value_name = "REPORT", required = true)]
+    pub reports: Vec<String>,
+    /// Directory for reports.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "reports",
+        help = "Directory for reports: the merged one goes to DIR/<name>/<time>-<run ID>"
+    )]
+    pub out: PathBuf,
+    /// Print the report as JSON on standard output instead of the summary
+    #[arg(long)]
+    pub json: bool,
+    /// Merge what is there where shards are missing; the verdict names them
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Exit 0 even where the verdict says that the numbers cannot be trusted
+    #[arg(long)]
+    pub allow_untrusted: bool,
 }
 
 /// `calibrate`.
@@ -223,6 +292,26 @@ fn calibration_window(text: &str) -> Result<Nanos, String> {
     Ok(window)
 }
 
+/// `K/N`, with K from 0 and below N.
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((index, of)) if index < of && of <= MOST_SHARDS => Ok((index, of)),
+        Some((_, of)) if of == 0 || of > MOST_SHARDS => Err(format!("there are 1 to {MOST_SHARDS} shards")),
+        Some((_, of)) => Err(format!("shards are counted from 0: the last of {of} is {}/{of}", of - 1)),
+        None => Err("write K/N, such as 0/4 for the first of four".to_owned()),
+    }
+}
+
+/// What can be a part of a directory's name everywhere.
+fn run_id(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match (1..=64).contains(&text.len()) && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("a run ID has 1 to 64 letters, digits, - and _".to_owned()),
+    }
+}
+
 fn template_kind(name: String) -> Result<TemplateKind, String> {
     TemplateKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(name)
 }
@@ -241,6 +330,24 @@ mod tests {
     fn a_list_of_nothing_is_refused() {
         let slow = |number| Cli::try_parse_from(["milvus-load", "slow", "latest", "-n", number]);
         assert!(slow("0").is_err() && slow("1").is_ok());
+    }
+
+    #[test]
+    fn a_shard_is_told_whole_or_not_at_all() {
+        let run = |args: &[&str]| {
+            Cli::try_parse_from([&["milvus-load", "run", "w.toml"], args].concat()).map_err(|e| e.to_string())
+        };
+        let (id, start) = (["--run-id", "a-1"], ["--start-at", "2026-01-31T12:00:00.5Z"]);
+        let whole = run(&[&["--shard", "1/4"], &id[..], &start[..]].concat()).unwrap();
+        let Command::Run(args) = whole.command else { panic!("{whole:?}") };
+        let part = PartArgs { index: 1, of: 4, run_id: "a-1", start_at_unix_ns: 1_769_860_800_500_000_000 };
+        assert_eq!(args.part(), Some(part));
+        assert!(run(&["--shard", "1/4"]).is_err() && run(&id).is_err() && run(&start).is_err());
+        let wrong = |shard: &str| run(&[&["--shard", shard], &id[..], &start[..]].concat()).unwrap_err();
+        assert!(wrong("4/4").contains("3/4"), "{}", wrong("4/4"));
+        for (shard, words) in [("1", "K/N"), ("0/0", "1 to"), ("0/99999", "1 to")] {
+            assert!(wrong(shard).contains(words), "{}", wrong(shard));
+        }
     }
 
     #[test]

@@ -39,11 +39,12 @@
 //! | [`milvus`] | *how* to talk to Milvus | units, workload, data, grpc |
 //! | [`trace`] | *which* request it was | units, grpc |
 //! | [`measure`] | *what* happened | units, trace, random |
+//! | [`record`] | how a record is stored | units, trace, measure, random |
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
-//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, engine, report |
+//! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -80,6 +81,12 @@
 //! never 0. Guarded by `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
 //! `stages_sum_to_the_run_exactly`, `slots_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
 //! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
+//!
+//! **[`record`]**: a record as lines of a file, and which records are the shards of one run. *Not here:* what a run is.
+//! *Invariants:* what is read is what was written, and shards of any samples, written, read and merged in any order, equal one
+//! recorder; bytes of unknown origin are read or refused with their line, in bounded memory. Guarded by
+//! `shards_written_read_and_merged_in_any_order_equal_one_recorder` and
+//! `a_record_with_other_bytes_in_it_is_read_or_refused`.
 //!
 //! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
 //! *Invariants:* the same seed gives the same arrivals and operations whatever the number of shards and workers, each stage the
@@ -145,6 +152,7 @@ pub mod grpc;
 pub mod measure;
 pub mod milvus;
 pub mod random;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod trace;

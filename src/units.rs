@@ -1,8 +1,12 @@
 //! Units: time, rates and fractions as types, so that a microsecond is never taken for a nanosecond.
 
+mod rfc3339;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
+
+pub use rfc3339::parse_rfc3339;
 
 /// A span of time, or a moment counted from the start of the run, in whole nanoseconds.
 ///

@@ -186,6 +186,8 @@ fn every_finding() -> Vec<Finding> {
         Finding::ServerGone,
         Finding::ServerChanged { before: name(), after: name() },
         Finding::WorkerFailed { reason: name(), after: time },
+        Finding::ShardMissing { missing: vec![1], of: 2 },
+        Finding::RunDied { after: time },
         Finding::RowsMissing { expected: 2, found: 1 },
         not_indexed(true),
         not_indexed(false),

@@ -6,9 +6,11 @@ mod dry_run;
 pub mod embedded;
 mod exit;
 pub mod init;
+pub mod merge;
 mod output;
 mod overrides;
 pub mod progress;
+mod publish;
 pub mod report;
 pub mod run;
 mod run_progress;
@@ -49,6 +51,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         }
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;

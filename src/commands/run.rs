@@ -1,19 +1,16 @@
 //! `run`: read the workload, get a server, make the collection ready, drive it, report.
 
-use anyhow::Context as _;
-
 use crate::cli::RunArgs;
-use crate::engine::Stop;
+use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
+use crate::report::RunReport;
 use crate::report::store::RunDirectory;
-use crate::report::terminal::{self, Footer};
-use crate::report::{RunReport, json};
-use crate::run::{self, Identity, Observed, Record, RunError, Server, Settings, Sharing};
+use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, signals, style};
+use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish, signals};
 
 /// Carries out `run`.
 ///
@@ -28,13 +25,63 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
     }
-    let identity = Identity::new(command_line::as_typed(std::env::args()))?;
-    let directory =
-        RunDirectory::create(&args.out, &settings.workload.name, identity.started_unix_us, &identity.run_id)?;
+    if args.prepare_only {
+        return prepare_only(args, &settings);
+    }
+    let identity = identity(args)?;
+    let directory = RunDirectory::create(
+        &args.out,
+        &settings.workload.name,
+        identity.started_unix_us,
+        &directory_id(&identity),
+    )?;
     let done = measured(args, &settings, identity, &directory);
     // Where nothing was measured, an empty directory would only be in the way.
     directory.discard_if_empty();
     done
+}
+
+/// Makes the collection ready for shards to come.
+fn prepare_only(args: &RunArgs, settings: &Settings) -> Result<Exit, Failure> {
+    let stop = Stop::default();
+    signals::listen(stop.clone())?;
+    let server = existing(settings)?;
+    let _kept_to_this_run = server.lock(&settings.workload, &identity(args)?, Sharing::Alone)?;
+    let mut progress = TerminalProgress::new();
+    let ready = server.prepare(settings, &stop, &mut progress).map(drop);
+    progress.clear();
+    ready?;
+    Ok(Exit::Done)
+}
+
+/// The server that is there: what is prepared or shared by several processes must outlive each of them.
+fn existing(settings: &Settings) -> Result<Server, Failure> {
+    let none = || {
+        Failure::usage(anyhow::anyhow!(
+            "--shard and --prepare-only need a server that is there before and after: name one with --uri, or start one \
+             with `milvus-load embedded start`"
+        ))
+    };
+    Server::existing(settings)?.ok_or_else(none)
+}
+
+fn identity(args: &RunArgs) -> Result<Identity, Failure> {
+    let identity = Identity::new(command_line::as_typed(std::env::args()))?;
+    let Some(part) = args.part() else { return Ok(identity) };
+    let shard = Shard::new(part.index, part.of).map_err(Failure::usage)?;
+    Ok(Identity {
+        run_id: part.run_id.to_owned(),
+        part: Some(Part { shard, start_at_unix_ns: part.start_at_unix_ns }),
+        ..identity
+    })
+}
+
+/// Shards of one run may write to one directory, and at the same moment.
+fn directory_id(identity: &Identity) -> String {
+    match identity.part {
+        Some(part) => format!("{}-{}of{}", identity.run_id, part.shard.index(), part.shard.of()),
+        None => identity.run_id.clone(),
+    }
 }
 
 fn measured(
@@ -47,15 +94,27 @@ fn measured(
     signals::listen(stop.clone())?;
     // Before a server is started that would share the cores.
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
-    let server = choose(settings, &stop)?;
+    let server = match identity.part {
+        Some(_) => existing(settings)?,
+        None => choose(settings, &stop)?,
+    };
     let observed = drive(settings, &server, &identity, &stop)?;
     let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
-    let report = run::report(&[record])?;
-    let published = publish(args, &report, directory);
+    let record = [record];
+    let report = run::report(&record, &[])?;
+    let published = publish::report(&report, args.json, directory);
+    let recorded = publish::record(&record[0], directory);
     let ended = end(server, args.keep);
     published?;
+    match recorded {
+        Err(error) if args.part().is_some() => {
+            return Err(error.context("it cannot be merged without its record").into());
+        }
+        Err(error) => super::say(&format!("warning: the run's record is not stored: {error:#}")),
+        Ok(()) => {}
+    }
     ended?;
-    Ok(exit(&report, &stop, args.allow_untrusted))
+    Ok(exit(args, &report, &stop))
 }
 
 /// Chooses the server, and says what is to be known of one that is started for this run.
@@ -78,35 +137,19 @@ fn drive(
     identity: &Identity,
     stop: &Stop,
 ) -> Result<Observed, RunError> {
-    let _kept_to_this_run = server.lock(&settings.workload, identity, Sharing::Alone)?;
+    let sharing = if identity.part.is_some() { Sharing::WithinRun } else { Sharing::Alone };
+    let _kept_to_this_run = server.lock(&settings.workload, identity, sharing)?;
     let mut progress = TerminalProgress::new();
-    let driven = server.prepare(settings, stop, &mut progress).and_then(|mut ready| {
+    let ready = match identity.part {
+        Some(part) => server.join(settings, part.shard, stop, &mut progress),
+        None => server.prepare(settings, stop, &mut progress),
+    };
+    let driven = ready.and_then(|mut ready| {
         let requests = ready.requests(settings)?;
         ready.drive(settings, &requests, identity, stop, &mut progress)
     });
     progress.clear();
     driven
-}
-
-/// Shows the results, then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
-fn publish(args: &RunArgs, report: &RunReport, directory: &RunDirectory) -> Result<(), Failure> {
-    let (mut out, style) = (Output::stdout(), style::of_stdout());
-    let shown =
-        if args.json { json::render(report, &mut out) } else { terminal::render(report, style, &mut out) };
-    let stored = directory.write_report(report);
-    if stored.is_err() && !args.json {
-        json::render(report, &mut out)?;
-    }
-    let path = stored.context("the report is not stored; it is on standard output, as JSON")?;
-    shown?;
-    if !args.json {
-        let footer = Footer {
-            paths: vec![("report".to_owned(), path.display().to_string())],
-            next: Some(format!("milvus-load slow {}", directory.path().display())),
-        };
-        terminal::footer(&footer, style, &mut out)?;
-    }
-    Ok(())
 }
 
 /// Ends the server of the run. That it leaves something behind is told and changes nothing; that it cannot be kept as asked is a
@@ -124,13 +167,11 @@ fn end(server: Server, keep: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A signal prevails; numbers that cannot be trusted decide no threshold.
-fn exit(report: &RunReport, stop: &Stop, allow_untrusted: bool) -> Exit {
-    let not_met = report.thresholds.iter().any(|threshold| threshold.met == Some(false));
+/// A signal prevails. A shard decides nothing: its numbers are judged with those of the others.
+fn exit(args: &RunArgs, report: &RunReport, stop: &Stop) -> Exit {
     match stop.reason() {
         Some(reason) => Exit::Stopped(reason),
-        None if !report.verdict.trusted && !allow_untrusted => Exit::Untrusted,
-        None if not_met => Exit::NotMet,
-        None => Exit::Done,
+        None if args.part().is_some() => Exit::Done,
+        None => publish::exit(report, args.allow_untrusted),
     }
 }

@@ -45,6 +45,11 @@ impl RowBlocks {
         Self { first, block, shard, taken: AtomicU64::new(0) }
     }
 
+    /// The first row of the first block, whichever shard's it is.
+    pub const fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The first of the next so many rows, at most a block. With several shards they take a block whole: of a smaller batch
     /// the rest of it stays unused. `None`: no such rows are left, for keys are numbers of 63 bits.
     pub fn take(&self, rows: u32) -> Option<u64> {

@@ -78,8 +78,8 @@ impl Hits {
 
     /// Adds `other`'s.
     pub fn merge(&mut self, other: &Self) {
-        self.expected += other.expected;
-        self.returned += other.returned;
+        self.expected = self.expected.saturating_add(other.expected);
+        self.returned = self.returned.saturating_add(other.returned);
         self.empty += other.empty;
         self.short += other.short;
         self.unknown += other.unknown;
@@ -115,6 +115,18 @@ impl Errors {
     /// Empty, with room for all its kinds.
     pub fn new() -> Self {
         Self { kinds: Vec::with_capacity(ERROR_KINDS), other: 0 }
+    }
+
+    /// From kinds that were stored; `None` where there are more than are told apart, or one comes twice.
+    pub fn of_kinds(kinds: Vec<ErrorKind>, other: u64) -> Option<Self> {
+        if kinds.len() > ERROR_KINDS {
+            return None;
+        }
+        let mut errors = Self { other, ..Self::new() };
+        for kind in &kinds {
+            errors.add(kind.grpc, kind.milvus, kind.count, &kind.message);
+        }
+        (errors.kinds.len() == kinds.len()).then_some(errors)
     }
 
     /// Bytes it occupies at most, messages of four-byte characters included.

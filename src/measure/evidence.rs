@@ -51,6 +51,10 @@ pub struct Evidence {
     pub calibration: Option<CalibrationEvidence>,
     /// That a worker could not go on, and the run ended for all.
     pub worker_failed: Option<WorkerFailure>,
+    /// The shards that are not among the records, and how many there are in all; `None`: the run was not divided.
+    pub shards_missing: Option<(Vec<u32>, u32)>,
+    /// How much of the window is known of a run whose process ended before it could report.
+    pub died_after: Option<Nanos>,
     /// How long was measured before the run was stopped from outside.
     pub interrupted_after: Option<Nanos>,
 }

@@ -85,10 +85,11 @@ impl Exemplar {
         self.sent.map(|sent| sent - self.intended)
     }
 
-    /// A number drawn for this request: the same wherever it is recorded, independent of its speed.
+    /// A number drawn for this request: the same wherever it is recorded, independent of its speed. Neither the connection nor
+    /// the worker is in it, for merging shards numbers these anew.
     fn priority(&self, seed: u64) -> u64 {
         let (low, high) = (self.trace.trace_id as u64, (self.trace.trace_id >> 64) as u64);
-        [self.intended.get(), low, high, self.trace.span_id, u64::from(self.connection)]
+        [self.intended.get(), low, high, self.trace.span_id]
             .into_iter()
             .fold(seed, |state, part| splitmix64(state ^ part))
     }
@@ -150,6 +151,16 @@ impl Top {
         other.heap.iter().for_each(|keyed| self.offer(keyed.0));
     }
 
+    /// Adds to the number of each one's connection, which is no part of any key.
+    fn renumber(&mut self, offset: u16) {
+        let kept = std::mem::take(&mut self.heap).into_vec().into_iter();
+        let renumbered = kept.map(|Reverse(mut keyed)| {
+            keyed.exemplar.connection = keyed.exemplar.connection.saturating_add(offset);
+            Reverse(keyed)
+        });
+        self.heap = renumbered.collect();
+    }
+
     /// The kept ones, highest key first.
     fn ordered(&self) -> impl Iterator<Item = &Exemplar> {
         let mut kept: Vec<&Keyed> = self.heap.iter().map(|keyed| &keyed.0).collect();
@@ -176,10 +187,27 @@ impl Slowest {
         2 * Top::memory_bytes(capacity)
     }
 
+    /// How many of each are kept.
+    pub const fn capacity(&self) -> usize {
+        self.all.capacity
+    }
+
+    /// Keeps what another list of all, or (`sampled`) of the sampled, had kept; `None` where it is more than are kept, or one
+    /// that was not sampled.
+    pub fn keep(&mut self, sampled: bool, kept: &[Exemplar]) -> Option<()> {
+        let fits = kept.len() <= self.capacity() && (!sampled || kept.iter().all(Exemplar::has_trace));
+        let top = if sampled { &mut self.sampled } else { &mut self.all };
+        fits.then(|| kept.iter().for_each(|exemplar| top.offer(Self::keyed(*exemplar))))
+    }
+
+    fn keyed(exemplar: Exemplar) -> Keyed {
+        // Among equals the earlier is kept.
+        Keyed { key: (exemplar.response().get(), u64::MAX - exemplar.intended.get()), exemplar }
+    }
+
     /// Takes a finished request in.
     pub fn record(&mut self, exemplar: Exemplar) {
-        // Among equals the earlier is kept.
-        let keyed = Keyed { key: (exemplar.response().get(), u64::MAX - exemplar.intended.get()), exemplar };
+        let keyed = Self::keyed(exemplar);
         self.all.offer(keyed);
         if exemplar.has_trace() {
             self.sampled.offer(keyed);
@@ -190,6 +218,12 @@ impl Slowest {
     pub fn merge(&mut self, other: &Self) {
         self.all.merge(&other.all);
         self.sampled.merge(&other.sampled);
+    }
+
+    /// Adds to the number of each request's connection.
+    pub(super) fn renumber_connections(&mut self, offset: u16) {
+        self.all.renumber(offset);
+        self.sampled.renumber(offset);
     }
 
     /// The slowest, slowest first.
@@ -250,6 +284,15 @@ struct Reservoir {
     kept: Top,
 }
 
+/// What is kept of the requests of one range of response times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptExemplars {
+    /// How many there were.
+    pub seen: u64,
+    /// Those kept, as many of them as there is room for.
+    pub kept: Vec<Exemplar>,
+}
+
 impl Reservoir {
     fn new() -> Self {
         Self { seen: 0, kept: Top::new(RESERVOIR) }
@@ -292,6 +335,53 @@ impl Exemplars {
         bucket.all.record(priority, exemplar);
         if exemplar.has_trace() {
             bucket.sampled.record(priority, exemplar);
+        }
+    }
+
+    /// Decides, with a request's IDs and intended start, whether it is kept.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What is kept: number of the range of response times, whether only sampled ones, and the requests; empty ones left out.
+    pub fn reservoirs(&self) -> impl Iterator<Item = (usize, bool, KeptExemplars)> {
+        let of = |reservoir: &Reservoir| KeptExemplars {
+            seen: reservoir.seen,
+            kept: reservoir.kept.ordered().copied().collect(),
+        };
+        let both = move |(index, bucket): (usize, &Bucket)| {
+            [(index, false, of(&bucket.all)), (index, true, of(&bucket.sampled))]
+        };
+        self.buckets.iter().enumerate().flat_map(both).filter(|(_, _, kept)| kept.seen > 0)
+    }
+
+    /// Adds what another one of the same seed has kept of a range; `None` where it cannot be of that range, or of any.
+    pub fn keep(&mut self, bucket: usize, sampled: bool, other: &KeptExemplars) -> Option<()> {
+        let KeptExemplars { seen, kept } = other;
+        let belongs = |exemplar: &Exemplar| {
+            bucket_of(exemplar.response()) == bucket
+                && exemplar.end == End::Succeeded
+                && (!sampled || exemplar.has_trace())
+        };
+        let full = usize::try_from(*seen).unwrap_or(usize::MAX).min(RESERVOIR);
+        if kept.len() != full || !kept.iter().all(belongs) {
+            return None;
+        }
+        let bucket = self.buckets.get_mut(bucket)?;
+        let reservoir = if sampled { &mut bucket.sampled } else { &mut bucket.all };
+        reservoir.seen += seen;
+        for &exemplar in kept {
+            let key = (exemplar.priority(self.seed), 0);
+            reservoir.kept.offer(Keyed { key, exemplar });
+        }
+        Some(())
+    }
+
+    /// Adds to the number of each request's connection.
+    pub(super) fn renumber_connections(&mut self, offset: u16) {
+        for bucket in &mut self.buckets {
+            bucket.all.kept.renumber(offset);
+            bucket.sampled.kept.renumber(offset);
         }
     }
 

@@ -31,6 +31,17 @@ impl Severity {
     }
 }
 
+/// What a finding is about, where a run has several processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A process that generates load: judged for each by itself.
+    Process,
+    /// A machine, with all processes of the run on it.
+    Machine,
+    /// The run: judged on all numbers together.
+    Run,
+}
+
 /// Why requests were not sent: what filled the in-flight bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bottleneck {
@@ -323,6 +334,18 @@ pub enum Finding {
         /// How long was measured.
         after: Nanos,
     },
+    /// Parts of a divided run are not in its numbers.
+    ShardMissing {
+        /// Their indexes, from 0.
+        missing: Vec<u32>,
+        /// How many there are.
+        of: u32,
+    },
+    /// The process of the run ended before it could report.
+    RunDied {
+        /// How much of the window is known.
+        after: Nanos,
+    },
     /// The run was stopped before its end.
     Interrupted {
         /// How long was measured.
@@ -367,7 +390,50 @@ impl Finding {
             Self::SharedCores => "shared_cores",
             Self::CalibrationFailed { .. } => "calibration_failed",
             Self::WorkerFailed { .. } => "worker_failed",
+            Self::ShardMissing { .. } => "shard_missing",
+            Self::RunDied { .. } => "run_died",
             Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    /// What of a run in several processes it is about.
+    pub const fn scope(&self) -> Scope {
+        match self {
+            Self::Shortfall { .. }
+            | Self::GeneratorLate { .. }
+            | Self::GeneratorStopped { .. }
+            | Self::GeneratorSaturated { .. }
+            | Self::ShortOfCpu { .. }
+            | Self::ClockStep { .. }
+            | Self::NotSent { bottleneck: Bottleneck::Generator, .. }
+            | Self::BodiesLate { .. }
+            | Self::CollectorMissing { .. }
+            | Self::NoCollector { .. }
+            | Self::SpansLost { .. }
+            | Self::CalibrationFailed { .. }
+            | Self::WorkerFailed { .. } => Scope::Process,
+            Self::BusyMachine { .. } | Self::StolenTime { .. } | Self::SharedCores => Scope::Machine,
+            Self::NothingMeasured
+            | Self::Drift { .. }
+            | Self::StreamLimit { .. }
+            | Self::ConnectionsLost { .. }
+            | Self::UnevenRequests { .. }
+            | Self::UnevenP99 { .. }
+            | Self::WaitedForStream { .. }
+            | Self::NotSent { bottleneck: Bottleneck::Server, .. }
+            | Self::TooFewSamples { .. }
+            | Self::ServerGone
+            | Self::ServerChanged { .. }
+            | Self::RowsMissing { .. }
+            | Self::NotIndexed { .. }
+            | Self::CollectionChanged { .. }
+            | Self::CollectionGrew { .. }
+            | Self::Failures { .. }
+            | Self::Timeouts { .. }
+            | Self::FewHits { .. }
+            | Self::ShardMissing { .. }
+            | Self::RunDied { .. }
+            | Self::Interrupted { .. } => Scope::Run,
         }
     }
 
@@ -388,7 +454,9 @@ impl Finding {
             | Self::RowsMissing { .. }
             | Self::NotIndexed { reads: true, .. }
             | Self::CalibrationFailed { missed: 1.., .. }
-            | Self::WorkerFailed { .. } => Severity::Error,
+            | Self::WorkerFailed { .. }
+            | Self::ShardMissing { .. }
+            | Self::RunDied { .. } => Severity::Error,
             Self::NotSent { bottleneck: Bottleneck::Server, .. }
             | Self::WaitedForStream { .. }
             | Self::BusyMachine { .. }

@@ -10,11 +10,13 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer,
 use hdrhistogram::{Counter, Histogram};
 
 use super::moments::Moments;
+use super::stored;
 use crate::units::Nanos;
 
 /// The longest span told apart: one hour.
 pub const LONGEST: Nanos = Nanos::from_secs(3_600);
-const DIGITS: u8 = 3;
+/// Significant digits.
+pub(super) const DIGITS: u8 = 3;
 
 /// Spans of time: histogram, exact moments, and how many were beyond the histogram's range.
 ///
@@ -48,6 +50,24 @@ pub enum HistogramError {
         high: u64,
         /// Significant digits.
         digits: u8,
+    },
+    /// A histogram and its moments are not of the same spans.
+    #[error("the histogram holds {histogram} times, its moments are those of {moments}")]
+    Counts {
+        /// In the histogram.
+        histogram: u64,
+        /// In the moments.
+        moments: u64,
+    },
+    /// More were longer than an hour than are in the last bucket.
+    #[error(
+        "{saturated} times are said to be longer than one hour, and the histogram has {longest} at its upper end"
+    )]
+    Saturated {
+        /// As told.
+        saturated: u64,
+        /// In the last bucket.
+        longest: u64,
     },
 }
 
@@ -168,19 +188,30 @@ impl Timings<u64> {
     /// # Errors
     /// Where the text is not such a histogram, or has another range or precision.
     pub fn from_base64(text: &str, saturated: u64) -> Result<Self, HistogramError> {
-        let bytes = BASE64.decode(text).map_err(|e| HistogramError::Base64(e.to_string()))?;
-        let histogram: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|e| HistogramError::Format(e.to_string()))?;
-        let (low, high, digits) = (histogram.low(), histogram.high(), histogram.sigfig());
-        if (low, high, digits) != (1, LONGEST.get(), DIGITS) {
-            return Err(HistogramError::Layout { low, high, digits });
-        }
-        let mut timings = Self::new();
+        let histogram: Histogram<u64> = stored::decode(text)?;
+        let mut moments = Moments::default();
         for bucket in histogram.iter_recorded() {
-            timings.moments.record_n(Nanos::new(bucket.value_iterated_to()), bucket.count_at_value());
+            moments.record_n(Nanos::new(bucket.value_iterated_to()), bucket.count_at_value());
         }
-        Ok(Self { histogram, saturated, ..timings })
+        Ok(Self { histogram, moments, saturated })
+    }
+}
+
+impl<C: Counter> Timings<C> {
+    /// From all that was stored of it: exact. The text is that of [`Timings::to_base64`].
+    ///
+    /// # Errors
+    /// Where the text is not such a histogram, or the three do not fit together.
+    pub fn from_stored(text: Option<&str>, moments: Moments, saturated: u64) -> Result<Self, HistogramError> {
+        let histogram = text.map_or_else(|| Ok(empty::<C>()), stored::decode)?;
+        if histogram.len() != moments.count() {
+            return Err(HistogramError::Counts { histogram: histogram.len(), moments: moments.count() });
+        }
+        let longest = histogram.count_at(LONGEST.get()).as_u64();
+        if saturated > longest {
+            return Err(HistogramError::Saturated { saturated, longest });
+        }
+        Ok(Self { histogram, moments, saturated })
     }
 }
 
@@ -223,6 +254,16 @@ impl Packed {
     /// How many spans it holds.
     pub const fn count(&self) -> u64 {
         self.moments.count()
+    }
+
+    /// Exact count, minimum, maximum, mean and deviation.
+    pub const fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// How many were longer than one hour.
+    pub const fn saturated(&self) -> u64 {
+        self.saturated
     }
 
     /// Bytes it occupies beyond its own size.
@@ -333,6 +374,16 @@ mod tests {
             let mut narrow: Timings<u32> = Timings::new();
             values.iter().for_each(|&v| narrow.record(Nanos::new(v)));
             prop_assert_eq!(narrow.pack(&mut PackScratch::default()).unpack(), of(&values));
+        }
+
+        #[test]
+        fn what_is_stored_is_read_back_exactly(values in spans()) {
+            let timings = of(&values);
+            let (text, saturated) = (timings.to_base64(), timings.saturated());
+            let read = Timings::<u64>::from_stored(text.as_deref(), *timings.moments(), saturated);
+            prop_assert_eq!(read.unwrap(), timings.clone());
+            let narrow = Timings::<u32>::from_stored(text.as_deref(), *timings.moments(), saturated).unwrap();
+            prop_assert_eq!(narrow.pack(&mut PackScratch::default()).unpack(), timings);
         }
 
         #[test]

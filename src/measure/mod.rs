@@ -26,6 +26,7 @@ mod recorder_tests;
 mod resources;
 mod sample;
 mod slots;
+mod stored;
 mod surroundings;
 #[cfg(test)]
 mod surroundings_tests;
@@ -41,13 +42,13 @@ pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence, WorkerFailure,
 };
-pub use exemplars::{End, Exemplar, Exemplars, Slowest};
-pub use finding::{Bottleneck, Finding, Lateness, Load, Severity, Statistic};
+pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
+pub use finding::{Bottleneck, Finding, Lateness, Load, Scope, Severity, Statistic};
 pub use grid::{IntervalGrid, MOST_INTERVALS, SlotGrid};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadReading, ThreadTime, WorkerTime, cpu_of_this_thread};
-pub use moments::Moments;
+pub use moments::{MomentSums, Moments};
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};

@@ -17,6 +17,21 @@ pub struct Moments {
     sum_of_squares: u128,
 }
 
+/// What [`Moments`] keep, in nanoseconds and their squares; all 0 where there is no span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MomentSums {
+    /// How many spans.
+    pub count: u64,
+    /// The shortest.
+    pub min: u64,
+    /// The longest.
+    pub max: u64,
+    /// All together.
+    pub sum: u128,
+    /// Of the squares.
+    pub sum_of_squares: u128,
+}
+
 impl Moments {
     /// Takes one span in.
     pub fn record(&mut self, span: Nanos) {
@@ -48,6 +63,31 @@ impl Moments {
         self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.sum_of_squares = self.sum_of_squares.saturating_add(other.sum_of_squares);
+    }
+
+    /// From stored sums; `None` where no spans can have them.
+    pub fn from_sums(sums: MomentSums) -> Option<Self> {
+        let MomentSums { count, min, max, sum, sum_of_squares } = sums;
+        let fits = if count == 0 {
+            sums == MomentSums::default()
+        } else {
+            let (n, low, high) = (u128::from(count), u128::from(min), u128::from(max));
+            // Saturated sums say nothing of their bounds.
+            let within = |value: u128, low: Option<u128>, high: Option<u128>| {
+                value == u128::MAX
+                    || (low.is_some_and(|low| low <= value) && high.is_none_or(|high| value <= high))
+            };
+            min <= max
+                && within(sum, low.checked_mul(n), high.checked_mul(n))
+                && within(sum_of_squares, low.checked_mul(sum), high.checked_mul(sum))
+        };
+        fits.then_some(Self { count, min, max, sum, sum_of_squares })
+    }
+
+    /// What is kept, to be stored and read back by [`Moments::from_sums`].
+    pub const fn sums(&self) -> MomentSums {
+        let Self { count, min, max, sum, sum_of_squares } = *self;
+        MomentSums { count, min, max, sum, sum_of_squares }
     }
 
     /// How many spans.
@@ -129,7 +169,29 @@ mod tests {
         assert_eq!(of(&[hour, hour + 2]).standard_deviation(), Some(1.0));
     }
 
+    #[test]
+    fn sums_that_no_spans_can_have_are_refused() {
+        let right = of(&[3, 5]).sums();
+        assert_eq!(Moments::from_sums(right), Some(of(&[3, 5])));
+        assert_eq!(Moments::from_sums(MomentSums::default()), Some(Moments::default()));
+        for wrong in [
+            MomentSums { count: 0, ..right },
+            MomentSums { min: 6, ..right },
+            MomentSums { sum: 5, ..right },
+            MomentSums { sum: 11, ..right },
+            MomentSums { sum_of_squares: 23, ..right },
+            MomentSums { sum_of_squares: 41, ..right },
+        ] {
+            assert_eq!(Moments::from_sums(wrong), None, "{wrong:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_stored_is_read_back(values in prop::collection::vec(any::<u64>(), 0..50)) {
+            prop_assert_eq!(Moments::from_sums(of(&values).sums()), Some(of(&values)));
+        }
+
         #[test]
         fn merging_equals_recording_everything_in_one(a in prop::collection::vec(any::<u32>(), 0..50), b in prop::collection::vec(any::<u32>(), 0..50)) {
             let (a, b): (Vec<u64>, Vec<u64>) = (a.into_iter().map(u64::from).collect(), b.into_iter().map(u64::from).collect());

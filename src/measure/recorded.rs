@@ -118,8 +118,9 @@ impl Recorded {
     /// # Errors
     /// Where window, stages, operations or connections differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
-        if self.shape() != other.shape() {
-            return Err(MergeError { ours: self.shape(), theirs: other.shape() });
+        if self.shape() != other.shape() || self.connections.len() != other.connections.len() {
+            let full = |of: &Self| format!("{} on {} connections", of.shape(), of.connections.len());
+            return Err(MergeError { ours: full(self), theirs: full(other) });
         }
         for (ours, theirs) in self.operations.iter_mut().zip(&other.operations) {
             ours.merge(theirs);
@@ -153,6 +154,27 @@ impl Recorded {
         }
     }
 
+    /// Adds the record of another shard of the same run, whose connections are others: they come after ours.
+    ///
+    /// # Errors
+    /// Where window, stages or operations differ, or there are more connections than can be numbered.
+    pub fn append(&mut self, mut other: Self) -> Result<(), MergeError> {
+        let together = self.connections.len() + other.connections.len();
+        let offset = u16::try_from(together).ok().and(u16::try_from(self.connections.len()).ok());
+        let (Some(offset), true) = (offset, self.shape() == other.shape()) else {
+            let full = |of: &Self| format!("{} on {} connections", of.shape(), of.connections.len());
+            return Err(MergeError { ours: full(self), theirs: full(&other) });
+        };
+        for (ours, theirs) in self.operations.iter_mut().zip(&mut other.operations) {
+            theirs.slowest.renumber_connections(offset);
+            theirs.exemplars.renumber_connections(offset);
+            ours.merge(theirs);
+        }
+        self.connections.append(&mut other.connections);
+        self.stray += other.stray;
+        Ok(())
+    }
+
     /// All operations' counters of the window together.
     pub fn total(&self) -> Counters {
         let mut total = Counters::default();
@@ -162,9 +184,8 @@ impl Recorded {
 
     fn shape(&self) -> String {
         format!(
-            "{} operations on {} connections over {} from {} in stages from {:?}, slots {:?}, {}",
+            "{} operations over {} from {} in stages from {:?}, slots {:?}, {}",
             self.operations.len(),
-            self.connections.len(),
             self.window,
             self.window_start,
             self.stages.iter().map(Nanos::to_string).collect::<Vec<_>>(),

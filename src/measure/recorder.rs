@@ -222,6 +222,11 @@ impl Recorder {
 
 impl OperationRecord {
     fn new(config: &RecorderConfig) -> Self {
+        Self::empty(config.slowest, config.seed, config.by_sampled)
+    }
+
+    /// Of nothing yet. `by_sampled`: the sampled are recorded by themselves too.
+    pub fn empty(slowest: usize, seed: u64, by_sampled: bool) -> Self {
         Self {
             warmup: Counters::default(),
             counters: Counters::default(),
@@ -237,9 +242,9 @@ impl OperationRecord {
             timeouts: Timings::new(),
             errors: Errors::new(),
             hits: Hits::default(),
-            sampled: config.by_sampled.then(SampledRecord::new),
-            slowest: Slowest::new(config.slowest),
-            exemplars: Exemplars::new(config.seed),
+            sampled: by_sampled.then(SampledRecord::new),
+            slowest: Slowest::new(slowest),
+            exemplars: Exemplars::new(seed),
             intervals: Vec::new(),
             stages: Vec::new(),
             slots: Vec::new(),

@@ -25,6 +25,9 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Worker, Self::Export, Self::Control, Self::Other];
+
     /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {

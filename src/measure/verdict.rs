@@ -62,6 +62,8 @@ impl Verdict {
         findings.extend(evidence.server.embedded.then_some(Finding::SharedCores));
         findings.extend(evidence.calibration.and_then(calibration));
         findings.extend(evidence.worker_failed.iter().map(worker_failed));
+        findings.extend(evidence.shards_missing.iter().filter_map(shard_missing));
+        findings.extend(evidence.died_after.map(|after| Finding::RunDied { after }));
         findings.extend(evidence.interrupted_after.map(|after| Finding::Interrupted { after }));
         findings.sort_by_key(Finding::severity);
         Self { findings }
@@ -71,6 +73,10 @@ impl Verdict {
     pub fn trusted(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity() != Severity::Error)
     }
+}
+
+fn shard_missing((missing, of): &(Vec<u32>, u32)) -> Option<Finding> {
+    (!missing.is_empty()).then(|| Finding::ShardMissing { missing: missing.clone(), of: *of })
 }
 
 fn worker_failed(failure: &WorkerFailure) -> Finding {

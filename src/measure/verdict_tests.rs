@@ -193,6 +193,15 @@ fn late_bodies_are_a_warning_and_an_interruption_a_note() {
 }
 
 #[test]
+fn a_missing_shard_and_a_run_that_died_are_errors() {
+    found(|e| e.shards_missing = Some((vec![], 4)), &[]);
+    found(|e| e.shards_missing = Some((vec![1, 3], 4)), &["!shard_missing"]);
+    found(|e| e.died_after = Some(Nanos::from_secs(3)), &["!run_died"]);
+    let words = Finding::ShardMissing { missing: vec![1, 3], of: 4 }.to_string();
+    assert_eq!(words, "of 4 shards, 2 missing: 1, 3");
+}
+
+#[test]
 fn a_worker_that_could_not_go_on_is_an_error_that_says_why() {
     let failure = WorkerFailure { reason: "no timer".to_owned(), after: Nanos::from_secs(3) };
     found(|e| e.worker_failed = Some(failure.clone()), &["!worker_failed"]);

@@ -114,6 +114,12 @@ impl Finding {
             Self::WorkerFailed { .. } => {
                 "the load generator itself broke down: the numbers are those of the part that was measured"
             }
+            Self::ShardMissing { .. } => {
+                "a process of the run ended early, was not started, or its record was left out: its part of the load, and what it saw of the server, is not in the numbers"
+            }
+            Self::RunDied { .. } => {
+                "the process was killed, crashed, or the machine stopped: what it had written down by then is all there is, without the requests that were under way"
+            }
             Self::Interrupted { .. } => "a signal: the numbers are those of the part that was measured",
         }
     }
@@ -208,6 +214,12 @@ impl Finding {
             }
             Self::WorkerFailed { .. } => {
                 "remove the cause that is named (for files or threads: raise ulimit -n or -u), then run again"
+            }
+            Self::ShardMissing { .. } => {
+                "merge all shards; where one died, look into its output for the cause and run all of them again"
+            }
+            Self::RunDied { .. } => {
+                "look into the system's log for the cause (out of memory?), then run again"
             }
             Self::Interrupted { .. } => "let the run end by itself for the full window",
         }
@@ -341,6 +353,13 @@ impl fmt::Display for Finding {
             }
             Self::WorkerFailed { reason, after } => {
                 write!(f, "the run ended after {after} of measuring, for a worker could not go on: {reason}")
+            }
+            Self::ShardMissing { missing, of } => {
+                let named: Vec<String> = missing.iter().map(u32::to_string).collect();
+                write!(f, "of {of} shards, {} missing: {}", missing.len(), named.join(", "))
+            }
+            Self::RunDied { after } => {
+                write!(f, "the run died; of its window, {after} are known")
             }
             Self::Interrupted { after } => write!(f, "the run was stopped after {after} of measuring"),
         }

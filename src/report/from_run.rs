@@ -68,18 +68,28 @@ pub fn load_kind(streams: &[Stream]) -> LoadKind {
 
 /// The verdict in words.
 pub fn verdict(verdict: &measure::Verdict) -> Verdict {
-    let finding = |finding: &measure::Finding| Finding {
+    let findings: Vec<_> = verdict.findings.iter().map(|finding| (None, finding.clone())).collect();
+    self::findings(&findings)
+}
+
+/// Findings in words, each with whom it is about where that is not the whole run.
+pub fn findings(findings: &[(Option<String>, measure::Finding)]) -> Verdict {
+    let worded = |(about, finding): &(Option<String>, measure::Finding)| Finding {
         code: finding.code().to_owned(),
         severity: match finding.severity() {
             measure::Severity::Error => Severity::Error,
             measure::Severity::Warning => Severity::Warning,
             measure::Severity::Note => Severity::Note,
         },
-        message: finding.to_string(),
+        message: match about {
+            Some(about) => format!("{about}: {finding}"),
+            None => finding.to_string(),
+        },
         cause: finding.cause().to_owned(),
         remedy: finding.remedy().to_owned(),
     };
-    Verdict { trusted: verdict.trusted(), findings: verdict.findings.iter().map(finding).collect() }
+    let is_error = |(_, finding): &(_, measure::Finding)| finding.severity() == measure::Severity::Error;
+    Verdict { trusted: !findings.iter().any(is_error), findings: findings.iter().map(worded).collect() }
 }
 
 /// What the generator cost between two snapshots, for `sent` requests; `workers` is the CPU time of the worker threads,

@@ -1,7 +1,7 @@
 //! The load itself: spans on their way, workers driven, and what is read of generator, machine and server around it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Execution, Plan, Stop};
 use crate::measure::{MachineTime, ProcessSnapshot};
@@ -83,8 +83,9 @@ impl Ready<'_> {
         let slots = alternation.as_ref().map(|alternation| alternation.slots.clone());
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone(), slots);
         self.note_writes(workload);
-        let driven =
-            self.carry_out(Arc::new(plan), tracing.exporter.as_ref(), alternation, stop, progress)?;
+        let start = identity.part.map(|part| part.start());
+        let exporter = tracing.exporter.as_ref();
+        let driven = self.carry_out(Arc::new(plan), exporter, alternation, start, stop, progress)?;
         let over = Instant::now();
         progress.ending();
         let (version_end, after) = self.look_after(workload);
@@ -100,6 +101,7 @@ impl Ready<'_> {
             extra_rows,
             inserted_by_setup: self.inserted_by_setup,
             vector: self.vector(),
+            first_free_row: self.next_rows.first(),
             version: (self.version.clone(), version_end),
             collection: (before, after),
             collector,
@@ -112,6 +114,7 @@ impl Ready<'_> {
         plan: Arc<Plan>,
         exporter: Option<&Exporter>,
         mut alternation: Option<Alternation<'_>>,
+        start: Option<SystemTime>,
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
@@ -120,7 +123,7 @@ impl Ready<'_> {
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let (finished, edges) = self.control.block_on(async {
             let sink = exporter.map(Exporter::sink);
-            let execution = Execution::start(plan, sink, stop.clone(), None).await?;
+            let execution = Execution::start(plan, sink, stop.clone(), start).await?;
             let mut edges = EdgeReader::new(&execution, exporter, page.as_ref());
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());

@@ -38,6 +38,8 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
         collection: Some(collection(workload, &record.collection)),
         calibration: record.calibration.as_ref().map(calibration),
         worker_failed: load.failure.clone().map(|reason| WorkerFailure { reason, after: measured }),
+        shards_missing: None,
+        died_after: None,
         interrupted_after: load.stopped.filter(|_| load.failure.is_none()).map(|_| measured),
     }
 }

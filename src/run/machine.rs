@@ -18,6 +18,30 @@ pub fn describe() -> Machine {
     }
 }
 
+/// The kernel's name for the time since this machine was started; `None` where it gives none.
+pub fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// The kernel's bound of how far the system clock is off (adjtimex(2), `maxerror`); `None` where nothing keeps it in time.
+#[cfg(target_os = "linux")]
+pub fn clock_error() -> Option<crate::units::Nanos> {
+    // SAFETY: all fields of the structure are numbers, for which zeros are valid.
+    let mut clock: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: with `modes` 0 the kernel only writes into the structure, which is its own.
+    let state = unsafe { libc::adjtimex(&raw mut clock) };
+    let is_kept = state >= 0 && state != libc::TIME_ERROR;
+    let micros = u64::try_from(clock.maxerror).ok().filter(|_| is_kept)?;
+    Some(crate::units::Nanos::new(micros.saturating_mul(1_000)))
+}
+
+/// Not told on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn clock_error() -> Option<crate::units::Nanos> {
+    None
+}
+
 /// `MemTotal:       24105684 kB`, in bytes.
 fn total_memory(line: &str) -> Option<u64> {
     let kilobytes = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;

@@ -1,9 +1,9 @@
 //! What was seen of one run in this process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::Finished;
 use crate::engine::prepare::StepRecord;
+use crate::engine::{Finished, Shard};
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::DescribedIndex;
 use crate::trace::exporter::ExportReport;
@@ -22,6 +22,24 @@ pub struct Identity {
     pub command: String,
     /// When it was started, microseconds since 1970.
     pub started_unix_us: u64,
+    /// Which part of a run of several processes; `None`: the whole.
+    pub part: Option<Part>,
+}
+
+/// What tells one process of a run from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which of them.
+    pub shard: Shard,
+    /// When the warm-up of all of them starts, nanoseconds since 1970.
+    pub start_at_unix_ns: u64,
+}
+
+impl Part {
+    /// When the warm-up starts.
+    pub fn start(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.start_at_unix_ns)
+    }
 }
 
 impl Identity {
@@ -33,7 +51,7 @@ impl Identity {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let random = RunEntropy::from_os()?.generator(0).span_id();
         let started_unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
-        Ok(Self { run_id: format!("{:08x}", random >> 32), command, started_unix_us })
+        Ok(Self { run_id: format!("{:08x}", random >> 32), command, started_unix_us, part: None })
     }
 }
 
@@ -45,6 +63,8 @@ pub struct Observed {
     pub setup: Vec<StepRecord>,
     /// Rows that were there before the run beyond those that set-up inserts.
     pub extra_rows: u64,
+    /// The first row that this run may write.
+    pub first_free_row: u64,
     /// Whether set-up inserted what is in the collection, be it in an earlier run.
     pub inserted_by_setup: bool,
     /// The vector field that requests name.

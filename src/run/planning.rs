@@ -100,7 +100,7 @@ pub(super) fn plan(
 ) -> Plan {
     let load = &workload.load;
     let here = ready.server.is_on_this_machine();
-    let shard = Shard::WHOLE;
+    let shard = ready.shard;
     let workers = workers(workload, here, shard);
     Plan {
         seed: workload.data.seed,

@@ -52,6 +52,8 @@ pub struct Ready<'a> {
     /// Rows when it became ready, and those of them that earlier runs had written.
     pub(super) rows: u64,
     pub(super) extra_rows: u64,
+    /// Which of the run's processes drives it.
+    pub(super) shard: Shard,
     /// Whether set-up inserted what is in the collection, be it in an earlier run.
     pub(super) inserted_by_setup: bool,
     /// The next rows to be written, by whichever run.
@@ -94,10 +96,35 @@ impl Server {
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Ready<'_>, RunError> {
+        self.ready(settings, None, stop, progress)
+    }
+
+    /// Connects and takes the collection that another process has made ready for all shards. Changes nothing.
+    ///
+    /// # Errors
+    /// As above, and where it is not ready.
+    pub fn join(
+        &self,
+        settings: &Settings,
+        shard: Shard,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Ready<'_>, RunError> {
+        self.ready(settings, Some(shard), stop, progress)
+    }
+
+    fn ready(
+        &self,
+        settings: &Settings,
+        shard: Option<Shard>,
+        stop: &Stop,
+        progress: &mut dyn RunProgress,
+    ) -> Result<Ready<'_>, RunError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         let workload = &settings.workload;
-        let workers = planning::workers(workload, self.is_on_this_machine(), Shard::WHOLE);
+        let of = shard.unwrap_or_default();
+        let workers = planning::workers(workload, self.is_on_this_machine(), of);
         descriptors::ensure(workload.load.connections, workers)?;
         let dialer = Dialer::new(&self.uri, &workload.target)?;
         let headers = CallHeaders::new(workload.target.token.as_ref(), &workload.target.database)?;
@@ -108,7 +135,7 @@ impl Server {
         progress.say(&format!("Milvus {version} at {}", self.sentence(settings)));
         let mut log = SetupLog::new(RunEntropy::from_os()?.generator(u64::MAX), builds_spans(workload));
         let of = (&control, &dialer, &headers);
-        let prepared = make_ready(workload, of, &mut log, stop, progress)?;
+        let prepared = make_ready(workload, of, shard.is_some(), &mut log, stop, progress)?;
         let (steps, spans) = log.finish();
         progress.say(&describe(workload, &prepared));
         let metrics = self.metrics.of_server(|| control.call_often(&workload.collection.name));
@@ -125,11 +152,12 @@ impl Server {
             metric: prepared.metric,
             rows: prepared.rows,
             extra_rows: prepared.extra_rows,
+            shard: shard.unwrap_or_default(),
             inserted_by_setup: prepared.action != Action::TakenAsItIs,
             next_rows: Arc::new(RowBlocks::new(
                 prepared.first_free_row,
                 largest_batch(workload),
-                Shard::WHOLE,
+                shard.unwrap_or_default(),
             )),
             dirty: false,
         })
@@ -201,12 +229,19 @@ impl Ready<'_> {
 fn make_ready(
     workload: &Workload,
     (control, dialer, headers): (&Control, &Dialer, &CallHeaders),
+    joins: bool,
     log: &mut SetupLog,
     stop: &Stop,
     progress: &mut dyn RunProgress,
 ) -> Result<Prepared, RunError> {
     let mut setup = Setup::new(workload, &control.session, (dialer, headers), log, progress, stop);
-    control.block_on(unless_stopped(stop, setup.prepare()))?.map_err(|error| match error {
+    let work = async {
+        match joins {
+            true => setup.join().await,
+            false => setup.prepare().await,
+        }
+    };
+    control.block_on(unless_stopped(stop, work))?.map_err(|error| match error {
         PrepareError::Stopped(reason) => RunError::Stopped(reason),
         other => RunError::from(other),
     })

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::engine::prepare::StepRecord;
 use crate::measure::{MachineTime, ProcessMetrics, ProcessSnapshot, Recorded, WorkerTime};
 use crate::milvus::transport::PoolStats;
-use crate::report::model::{Calibration, Machine, ServerTracing};
+use crate::report::model::{Calibration, Machine, ServerTracing, SetupStep};
 use crate::trace::exporter::ExportReport;
 use crate::units::{Nanos, SignedNanos};
 use crate::workload::Workload;
@@ -19,14 +19,18 @@ use super::tracing::Collector;
 /// What one process did and saw.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// Where it was read from, for messages; of this process: its run ID.
+    pub source: String,
     /// Which run it is.
     pub identity: Identity,
     /// What it was to do.
     pub workload: Workload,
     /// The machine that it ran on.
     pub machine: Machine,
+    /// Which machine that is, and how far its clock can be trusted.
+    pub host: Host,
     /// What set-up did.
-    pub setup: Vec<StepRecord>,
+    pub setup: Vec<SetupStep>,
     /// The server.
     pub server: ServerRecord,
     /// The collection.
@@ -39,6 +43,15 @@ pub struct Record {
     pub export: Option<ExportReport>,
     /// What a calibration before the run said.
     pub calibration: Option<Calibration>,
+}
+
+/// The machine that a process ran on, as others see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The kernel's name for the time since it started: processes with the same one share a machine. `None`: not told.
+    pub boot_id: Option<String>,
+    /// The kernel's bound of how far its clock is off, where it is kept in time.
+    pub clock_error: Option<Nanos>,
 }
 
 /// The server as it was seen.
@@ -63,6 +76,8 @@ pub struct ServerRecord {
 pub struct CollectionRecord {
     /// Rows that were there before the run beyond those that set-up inserts.
     pub extra_rows: u64,
+    /// The first row that the run may write.
+    pub first_free_row: u64,
     /// Whether set-up inserted what is in it, be it in an earlier run.
     pub inserted_by_setup: bool,
     /// The vector field that requests name.
@@ -115,10 +130,12 @@ impl Record {
         let peer_here = peers.map(std::net::SocketAddr::ip).any(|peer: IpAddr| machine::is_ours(peer));
         let process = observed.driven.server;
         Self {
+            source: identity.run_id.clone(),
             identity,
             workload: settings.workload.clone(),
             machine: machine::describe(),
-            setup: observed.setup,
+            host: Host { boot_id: machine::boot_id(), clock_error: machine::clock_error() },
+            setup: observed.setup.iter().map(step).collect(),
             server: ServerRecord {
                 uri: server.uri.to_string(),
                 embedded: server.kind.is_embedded(),
@@ -129,6 +146,7 @@ impl Record {
             },
             collection: CollectionRecord {
                 extra_rows: observed.extra_rows,
+                first_free_row: observed.first_free_row,
                 inserted_by_setup: observed.inserted_by_setup,
                 vector: observed.vector,
                 start: observed.collection.0,
@@ -148,6 +166,15 @@ impl Record {
             None => window,
             Some(stopped) => window.min(stopped - Nanos::from(self.workload.load.warmup)),
         }
+    }
+}
+
+fn step(step: &StepRecord) -> SetupStep {
+    SetupStep {
+        step: step.name.to_owned(),
+        seconds: step.seconds,
+        retries: step.retries,
+        trace_id: step.trace_id.map(|id| format!("{id:032x}")),
     }
 }
 

@@ -1,8 +1,5 @@
 //! From the records of a run to its report.
 
-use anyhow::{bail, ensure};
-
-use crate::engine::prepare::StepRecord;
 use crate::measure::{Evidence, ProcessMetrics, Verdict};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
@@ -10,24 +7,33 @@ use crate::report::{Source, from_run, rfc3339, thresholds};
 use crate::trace::TraceRef;
 use crate::trace::exporter::{ExportReport, Fate};
 use crate::trace::link::LinkTemplate;
-use crate::units::Nanos;
+use crate::units::{Nanos, SignedNanos};
 use crate::workload::{Unsampled, Workload};
 
 use super::evidence;
+use super::merged;
 use super::observed::CollectionLook;
-use super::record::{CollectionRecord, Record};
+use super::record::{CollectionRecord, LoadRecord, Record};
 use super::tracing::Collector;
 
-/// Puts the report of a run together, of which each process brought one record.
+/// Puts the report of a run together, of which each process brought one record. `missing` are the shards whose records are not
+/// here though the run is to be reported on as a whole; a shard's own report misses none.
 ///
 /// # Errors
-/// Where there is not exactly one record, or where the link template is wrong or a histogram cannot be read; the latter two would
-/// be bugs, for both were checked before.
-pub fn report(records: &[Record]) -> anyhow::Result<RunReport> {
-    let [record] = records else {
-        ensure!(!records.is_empty(), "a run without a record has no report");
-        bail!("a run of {} processes cannot be reported on yet", records.len());
-    };
+/// Where there is no record, records are not of one run, or the link template is wrong or a histogram cannot be read; the latter
+/// two would be bugs, for both were checked before.
+pub fn report(records: &[Record], missing: &[u32]) -> anyhow::Result<RunReport> {
+    let mut parts: Vec<&Record> = records.iter().collect();
+    parts.sort_by_key(|record| record.identity.part.map(|part| part.shard.index()));
+    match &parts[..] {
+        [] => anyhow::bail!("a run without a record has no report"),
+        [record] => of_record(record, &parts, missing),
+        _ => of_record(&merged::merged(&parts)?, &parts, missing),
+    }
+}
+
+/// Of a record that is the sum of `parts`.
+fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Result<RunReport> {
     let workload = &record.workload;
     let measured = record.measured();
     let mut report = RunReport::new(run(record, measured));
@@ -45,12 +51,54 @@ pub fn report(records: &[Record]) -> anyhow::Result<RunReport> {
         link: &|trace| link.of(trace),
     });
     let judged = thresholds::judge(&workload.thresholds, &report)?;
-    let evidence = evidence::gather(record, &judged);
+    let mut evidence = evidence::gather(record, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
-    report.verdict = from_run::verdict(&Verdict::of(&evidence));
     report.transport = Some(transport(&record.load.pool));
     report.resources = resources(record, &evidence);
+    let (part, is_divided) = (parts.first().and_then(|part| part.identity.part), parts.len() > 1);
+    if is_divided || !missing.is_empty() {
+        evidence.shards_missing = part.map(|part| (missing.to_vec(), part.shard.of()));
+        report.shards = shards(parts);
+    } else {
+        report.shard = part.map(|part| model::Shard { index: part.shard.index(), of: part.shard.of() });
+    }
+    report.verdict = match is_divided {
+        true => {
+            report.resources.others_cores = merged::others_cores(parts);
+            from_run::findings(&merged::judge(&evidence, parts))
+        }
+        false => from_run::verdict(&Verdict::of(&evidence)),
+    };
     Ok(report)
+}
+
+/// What is told of each process of a run.
+fn shards(parts: &[&Record]) -> Vec<model::ShardPart> {
+    let of = |(record, machine): (&&Record, u32)| {
+        let part = record.identity.part?;
+        let LoadRecord { recorded, generator: (before, after), cpu, spun, .. } = &record.load;
+        let late = SignedNanos::difference(
+            Nanos::new(record.load.anchor_unix_ns),
+            Nanos::new(part.start_at_unix_ns),
+        );
+        let late_us = late.length.as_micros_f64();
+        Some(model::ShardPart {
+            index: part.shard.index(),
+            machine,
+            late_us: if late.is_negative { -late_us } else { late_us },
+            clock_error_us: record.host.clock_error.map(Nanos::as_micros_f64),
+            offered: recorded.total().offered(),
+            connections: u32::try_from(recorded.connections.len()).unwrap_or(u32::MAX),
+            cpu_us_per_request: from_run::generator(before, after, (*cpu, *spun), sent(&record.load))
+                .cpu_us_per_request,
+        })
+    };
+    parts.iter().zip(merged::machines(parts)).filter_map(of).collect()
+}
+
+/// Requests that were sent, and those of the warm-up.
+fn sent(load: &LoadRecord) -> u64 {
+    load.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum()
 }
 
 fn transport(pool: &PoolStats) -> model::Transport {
@@ -65,11 +113,10 @@ fn transport(pool: &PoolStats) -> model::Transport {
 fn resources(record: &Record, evidence: &Evidence) -> model::Resources {
     let load = &record.load;
     let (before, after) = &load.generator;
-    let sent: u64 = load.recorded.operations.iter().map(|o| o.lag.count() + o.warmup.offered()).sum();
     model::Resources {
         generator: model::Generator {
             workers: evidence.workers.iter().map(from_run::worker).collect(),
-            ..from_run::generator(before, after, (load.cpu, load.spun), sent)
+            ..from_run::generator(before, after, (load.cpu, load.spun), sent(load))
         },
         server: record.server.process.as_ref().map(|(before, after)| server_use(before, after)),
         others_cores: evidence.machine.and_then(|machine| machine.others()),
@@ -111,7 +158,7 @@ fn surroundings(report: &mut RunReport, record: &Record) {
         tracing: record.server.tracing.clone(),
     });
     report.collection = Some(collection(record));
-    report.setup = record.setup.iter().map(step).collect();
+    report.setup = record.setup.clone();
     report.trace = workload.trace.enabled.then(|| trace(workload));
     report.spans = record.export.as_ref().map(spans);
     report.calibration = record.calibration.clone();
@@ -132,7 +179,7 @@ fn trace(workload: &Workload) -> model::Trace {
 
 fn collection(record: &Record) -> model::Collection {
     let workload = &record.workload;
-    let CollectionRecord { extra_rows, inserted_by_setup, vector, start, end } = &record.collection;
+    let CollectionRecord { extra_rows, inserted_by_setup, vector, start, end, .. } = &record.collection;
     let hash = inserted_by_setup.then(|| crate::milvus::data_hash(&workload.collection, &workload.data));
     let state = |look: &CollectionLook| collection_state(look, hash.clone());
     model::Collection {
@@ -164,15 +211,6 @@ fn collection_state(look: &CollectionLook, data_hash: Option<String>) -> model::
         }),
         data_hash_reason: data_hash.is_none().then_some(model::NoDataHash::NotInsertedBySetup),
         data_hash,
-    }
-}
-
-fn step(step: &StepRecord) -> model::SetupStep {
-    model::SetupStep {
-        step: step.name.to_owned(),
-        seconds: step.seconds,
-        retries: step.retries,
-        trace_id: step.trace_id.map(|id| format!("{id:032x}")),
     }
 }
 

@@ -56,11 +56,11 @@ impl Server {
         Self { uri, metrics, kind: ServerKind::Named }
     }
 
-    /// Starts an embedded one where nothing was named and none is kept. Blocks while it starts.
+    /// The one that was named, else the one that is kept; `None` where there is neither.
     ///
     /// # Errors
-    /// Where an embedded server is needed and cannot be had.
-    pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+    /// Where the place of embedded servers is not known.
+    pub fn existing(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let workload = &settings.workload;
         if let Some(uri) = &workload.target.uri {
             let told = workload.target.metrics.clone();
@@ -68,11 +68,22 @@ impl Server {
                 true => Metrics::Guessed(GUESS.to_owned()),
                 false => Metrics::Told(told),
             };
-            return Ok(Self::named(uri.clone(), metrics));
+            return Ok(Some(Self::named(uri.clone(), metrics)));
         }
         if let Some(info) = kept(&Cache::locate(None)?) {
             let (uri, metrics) = (info.uri.clone(), info.metrics_url.clone());
-            return Self::embedded(&uri, metrics, ServerKind::Kept(Box::new(info)));
+            return Self::embedded(&uri, metrics, ServerKind::Kept(Box::new(info))).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Starts an embedded one where nothing was named and none is kept. Blocks while it starts.
+    ///
+    /// # Errors
+    /// Where an embedded server is needed and cannot be had.
+    pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+        if let Some(existing) = Self::existing(settings)? {
+            return Ok(existing);
         }
         let options = EmbeddedOptions { otlp_endpoint: exports_to(settings)?, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;

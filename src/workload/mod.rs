@@ -23,6 +23,7 @@ mod owner;
 mod problem;
 mod quantile;
 mod raw;
+mod restore;
 mod schema;
 mod section;
 mod stages;
@@ -44,6 +45,7 @@ pub use operations::{Access, Get, Insert, Operation, OperationFacts, OperationKi
 pub use overrides::{Override, SetError, milvus_environment};
 pub use problem::{Problem, WorkloadError};
 pub use quantile::QuantileError;
+pub use restore::restore;
 pub use schema::schema;
 pub use stages::{MOST_STAGES, Rates, Stage};
 pub use template::{TemplateKind, template};

@@ -28,10 +28,10 @@ fn settings(sandbox: &Sandbox, sets: &[&str]) -> Settings {
 }
 
 fn driven(ready: &mut Ready<'_>, settings: &Settings, server: &Server, id: &str) -> RunReport {
-    let identity = Identity { run_id: id.into(), command: "test".into(), started_unix_us: 0 };
+    let identity = Identity { run_id: id.into(), command: "test".into(), started_unix_us: 0, part: None };
     let requests = ready.requests(settings).unwrap();
     let observed = ready.drive(settings, &requests, &identity, &Stop::default(), &mut Silent).unwrap();
-    report(&[Record::new(settings, server, identity, observed)]).unwrap()
+    report(&[Record::new(settings, server, identity, observed)], &[]).unwrap()
 }
 
 fn named(settings: &Settings) -> Server {
@@ -104,7 +104,7 @@ fn arms_alternate_within_one_load_that_ends_with_the_slot_it_is_told_to() {
         (reading.edge == Nanos::from_millis(1_500)).then_some(2)
     };
     let alternation = Alternation { slots, follow: &mut follow };
-    let identity = Identity { run_id: "1".into(), command: "test".into(), started_unix_us: 0 };
+    let identity = Identity { run_id: "1".into(), command: "test".into(), started_unix_us: 0, part: None };
     let requests = ready.requests(&settings).unwrap();
     let observed =
         ready.alternate(&settings, &requests, &identity, alternation, &Stop::default(), &mut Silent).unwrap();

@@ -52,6 +52,7 @@ impl<'a> Driver<'a> {
             run_id: "calibration".to_owned(),
             command: "milvus-load calibrate".to_owned(),
             started_unix_us: 0,
+            part: None,
         };
         let mut progress = TerminalProgress::titled(&self.title);
         let observed = server.prepare(&settings, self.stop, &mut progress).and_then(|mut ready| {
@@ -65,7 +66,7 @@ impl<'a> Driver<'a> {
         }
         let clock = observed.driven.finished.clock;
         let record = Record::new(&settings, &server, identity, observed);
-        Ok(Driven { report: run::report(std::slice::from_ref(&record))?, record, clock })
+        Ok(Driven { report: run::report(std::slice::from_ref(&record), &[])?, record, clock })
     }
 }
 

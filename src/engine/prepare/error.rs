@@ -86,6 +86,17 @@ pub enum PrepareError {
         /// What does not fit, and the fix.
         problem: String,
     },
+    /// A shard never makes anything ready.
+    #[error(
+        "the collection {collection} is not ready for a shard, which never prepares: {problem}; \
+         run once with --prepare-only first, and start the shards when it has ended"
+    )]
+    NotPrepared {
+        /// Its name.
+        collection: String,
+        /// What is missing or differs.
+        problem: String,
+    },
     /// The rows that were inserted are not the rows that are there.
     #[error(
         "the collection {collection} has {found} rows after set-up, not {expected}; run again with prepare = \"always\""

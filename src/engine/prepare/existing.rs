@@ -29,7 +29,7 @@ use crate::workload::Access;
 pub(super) struct Found {
     /// Another collection of the same name has another.
     id: i64,
-    description: String,
+    pub(super) description: String,
 }
 
 impl Found {
@@ -135,14 +135,14 @@ impl Setup<'_> {
         Ok(self.prepared(Action::Borrowed { owner }, (rows, rows), readiness))
     }
 
-    async fn has_index(&mut self) -> Result<bool, PrepareError> {
+    pub(super) async fn has_index(&mut self) -> Result<bool, PrepareError> {
         let collection = &self.workload.collection;
         let indexes = self.call("inspect", async |s| s.describe_indexes(&collection.name).await).await?;
         Ok(index_of(&indexes, &collection.vector.name).is_some())
     }
 
     /// Why a collection with so many rows is not the one that set-up made; `None`: it is.
-    fn unfit_rows(&self, rows: u64) -> Option<String> {
+    pub(super) fn unfit_rows(&self, rows: u64) -> Option<String> {
         let collection = &self.workload.collection;
         let base = collection.rows;
         if rows < base {
@@ -153,7 +153,12 @@ impl Setup<'_> {
             .then(|| format!("earlier runs have written {extra} rows to it"))
     }
 
-    fn prepared(&self, action: Action, (rows, first_free_row): (u64, u64), readiness: Readiness) -> Prepared {
+    pub(super) fn prepared(
+        &self,
+        action: Action,
+        (rows, first_free_row): (u64, u64),
+        readiness: Readiness,
+    ) -> Prepared {
         let collection = &self.workload.collection;
         Prepared {
             action,
@@ -167,7 +172,7 @@ impl Setup<'_> {
         }
     }
 
-    fn anothers(&self, owner: Option<String>, why: String) -> PrepareError {
+    pub(super) fn anothers(&self, owner: Option<String>, why: String) -> PrepareError {
         let collection = &self.workload.collection;
         PrepareError::Anothers {
             collection: collection.name.clone(),
@@ -210,7 +215,7 @@ impl Setup<'_> {
 /// Of a collection that lacks its index or rows.
 const HALF_MADE: &str = "its set-up was never finished";
 
-fn in_words(differences: &[Difference]) -> String {
+pub(super) fn in_words(differences: &[Difference]) -> String {
     let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
     match differences.as_slice() {
         [] => "it is as this workload wants it".to_owned(),

@@ -9,6 +9,7 @@ mod as_it_is;
 mod build;
 mod error;
 mod existing;
+mod join;
 mod log;
 mod steps;
 

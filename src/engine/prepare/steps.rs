@@ -125,6 +125,6 @@ impl Setup<'_> {
     }
 }
 
-fn in_words(missing: &[Missing]) -> String {
+pub(super) fn in_words(missing: &[Missing]) -> String {
     missing.iter().map(Missing::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -167,6 +167,27 @@ pub struct Shard {
     pub of: u32,
 }
 
+/// One process of a run that was divided.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardPart {
+    /// From 0.
+    pub index: u32,
+    /// The number of its machine, from 0: shards with the same number shared one.
+    pub machine: u32,
+    /// How long after the start that was given to all its warm-up began by its own clock, in microseconds.
+    pub late_us: f64,
+    /// The kernel's bound of how far its clock was off, in microseconds: that far its requests may stand in the wrong interval;
+    /// response times are never touched by it. Null: nothing keeps the clock in time, or the kernel does not tell.
+    pub clock_error_us: Option<f64>,
+    /// Requests that were due within the window.
+    pub offered: u64,
+    /// Its connections: so many of `connections`, which holds those of all shards in order.
+    pub connections: u32,
+    /// CPU time of its process per sent request without what the workers busy-waited, in microseconds; null: none was sent, or
+    /// not known.
+    pub cpu_us_per_request: Option<f64>,
+}
+
 /// A step of the set-up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupStep {
@@ -275,7 +296,7 @@ pub struct Generator {
     /// Seconds for which the workers busy-waited with nothing else to do; part of `cpu_s`, and no work.
     #[serde(default)]
     pub busy_wait_s: f64,
-    /// The most memory that was resident at once; null: not known.
+    /// The most memory that was resident at once, of several processes in the largest; null: not known.
     pub rss_peak_bytes: Option<u64>,
     /// The worker threads, within the window.
     #[serde(default)]

@@ -25,7 +25,8 @@ pub use calibration::{
 pub use collection::{Collection, CollectionState, NoDataHash, Segments, Vector};
 pub use context::{
     Connection, Finding, Generator, LoadKind, Machine, Resources, Run, Server, ServerTracing, ServerUse,
-    Setting, SetupStep, Severity, Shard, Spans, State, Threshold, Trace, Transport, Verdict, WorkerUse,
+    Setting, SetupStep, Severity, Shard, ShardPart, Spans, State, Threshold, Trace, Transport, Verdict,
+    WorkerUse,
 };
 pub use dist::{Dist, UnknownReason};
 pub use operations::{
@@ -59,6 +60,9 @@ pub struct RunReport {
     pub transport: Option<Transport>,
     /// Which part of a divided run this is; null: the whole.
     pub shard: Option<Shard>,
+    /// The parts that this report was merged from; empty: it was not.
+    #[serde(default)]
+    pub shards: Vec<ShardPart>,
     /// The collection; null where it was never looked at.
     pub collection: Option<Collection>,
     /// What was done before the load, in order.
@@ -108,6 +112,7 @@ impl RunReport {
             connections: Vec::new(),
             transport: None,
             shard: None,
+            shards: Vec::new(),
             collection: None,
             setup: Vec::new(),
             trace: None,

@@ -193,6 +193,30 @@ pub enum Fate {
 }
 
 impl ExportReport {
+    /// From what was stored: `lost` are traces of which something did not arrive.
+    pub const fn of_stored(
+        endpoint: String,
+        counts: SpanCounts,
+        last_error: Option<String>,
+        lost: HashSet<u128>,
+        more_lost: bool,
+    ) -> Self {
+        Self { endpoint, counts, last_error, lost, more_lost }
+    }
+
+    /// Adds what another exporter of the same run has done.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.last_error = self.last_error.take().or_else(|| other.last_error.clone());
+        self.lost.extend(&other.lost);
+        self.more_lost |= other.more_lost;
+    }
+
+    /// Whether traces were lost that are not known by name.
+    pub const fn more_lost(&self) -> bool {
+        self.more_lost
+    }
+
     /// What became of a trace of which spans were offered.
     pub fn fate(&self, trace_id: u128) -> Fate {
         if self.counts.exported == 0 || self.lost.contains(&trace_id) {

@@ -33,6 +33,20 @@ pub struct SpanCounts {
     pub queued: u64,
 }
 
+impl SpanCounts {
+    /// Adds another exporter's; numbers that were read may be any.
+    pub fn merge(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.recorded, other.recorded),
+            (&mut self.exported, other.exported),
+            (&mut self.dropped, other.dropped),
+            (&mut self.failed, other.failed),
+            (&mut self.queued, other.queued),
+        ];
+        pairs.into_iter().for_each(|(ours, theirs)| *ours = ours.saturating_add(theirs));
+    }
+}
+
 /// A span on its way to the exporter's thread.
 #[derive(Clone, Debug)]
 pub(super) enum Queued {

@@ -1,0 +1,56 @@
+//! What `run` and `merge` do with a report: show it, store it, and end as it says.
+
+use anyhow::Context as _;
+
+use crate::record::RECORD_FILE;
+use crate::report::store::RunDirectory;
+use crate::report::terminal::{self, Footer};
+use crate::report::{RunReport, json};
+
+use super::output::Output;
+use super::{Exit, Failure, style};
+
+/// Shows the results, then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
+///
+/// # Errors
+/// Where the report is not stored, or standard output fails.
+pub fn report(report: &RunReport, as_json: bool, directory: &RunDirectory) -> Result<(), Failure> {
+    let (mut out, style) = (Output::stdout(), style::of_stdout());
+    let shown =
+        if as_json { json::render(report, &mut out) } else { terminal::render(report, style, &mut out) };
+    let stored = directory.write_report(report);
+    if stored.is_err() && !as_json {
+        json::render(report, &mut out)?;
+    }
+    let path = stored.context("the report is not stored; it is on standard output, as JSON")?;
+    shown?;
+    if !as_json {
+        let footer = Footer {
+            paths: vec![("report".to_owned(), path.display().to_string())],
+            next: Some(format!("milvus-load slow {}", directory.path().display())),
+        };
+        terminal::footer(&footer, style, &mut out)?;
+    }
+    Ok(())
+}
+
+/// Stores what merging needs beside the report.
+///
+/// # Errors
+/// Where the disk is full, or the directory is gone.
+pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    record.write(&mut lines)?;
+    directory.write_file(RECORD_FILE, &lines)?;
+    Ok(())
+}
+
+/// Numbers that cannot be trusted decide no threshold.
+pub fn exit(report: &RunReport, allow_untrusted: bool) -> Exit {
+    let not_met = report.thresholds.iter().any(|threshold| threshold.met == Some(false));
+    match report.verdict.trusted || allow_untrusted {
+        false => Exit::Untrusted,
+        true if not_met => Exit::NotMet,
+        true => Exit::Done,
+    }
+}
