@@ -20,6 +20,7 @@ mod connections;
 mod database;
 mod lies;
 mod lock;
+mod lookups;
 mod merge;
 mod phases;
 mod replaced;
