@@ -126,6 +126,8 @@
 //!   `init` and `--dry-run` draw on it), then `workload/build/` and [`workload::Workload`].
 //! - **An operation** (`query`, `delete`): a file in `workload/operations/` (what the workload says of it), its keys in
 //!   `workload/keys.rs`, and a file in `milvus/ops/` (its frames and its answer). Nothing else tells operations apart.
+//! - **A vector type**: a file in `data/vectors/` (its bytes and its source), a line in `milvus/vectors.rs` (its wire form) and
+//!   in `workload/vector.rs` (its metrics and indexes).
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.

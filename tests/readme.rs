@@ -169,7 +169,7 @@ fn every_finding() -> Vec<Finding> {
     let (operation, end) = (name(), |number: u64| (name(), number));
     let not_sent = |bottleneck| Finding::NotSent { operation: name(), not_sent: 1, offered: 2, bottleneck };
     let saturated = |load| Finding::GeneratorSaturated { worker: 0, busy: 0.95, on_core: 0.9, load };
-    let not_indexed = |reads| Finding::NotIndexed { unindexed: 1, rows: 2, reads };
+    let not_indexed = |searches| Finding::NotIndexed { unindexed: 1, rows: 2, searches };
     let late = Lateness { of: Statistic::Mean, response: time, service: time };
     vec![
         Finding::NothingMeasured,

@@ -12,4 +12,4 @@ pub(crate) use hash::sequence;
 pub use hash::{Domain, mix};
 pub use keys::KeySource;
 pub use scalar::{Occurrences, ScalarSource, ScalarValue};
-pub use vectors::{Mixture, VectorSource, VectorType, Vectors};
+pub use vectors::{BitClusters, Mixture, VectorSource, VectorType, Vectors};

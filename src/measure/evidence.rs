@@ -232,8 +232,8 @@ pub struct CollectionEvidence {
     pub end: Option<CollectionState>,
     /// Whether the workload writes.
     pub writes: bool,
-    /// Whether the workload reads.
-    pub reads: bool,
+    /// Whether the workload searches vectors: nothing else asks their index.
+    pub searches: bool,
 }
 
 /// How many percentiles of a calibration ended how.

@@ -238,8 +238,8 @@ pub enum Finding {
         unindexed: u64,
         /// Rows in all.
         rows: u64,
-        /// Whether the workload reads, so that it matters.
-        reads: bool,
+        /// Whether the workload searches vectors, so that it matters.
+        searches: bool,
     },
     /// The collection changed though the workload only reads.
     CollectionChanged {
@@ -452,7 +452,7 @@ impl Finding {
             | Self::ServerGone
             | Self::ServerChanged { .. }
             | Self::RowsMissing { .. }
-            | Self::NotIndexed { reads: true, .. }
+            | Self::NotIndexed { searches: true, .. }
             | Self::CalibrationFailed { missed: 1.., .. }
             | Self::WorkerFailed { .. }
             | Self::ShardMissing { .. }
@@ -474,7 +474,7 @@ impl Finding {
             | Self::CollectorMissing { .. }
             | Self::SpansLost { .. }
             | Self::CalibrationFailed { missed: 0, .. } => Severity::Warning,
-            Self::NotIndexed { reads: false, .. }
+            Self::NotIndexed { searches: false, .. }
             | Self::CollectionGrew { .. }
             | Self::NoCollector { .. }
             | Self::SharedCores

@@ -191,7 +191,7 @@ fn collection(evidence: &CollectionEvidence) -> Vec<Finding> {
         findings.push(Finding::RowsMissing { expected, found });
     }
     if let (Some(unindexed @ 1..), Some(rows)) = (start.unindexed(), start.rows) {
-        findings.push(Finding::NotIndexed { unindexed, rows, reads: evidence.reads });
+        findings.push(Finding::NotIndexed { unindexed, rows, searches: evidence.searches });
     }
     let Some(end) = &evidence.end else { return findings };
     if evidence.writes {

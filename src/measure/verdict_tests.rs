@@ -150,7 +150,7 @@ fn the_collection_must_be_whole_and_indexed_at_the_start() {
                 start,
                 end: Some(end),
                 writes,
-                reads: true,
+                searches: true,
             });
         }
     };
@@ -160,7 +160,7 @@ fn the_collection_must_be_whole_and_indexed_at_the_start() {
     found(collection(state(100, 99), state(100, 99), false), &["!not_indexed"]);
     let inserts_alone = |e: &mut Evidence| {
         collection(state(100, 99), state(100, 99), true)(e);
-        e.collection.as_mut().unwrap().reads = false;
+        e.collection.as_mut().unwrap().searches = false;
     };
     found(inserts_alone, &["not_indexed"]);
     found(collection(whole, state(101, 100), false), &["?collection_changed"]);

@@ -73,11 +73,11 @@ impl Finding {
             Self::RowsMissing { .. } => {
                 "somebody else changed the collection, or its set-up was not complete"
             }
-            Self::NotIndexed { reads: true, .. } => {
+            Self::NotIndexed { searches: true, .. } => {
                 "there is no index, or it was still being built, so searches scanned those rows one by one"
             }
-            Self::NotIndexed { reads: false, .. } => {
-                "rows that were written before are not sealed or indexed yet; inserts do not ask the index"
+            Self::NotIndexed { searches: false, .. } => {
+                "rows that were written before are not sealed or indexed yet; inserts, queries and gets do not ask the index"
             }
             Self::CollectionChanged { .. } => {
                 "somebody else wrote to it, or the server was compacting or still building"
@@ -180,10 +180,10 @@ impl Finding {
             Self::RowsMissing { .. } => {
                 "set collection.prepare = \"always\" to build it anew, or use a collection of its own"
             }
-            Self::NotIndexed { reads: true, .. } => {
+            Self::NotIndexed { searches: true, .. } => {
                 "flush the collection and wait until its index is built; for one that milvus-load made, collection.prepare = \"auto\" does both"
             }
-            Self::NotIndexed { reads: false, .. } => {
+            Self::NotIndexed { searches: false, .. } => {
                 "nothing; where the building of the index should be over first, flush the collection and wait for it"
             }
             Self::CollectionChanged { .. } => {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::rows::{PRIMARY_KEY, RowLayout};
-use crate::workload::{Collection, Data, Scalar, ScalarKind, VectorField, VectorType};
+use crate::workload::{Collection, Data, Scalar, ScalarKind, VectorField};
 
 /// Parts that are equal where what set-up makes is equal. How a collection is read (consistency, replicas) has no say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ fn schema_text(collection: &Collection) -> String {
     lines.line("shards", collection.shards);
     lines.line("key", format_args!("{PRIMARY_KEY} int64"));
     let VectorField { name, kind, dim, .. } = &collection.vector;
-    lines.line("vector", format_args!("{name} {} dim {dim}", vector_type_name(*kind)));
+    lines.line("vector", format_args!("{name} {} dim {dim}", kind.name()));
     for Scalar { name, kind, .. } in &collection.scalars {
         lines.line("scalar", format_args!("{name} {}", kind_name(*kind)));
     }
@@ -143,12 +143,6 @@ fn data_text(collection: &Collection, data: &Data) -> String {
         lines.line("scalar", format_args!("{name} distinct {distinct} first {}", source.of_row(0)));
     }
     lines.0
-}
-
-const fn vector_type_name(kind: VectorType) -> &'static str {
-    match kind {
-        VectorType::Float => "float",
-    }
 }
 
 const fn kind_name(kind: ScalarKind) -> &'static str {
@@ -275,6 +269,10 @@ mod tests {
         let mut collection = base.clone();
         collection.vector.dim = 16;
         let both = [Difference::Schema, Difference::Data];
+        assert_eq!(was.differences(&Fingerprint::of(&collection, &base_data)), both);
+        // And so are vectors of another type.
+        let mut collection = base.clone();
+        collection.vector.kind = crate::workload::VectorType::Binary;
         assert_eq!(was.differences(&Fingerprint::of(&collection, &base_data)), both);
     }
 

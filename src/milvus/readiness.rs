@@ -45,6 +45,19 @@ impl Segments {
         }
         segments
     }
+
+    /// With this index: under one that compares with every row, no segment lacks anything.
+    fn under(self, index: Option<&IndexDescription>) -> Self {
+        if index.is_some_and(is_brute_force) { Self { indexed: self.sealed, ..self } } else { self }
+    }
+}
+
+/// Index types that compare with every row: "built" at once, and nothing that a query node could load.
+const BRUTE_FORCE: [&str; 2] = ["FLAT", "BIN_FLAT"];
+
+fn is_brute_force(index: &IndexDescription) -> bool {
+    let kind = index.params.iter().find(|pair| pair.key == "index_type");
+    kind.is_some_and(|kind| BRUTE_FORCE.contains(&kind.value.as_str()))
 }
 
 /// How far the index is.
@@ -135,7 +148,7 @@ impl Readiness {
         let indexes = session.describe_indexes(collection).await?;
         let index = index_of(&indexes, vector);
         let segments = match session.query_segments(collection).await {
-            Ok(infos) => Some(Segments::count(&infos)),
+            Ok(infos) => Some(Segments::count(&infos).under(index)),
             Err(error) if error.is_unimplemented() => None,
             // 2.3 answers so while the collection is not loaded.
             Err(error) if error.is_retriable() => Some(Segments::default()),
@@ -187,6 +200,7 @@ pub fn index_of<'a>(indexes: &'a [IndexDescription], field: &str) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::milvus::proto::common::KeyValuePair;
 
     fn segment(rows: i64, state: SegmentState, index: &str) -> QuerySegmentInfo {
         QuerySegmentInfo {
@@ -233,6 +247,28 @@ mod tests {
         for (readiness, missing) in table {
             assert_eq!(readiness.missing(), [missing]);
         }
+    }
+
+    /// Measured on 2.3.5: a sealed segment under FLAT never gets an index name.
+    #[test]
+    fn under_an_index_that_compares_with_every_row_no_segment_lacks_its_index() {
+        let unindexed = Segments::count(&[segment(5_500, SegmentState::Sealed, "")]);
+        let missing = |kind: &str| {
+            let pair = |key: &str, value: &str| KeyValuePair { key: key.to_owned(), value: value.to_owned() };
+            let params = vec![pair("metric_type", "FLAT"), pair("index_type", kind)];
+            let index = IndexDescription { params, ..IndexDescription::default() };
+            Readiness { segments: Some(unindexed.under(Some(&index))), ..ready() }.missing()
+        };
+        for (kind, expected) in [
+            ("FLAT", vec![]),
+            ("BIN_FLAT", vec![]),
+            ("IVF_FLAT", vec![Missing::Unindexed(1)]),
+            ("BIN_IVF_FLAT", vec![Missing::Unindexed(1)]),
+            ("HNSW", vec![Missing::Unindexed(1)]),
+        ] {
+            assert_eq!(missing(kind), expected, "{kind}");
+        }
+        assert_eq!(unindexed.under(None), unindexed);
     }
 
     #[test]

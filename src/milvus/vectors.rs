@@ -26,6 +26,12 @@ pub(crate) const fn wire(kind: VectorType) -> VectorWire {
             values: 2,
             within: Some(1),
         },
+        VectorType::Binary => VectorWire {
+            data_type: DataType::BinaryVector,
+            placeholder: PlaceholderType::BinaryVector,
+            values: 3,
+            within: None,
+        },
     }
 }
 

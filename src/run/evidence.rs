@@ -73,7 +73,10 @@ fn collection(workload: &Workload, collection: &CollectionRecord) -> CollectionE
         start: start.state,
         end: end.as_ref().map(|end| end.state),
         writes: workload.has(Access::Writes),
-        reads: workload.has(Access::Reads),
+        searches: workload
+            .operations
+            .iter()
+            .any(|operation| operation.kind.facts().query_vectors().is_some()),
     }
 }
 

@@ -5,7 +5,7 @@
 //! it, by its ID.
 //!
 //! ```text
-//! <cache>/locks/gate              held for a moment by whoever takes or gives up a lock
+//! <cache>/locks/mutex             held for a moment by whoever takes or gives up a lock
 //! <cache>/locks/<32 hex>.lock     held while a run lasts; a line of JSON for each process that holds it
 //! ```
 //!
@@ -32,13 +32,13 @@ use super::server::Server;
 
 /// Which collection is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LockKey {
     server: String,
     database: String,
     collection: String,
 }
 
-impl Place {
+impl LockKey {
     /// All names and addresses of this machine are one; a name of another is taken as it is written, for whatever it stands.
     pub fn new(uri: &MilvusUri, database: &str, collection: &str) -> Self {
         let host = match machine::is_here(&uri.host) {
@@ -135,9 +135,9 @@ impl CollectionLock {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub fn take(place: &Place, holder: &Holder, sharing: Sharing) -> Result<Self, LockError> {
+    pub fn take(key: &LockKey, holder: &Holder, sharing: Sharing) -> Result<Self, LockError> {
         let cache = Cache::locate(None).map_err(|error| LockError::NoCache(error.to_string()))?;
-        Self::take_in(&cache.root().join("locks"), place, holder, sharing)
+        Self::take_in(&cache.root().join("locks"), key, holder, sharing)
     }
 
     /// The same in a directory of locks, which is made where it is missing.
@@ -146,29 +146,29 @@ impl CollectionLock {
     /// See [`LockError`].
     pub fn take_in(
         directory: &Path,
-        place: &Place,
+        key: &LockKey,
         holder: &Holder,
         sharing: Sharing,
     ) -> Result<Self, LockError> {
-        let path = directory.join(place.file_name());
+        let path = directory.join(key.file_name());
         let failed = |source| LockError::File { path: path.clone(), source };
         fs::create_dir_all(directory).map_err(failed)?;
-        let gate = Gate::pass(directory).map_err(failed)?;
-        gate.sweep(directory);
+        let mutex = DirectoryMutex::lock(directory).map_err(failed)?;
+        mutex.sweep(directory);
         let mut file = LockFile { file: open(&path).map_err(failed)?, path: path.clone() };
         if file.take(holder, sharing).map_err(failed)? {
             return Ok(Self(file));
         }
         let holders = file.holders().map_err(failed)?;
-        Err(LockError::Held { collection: place.collection.clone(), holders })
+        Err(LockError::Held { collection: key.collection.clone(), holders })
     }
 }
 
 impl Drop for CollectionLock {
     fn drop(&mut self) {
         let LockFile { file, path } = &self.0;
-        // Where the gate cannot be had, a small file is left behind, and no lock.
-        if let Some(Ok(_gate)) = path.parent().map(Gate::pass) {
+        // Where the mutex cannot be had, a small file is left behind, and no lock.
+        if let Some(Ok(_mutex)) = path.parent().map(DirectoryMutex::lock) {
             remove_if_free(file, path);
         }
         // Closing alone is not enough at once: a process that another thread is just starting may share the file until its exec.
@@ -195,18 +195,18 @@ impl Server {
         if only_reads || self.kind.ends_with_run() {
             return Ok(None);
         }
-        let place = Place::new(&self.uri, &workload.target.database, &workload.collection.name);
+        let key = LockKey::new(&self.uri, &workload.target.database, &workload.collection.name);
         let holder = Holder {
             pid: std::process::id(),
             run_id: identity.run_id.clone(),
             since: rfc3339(identity.started_unix_us),
             command: identity.command.clone(),
         };
-        CollectionLock::take(&place, &holder, sharing).map(Some)
+        CollectionLock::take(&key, &holder, sharing).map(Some)
     }
 }
 
-/// The file of a lock, locked or not. Whoever takes it up has passed the gate.
+/// The file of a lock, locked or not. Whoever takes it up holds the mutex of its directory.
 #[derive(Debug)]
 struct LockFile {
     file: File,
@@ -218,8 +218,8 @@ impl LockFile {
     fn take(&mut self, holder: &Holder, sharing: Sharing) -> io::Result<bool> {
         if self.attempt(FlockOperation::NonBlockingLockExclusive)? {
             self.file.set_len(0)?;
-            self.say(holder)?;
-            // The kernel gives one up before it takes the other; meanwhile the gate keeps everybody out.
+            self.append(holder)?;
+            // The kernel gives one up before it takes the other; meanwhile the mutex keeps everybody out.
             return Ok(sharing == Sharing::Alone || self.attempt(FlockOperation::NonBlockingLockShared)?);
         }
         if sharing == Sharing::Alone || !self.attempt(FlockOperation::NonBlockingLockShared)? {
@@ -229,7 +229,7 @@ impl LockFile {
             flock(&self.file, FlockOperation::Unlock)?;
             return Ok(false);
         }
-        self.say(holder)?;
+        self.append(holder)?;
         Ok(true)
     }
 
@@ -242,7 +242,7 @@ impl LockFile {
     }
 
     /// Writes a holder down, beside those that are there.
-    fn say(&mut self, holder: &Holder) -> io::Result<()> {
+    fn append(&mut self, holder: &Holder) -> io::Result<()> {
         let mut line = serde_json::to_string(holder)?;
         line.push('\n');
         self.file.seek(SeekFrom::End(0))?;
@@ -256,22 +256,23 @@ impl LockFile {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Of those that were written down, those that are alive.
+    /// Of those that were written down, those that are alive; all of them where none is, for a process of another container has
+    /// another number here.
     fn holders(&mut self) -> io::Result<Vec<Holder>> {
-        let mut holders = self.lines()?;
-        holders.retain(|holder| is_alive(holder.pid));
-        Ok(holders)
+        let all = self.lines()?;
+        let alive: Vec<_> = all.iter().filter(|holder| is_alive(holder.pid)).cloned().collect();
+        Ok(if alive.is_empty() { all } else { alive })
     }
 }
 
 /// Held while locks are taken, given up, or their files removed: whoever has it sees no file come, go or change hands.
-struct Gate {
+struct DirectoryMutex {
     _file: File,
 }
 
-impl Gate {
-    fn pass(directory: &Path) -> io::Result<Self> {
-        let file = open(&directory.join("gate"))?;
+impl DirectoryMutex {
+    fn lock(directory: &Path) -> io::Result<Self> {
+        let file = open(&directory.join("mutex"))?;
         flock(&file, FlockOperation::LockExclusive)?;
         Ok(Self { _file: file })
     }
@@ -289,7 +290,7 @@ impl Gate {
     }
 }
 
-/// Needs the gate held. Of a shared lock, the last to give it up is the one that can have it alone.
+/// Needs the mutex held. Of a shared lock, the last to give it up is the one that can have it alone.
 fn remove_if_free(file: &File, path: &Path) {
     if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
         // It is in nobody's way where it stays.
@@ -313,8 +314,8 @@ fn is_alive(pid: u32) -> bool {
 mod tests {
     use super::*;
 
-    fn place(collection: &str) -> Place {
-        Place::new(&"http://milvus.example:19530".parse().unwrap(), "", collection)
+    fn key(collection: &str) -> LockKey {
+        LockKey::new(&"http://milvus.example:19530".parse().unwrap(), "", collection)
     }
 
     fn holder(run_id: &str) -> Holder {
@@ -323,7 +324,7 @@ mod tests {
     }
 
     fn take(directory: &Path, run_id: &str, sharing: Sharing) -> Result<CollectionLock, LockError> {
-        CollectionLock::take_in(directory, &place("c"), &holder(run_id), sharing)
+        CollectionLock::take_in(directory, &key("c"), &holder(run_id), sharing)
     }
 
     #[track_caller]
@@ -375,7 +376,7 @@ mod tests {
     fn what_a_killed_holder_left_is_in_nobodys_way_and_swept() {
         let directory = tempfile::tempdir().unwrap();
         // A file without a lock is all that a process killed with 9 leaves.
-        for name in [place("c").file_name(), place("other").file_name()] {
+        for name in [key("c").file_name(), key("other").file_name()] {
             fs::write(directory.path().join(name), "{\"pid\":1,\"run_id\":\"dead\"}\n").unwrap();
         }
         let lock = take(directory.path(), "b", Sharing::Alone).unwrap();
@@ -385,9 +386,9 @@ mod tests {
     }
 
     #[test]
-    fn places_differ_by_server_database_and_collection_alone() {
+    fn keys_differ_by_server_database_and_collection_alone() {
         let name = |uri: &str, database: &str, collection: &str| {
-            Place::new(&uri.parse().unwrap(), database, collection).file_name()
+            LockKey::new(&uri.parse().unwrap(), database, collection).file_name()
         };
         let base = name("http://milvus.example", "", "c");
         for same in [

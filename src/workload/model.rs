@@ -171,6 +171,8 @@ pub struct Collection {
     pub ready_timeout: Duration,
     /// Whether anybody named the vector field; else `never` takes the first that the server describes.
     pub vector_name_given: bool,
+    /// Whether anybody said what its vectors consist of; else `never` takes them as they are.
+    pub vector_type_given: bool,
     /// Whether anybody said its dimensions; else `never` takes those that the server describes.
     pub dim_given: bool,
 }
@@ -229,6 +231,10 @@ pub enum Metric {
     Ip,
     /// Cosine similarity.
     Cosine,
+    /// Bits that differ.
+    Hamming,
+    /// 1 minus bits set in both over bits set in either.
+    Jaccard,
 }
 
 impl Metric {
@@ -238,6 +244,8 @@ impl Metric {
             Self::L2 => "L2",
             Self::Ip => "IP",
             Self::Cosine => "COSINE",
+            Self::Hamming => "HAMMING",
+            Self::Jaccard => "JACCARD",
         }
     }
 }
@@ -289,14 +297,14 @@ impl ScalarKind {
     }
 }
 
-/// `[data]`: a seeded Gaussian mixture.
+/// `[data]`: seeded clusters of vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// Decides every vector, value, arrival and trace ID.
     pub seed: u64,
-    /// Centres of the mixture, at least 1.
+    /// Centres that vectors lie around, at least 1.
     pub clusters: u32,
-    /// Standard deviation around a centre; the centres themselves have 1 per dimension.
+    /// How far vectors lie from their centre, as their type understands it: [`crate::data`].
     pub spread: f64,
     /// Distinct query vectors, and different requests of query and get.
     pub queries: u32,

@@ -31,6 +31,7 @@ pub fn check(report: &Value) {
                 assert!((rate * window - number as f64).abs() < 1e-6 * (1.0 + number as f64), "{name}");
             }
         }
+        hits(operation, name);
         parts(report, "intervals", name, operation);
         if report["stages"].as_array().is_some_and(|stages| !stages.is_empty()) {
             parts(report, "stages", name, operation);
@@ -53,6 +54,17 @@ fn shape(report: &Value) {
 
 fn count(value: &Value, field: &str) -> u64 {
     value[field].as_u64().unwrap_or_else(|| panic!("{field} of {value}"))
+}
+
+/// An answer is short, complete, or of unknown completeness.
+#[track_caller]
+fn hits(operation: &Value, what: &str) {
+    let [expected, returned, empty, short, unknown] =
+        ["expected", "returned", "empty", "short", "unknown"].map(|field| count(&operation["hits"], field));
+    let succeeded = count(operation, "succeeded");
+    assert!(short + unknown <= succeeded && empty <= succeeded, "{what}: {}", operation["hits"]);
+    assert!(short > 0 || returned >= expected, "{what}: {}", operation["hits"]);
+    assert!(unknown < succeeded || expected == 0, "{what}: {}", operation["hits"]);
 }
 
 #[track_caller]

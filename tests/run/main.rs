@@ -12,15 +12,19 @@ mod tool;
 #[path = "../common/verdict.rs"]
 mod verdict;
 
+mod binary;
 mod books;
 mod collections;
 mod descriptors;
 mod exits;
 mod failures;
 mod lies;
+mod lookups;
 mod ownership;
 mod precedence;
+mod pymilvus;
 mod repeat;
+mod requests;
 mod shipped;
 mod signals;
 mod support;

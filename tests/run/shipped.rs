@@ -92,6 +92,33 @@ fn mixed_streams_keep_each_its_own_rate() {
 }
 
 #[test]
+fn lookups_bring_back_the_rows_that_were_asked_for() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.run(&[&[workload("lookup").as_str()], &SHORT[..], &UNBOUNDED].concat());
+    let report = report.report(0);
+    trusted(report);
+    for operation in ["get", "query"] {
+        let told = &report["operations"][operation];
+        assert!(told["offered"].as_u64() > Some(0) && told["offered"] == told["succeeded"], "{told}");
+        assert_eq!(told["hits"]["returned"], told["hits"]["expected"], "{operation}");
+        assert_eq!((&told["hits"]["short"], &told["hits"]["unknown"]), (&0.into(), &0.into()), "{operation}");
+    }
+    let get = &report["operations"]["get"];
+    assert_eq!(get["hits"]["returned"], get["succeeded"].as_u64().unwrap() * 10);
+}
+
+#[test]
+fn binary_vectors_are_searched() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.run(&[&[workload("binary").as_str()], &SHORT[..], &UNBOUNDED].concat());
+    let report = report.report(0);
+    trusted(report);
+    let search = &report["operations"]["search"];
+    assert_eq!(search["hits"]["returned"], search["succeeded"].as_u64().unwrap() * 10);
+    assert_eq!(report["collection"]["start"]["index"]["type"], "BIN_IVF_FLAT");
+}
+
+#[test]
 fn a_ramp_is_reported_stage_by_stage() {
     let sandbox = Sandbox::new();
     let short = "load.stages=[{ rate = 20, duration = \"1s\" }, { ramp_to = 60, duration = \"2s\" }]";

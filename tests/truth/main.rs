@@ -21,6 +21,7 @@ mod database;
 mod journal;
 mod lies;
 mod lock;
+mod lookups;
 mod merge;
 mod phases;
 mod replaced;

@@ -2,11 +2,13 @@
 //!
 //! What a type is on the wire is in `milvus/vectors.rs`, what it goes with (metrics, indexes) in `workload/vector.rs`.
 
+mod binary;
 mod float;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use binary::BitClusters;
 pub use float::Mixture;
 
 /// What a vector consists of.
@@ -14,16 +16,27 @@ pub use float::Mixture;
 pub enum VectorType {
     /// 32-bit floats.
     Float,
+    /// Bits; the dimensions are a multiple of 8.
+    Binary,
 }
 
 impl VectorType {
     /// Every type there is.
-    pub const ALL: [Self; 1] = [Self::Float];
+    pub const ALL: [Self; 2] = [Self::Float, Self::Binary];
+
+    /// As the workload file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Binary => "binary",
+        }
+    }
 
     /// Bytes of a vector of so many dimensions, in rows and in queries.
     pub const fn bytes(self, dim: u32) -> usize {
         match self {
             Self::Float => float::bytes(dim),
+            Self::Binary => binary::bytes(dim),
         }
     }
 }
@@ -52,6 +65,7 @@ impl Vectors {
     pub fn clustered(kind: VectorType, seed: u64, dim: u32, clusters: u32, spread: f64) -> Self {
         let source: Arc<dyn VectorSource> = match kind {
             VectorType::Float => Arc::new(Mixture::new(seed, dim, clusters, spread)),
+            VectorType::Binary => Arc::new(BitClusters::new(seed, dim, clusters, spread)),
         };
         Self { kind, dim, source }
     }

@@ -60,10 +60,11 @@ impl Setup<'_> {
             .fields
             .iter()
             .filter(|f| wanted.is_none_or(|name| f.name == name))
-            .find_map(|f| Some((f, vector_type(f.data_type())?)))
+            .filter_map(|f| Some((f, vector_type(f.data_type())?)))
+            .find(|(_, kind)| !collection.vector_type_given || *kind == collection.vector.kind)
             .ok_or_else(|| {
                 self.schema_problem(
-                    "it has no vector field of the name in collection.vector and of a type that can be searched here (float); name one that it has"
+                    "it has no vector field of the name and type in collection.vector; name one that it has"
                         .to_owned(),
                 )
             })?;
@@ -129,10 +130,11 @@ impl Setup<'_> {
         kind: VectorType,
         index: Option<&IndexDescription>,
     ) -> Result<Metric, PrepareError> {
-        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
-            return Ok(self.workload.collection.vector.metric);
-        };
         let metrics = vector_rules(kind).metrics;
+        let Some(name) = index.and_then(|index| parameter(&index.params, "metric_type")) else {
+            let said = self.workload.collection.vector.metric;
+            return Ok(if metrics.contains(&said) { said } else { metrics[0] });
+        };
         let known = || metrics.iter().map(|metric| metric.wire_name()).collect::<Vec<_>>().join(", ");
         metrics.iter().copied().find(|metric| metric.wire_name().eq_ignore_ascii_case(name)).ok_or_else(
             || {

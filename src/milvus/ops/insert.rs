@@ -185,7 +185,7 @@ fn length_delimited(tag: u32, payload: u64, body: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Mixture, ScalarValue, VectorType};
+    use crate::data::{BitClusters, Mixture, ScalarValue, VectorType};
     use crate::milvus::proto::milvus::{InsertRequest, MutationResult};
     use crate::milvus::proto::schema::{VectorField, vector_field};
 
@@ -244,6 +244,19 @@ mod tests {
         for (row, text) in (200..203).zip(texts.data) {
             assert_eq!(ScalarValue::Text(text), layout.scalar_value(0, row));
         }
+    }
+
+    #[test]
+    fn binary_vectors_decode_to_the_bits_they_were_made_of() {
+        let vectors = Vectors::clustered(VectorType::Binary, 7, 24, 3, 0.2);
+        let layout = RowLayout { key: None, vector: "bits".to_owned(), vectors, scalars: vec![] };
+        let bytes = frame("things", &layout, 5, 4).to_bytes(None);
+        let request = InsertRequest::decode(&bytes[5..]).unwrap();
+        let [column] = &request.fields_data[..] else { panic!("one column") };
+        assert_eq!((column.field_name.as_str(), column.r#type()), ("bits", DataType::BinaryVector));
+        let bits: Vec<u8> = (5..9).flat_map(|row| BitClusters::new(7, 24, 3, 0.2).row(row)).collect();
+        let data = Some(vector_field::Data::BinaryVector(bits.into()));
+        assert_eq!(column.field, Some(field_data::Field::Vectors(VectorField { dim: 24, data })));
     }
 
     #[test]

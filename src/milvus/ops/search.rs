@@ -121,8 +121,9 @@ fn hits(results: &[u8]) -> Result<u64, ScanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Mixture, ScalarSource, VectorType, Vectors};
+    use crate::data::{BitClusters, Mixture, ScalarSource, VectorType, Vectors};
     use crate::milvus::frame::PREFIX;
+    use crate::milvus::ops::test_context::TestContext;
     use crate::milvus::proto::{milvus, schema};
     use crate::workload::{Consistency, Filter, FilterPart, Scalar, ScalarKind};
 
@@ -189,6 +190,31 @@ mod tests {
         let value = |key: &str| request.search_params.iter().find(|p| p.key == key).unwrap().value.as_str();
         assert_eq!((value("topk"), value("params"), value("metric_type")), ("10", r#"{"ef":64}"#, "COSINE"));
         assert_eq!((request.nq, request.output_fields), (2, vec!["n".to_owned()]));
+    }
+
+    #[test]
+    fn binary_queries_are_bits_and_say_so() {
+        let layout = RowLayout {
+            vectors: Vectors::clustered(VectorType::Binary, 3, 16, 2, 0.1),
+            ..TestContext::new(10).layout
+        };
+        let test = TestContext::new(10);
+        let context = Context { layout: &layout, metric: Metric::Hamming, ..test.context() };
+        let search = Search {
+            nq: 1,
+            top_k: 3,
+            params: serde_json::Map::new(),
+            filter: None,
+            output_fields: vec![],
+            ignore_growing: false,
+        };
+        let bytes = search.frame(&context, 4).to_bytes(None);
+        let request = SearchRequest::decode(&bytes[PREFIX..]).unwrap();
+        let group = common::PlaceholderGroup::decode(request.placeholder_group).unwrap();
+        assert_eq!(group.placeholders[0].r#type(), common::PlaceholderType::BinaryVector);
+        assert_eq!(group.placeholders[0].values, [BitClusters::new(3, 16, 2, 0.1).query(4)]);
+        let metric = request.search_params.iter().find(|p| p.key == "metric_type").unwrap();
+        assert_eq!(metric.value, "HAMMING");
     }
 
     #[test]

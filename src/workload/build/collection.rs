@@ -5,18 +5,19 @@ use crate::workload::layers::Layers;
 use crate::workload::owner;
 use crate::workload::problem::Problems;
 use crate::workload::section::{Entry, Section};
-use crate::workload::vector::{TYPES, default_params};
+use crate::workload::suggest::either;
+use crate::workload::vector::{METRICS, default_params, metric_name, takes_index};
 use crate::workload::{
-    Collection, Consistency, Index, Metric, Origin, Prepare, Scalar, ScalarKind, VectorField,
+    Collection, Consistency, Index, Origin, Prepare, Scalar, ScalarKind, VectorField, VectorType,
+    vector_rules,
 };
 
 /// Name of the primary key in collections that this tool makes.
 pub const PRIMARY_KEY: &str = "id";
 
 pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<Collection> {
-    let root = &layers.root;
-    let vector = vector(root, problems);
-    let index = index(&mut layers.root);
+    let vector = vector(&mut layers.root, problems);
+    let index = index(&mut layers.root, vector.as_ref(), problems);
     let scalars = scalars(&mut layers.scalars, vector.as_ref(), problems);
     let root = &layers.root;
     check_owner(root, problems);
@@ -46,6 +47,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
         allow_writes: root.bool("collection.allow_writes")?,
         ready_timeout: root.duration("collection.ready.timeout")?,
         vector_name_given: root.said("collection.vector.name"),
+        vector_type_given: root.said("collection.vector.type"),
         dim_given: root.said("collection.vector.dim"),
     })
 }
@@ -61,31 +63,60 @@ fn check_owner(root: &Section, problems: &mut Problems<'_>) {
     }
 }
 
-fn vector(root: &Section, problems: &mut Problems<'_>) -> Option<VectorField> {
-    let name = root.text("collection.vector.name")?;
+fn vector(root: &mut Section, problems: &mut Problems<'_>) -> Option<VectorField> {
+    const NAME: &str = "collection.vector.name";
+    const METRIC: &str = "collection.vector.metric";
+    const DIM: &str = "collection.vector.dim";
+    let name = root.text(NAME)?;
     if name == PRIMARY_KEY {
-        let place = root.place("collection.vector.name");
-        problems.add(
-            "collection.vector.name",
-            place,
-            "\"id\" is the primary key",
-            "give the vector another name",
-        );
+        let message = "\"id\" is the primary key";
+        problems.add(NAME, root.place(NAME), message, "give the vector another name");
     }
-    let metric = match root.text("collection.vector.metric")?.as_str() {
-        "l2" | "euclidean" => Metric::L2,
-        "ip" => Metric::Ip,
-        "cosine" => Metric::Cosine,
-        _ => return None,
-    };
     let kind = root.text("collection.vector.type")?;
-    let (_, kind) = *TYPES.iter().find(|(name, _)| *name == kind)?;
-    Some(VectorField { name, kind, dim: root.integer("collection.vector.dim")?, metric })
+    let kind = VectorType::ALL.into_iter().find(|other| other.name() == kind)?;
+    let rules = vector_rules(kind);
+    root.fill(METRIC, Value::Text(metric_name(rules.metrics[0]).to_owned()));
+    let metric = root.text(METRIC)?;
+    let (said, metric) = *METRICS.iter().find(|(name, _)| *name == metric)?;
+    if !is_taken_as_it_is(root) && !rules.metrics.contains(&metric) {
+        let message = format!("{said:?} does not measure {} vectors", kind.name());
+        let fix = format!("write {}", quoted(rules.metrics.iter().map(|metric| metric_name(*metric))));
+        problems.add(METRIC, root.place(METRIC), message, fix);
+    }
+    let dim: u32 = root.integer(DIM)?;
+    let step = rules.dim_step;
+    if !dim.is_multiple_of(step) {
+        let message =
+            format!("{} vectors have a multiple of {step} dimensions, and {dim} is none", kind.name());
+        let fix = format!("write {}", dim.next_multiple_of(step));
+        problems.add(DIM, root.place(DIM), message, fix);
+    }
+    Some(VectorField { name, kind, dim, metric })
 }
 
-fn index(root: &mut Section) -> Option<Index> {
+/// Metric and index are the server's then, whatever the file says.
+fn is_taken_as_it_is(root: &Section) -> bool {
+    root.text("collection.prepare").as_deref() == Some("never")
+}
+
+/// `"a", "b" or "c"`.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    either(&quoted.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn index(root: &mut Section, vector: Option<&VectorField>, problems: &mut Problems<'_>) -> Option<Index> {
+    const TYPE: &str = "collection.index.type";
     const PARAMS: &str = "collection.index.params";
-    let kind = root.text("collection.index.type")?;
+    let of = vector?.kind;
+    let rules = vector_rules(of);
+    root.fill(TYPE, Value::Text(rules.indexes[0].to_owned()));
+    let kind = root.text(TYPE)?;
+    if !is_taken_as_it_is(root) && !takes_index(of, &kind) {
+        let message = format!("{kind} is no index of {} vectors", of.name());
+        let fix = format!("write {}", quoted(rules.indexes.iter().copied()));
+        problems.add(TYPE, root.place(TYPE), message, fix);
+    }
     let defaults = default_params(&kind);
     if !defaults.is_empty() && !root.maps.contains_key(PARAMS) {
         let entry = |(name, value): (&str, _)| (name.to_owned(), default_entry(PARAMS, name, value));

@@ -128,12 +128,40 @@ fn what_is_listed_can_be_said() {
 }
 
 #[test]
-fn index_parameters_default_for_hnsw_alone() {
+fn index_parameters_default_where_the_index_needs_some() {
     let params =
         |index: &str| loaded(&format!("[collection]\nindex = {index}\n{LEAST}"), &[]).collection.index.params;
     assert_eq!(params("{ type = \"hnsw\" }").len(), 2);
     assert_eq!(params("{ type = \"FLAT\" }").len(), 0);
+    let text = format!("[collection]\nvector.type = \"binary\"\nindex.type = \"BIN_IVF_FLAT\"\n{LEAST}");
+    let binary = loaded(&text, &[]).collection.index.params;
+    assert_eq!(serde_json::Value::Object(binary), json!({ "nlist": 128 }));
     assert_eq!(serde_json::Value::Object(params("{ params = { M = 8 } }")), json!({ "M": 8 }));
+}
+
+#[test]
+fn metric_and_index_default_by_the_type_of_the_vectors() {
+    let of = |vector: &str| loaded(&format!("[collection]\nvector = {vector}\n{LEAST}"), &[]).collection;
+    let binary = of("{ type = \"binary\", dim = 512 }");
+    assert_eq!((binary.vector.kind, binary.vector.metric), (VectorType::Binary, Metric::Hamming));
+    assert_eq!(
+        (binary.vector.bytes(), binary.index.kind.as_str(), binary.index.params.len()),
+        (64, "BIN_FLAT", 0)
+    );
+    let float = of("{ dim = 512 }");
+    assert_eq!(
+        (float.vector.metric, float.vector.bytes(), float.index.kind.as_str()),
+        (Metric::Cosine, 2_048, "HNSW")
+    );
+    assert_eq!(of("{ type = \"Binary\", metric = \"Jaccard\" }").vector.metric, Metric::Jaccard);
+}
+
+/// They are the server's then, and so are type and dimensions where the file says nothing of them.
+#[test]
+fn metric_and_index_are_not_held_against_the_type_of_a_collection_that_is_taken_as_it_is() {
+    let never = "prepare = \"never\"\nvector.metric = \"hamming\"\nindex.type = \"BIN_FLAT\"";
+    let collection = loaded(&format!("[collection]\n{never}\n{LEAST}"), &[]).collection;
+    assert_eq!((collection.vector_type_given, collection.vector.metric), (false, Metric::Hamming));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn every_shipped_workload_loads_and_ends_within_a_minute() {
         collections.push(workload.collection.name);
         assert!(text.starts_with('#'), "{path} begins with a comment");
     }
-    assert!(collections.len() >= 6);
+    assert!(collections.len() >= 7);
 }
 
 #[test]

@@ -55,6 +55,43 @@ const ROWS: &[Row] = &[
     Row("++[collection]\nindex.params.M = inf", "collection.index.params.M", 2, 18, "sent as JSON"),
     Row("++[target]\nmetrics = [\"http://a/m\", \"b\"]", "target.metrics", 2, 26, "not a URL"),
     Row("++[target]\nuri = \"http://host:99999\"", "target.uri", 2, 7, "1 to 65535"),
+    // vector types
+    Row(
+        "++[collection]\nvector = { type = \"binary\", metric = \"cosine\" }",
+        "collection.vector.metric",
+        2,
+        38,
+        "write \"hamming\" or \"jaccard\"",
+    ),
+    Row(
+        "++[collection]\nvector.metric = \"jaccard\"",
+        "collection.vector.metric",
+        2,
+        17,
+        "\"cosine\", \"l2\" or \"ip\"",
+    ),
+    Row(
+        "++[collection]\nvector = { type = \"binary\", dim = 100 }",
+        "collection.vector.dim",
+        2,
+        35,
+        "write 104",
+    ),
+    Row(
+        "++[collection]\nvector.type = \"binary\"\nindex.type = \"hnsw\"",
+        "collection.index.type",
+        3,
+        14,
+        "write \"BIN_FLAT\" or \"BIN_IVF_FLAT\"",
+    ),
+    Row(
+        "++[collection]\nindex.type = \"BIN_FLAT\"",
+        "collection.index.type",
+        2,
+        14,
+        "no index of float vectors",
+    ),
+    Row("++[collection]\nvector.type = \"int8\"", "collection.vector.type", 2, 15, "not built yet"),
     // contradictions
     Row("+[load]\nrate = 5\nconcurrency = 3", "load.concurrency", 3, 1, "contradicts load.rate"),
     Row(
