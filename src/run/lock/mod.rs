@@ -12,13 +12,11 @@
 //! Not kept apart: runs on other machines, of other users, or with another cache; and a server that is named in two ways, unless
 //! both name this machine. Against these stands the owner that a collection's mark names.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+mod file;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +24,7 @@ use crate::milvus::embedded::Cache;
 use crate::report::rfc3339;
 use crate::workload::{Access, MilvusUri, Prepare, Workload};
 
+use self::file::{DirectoryMutex, LockFile};
 use super::machine;
 use super::observed::Identity;
 use super::server::Server;
@@ -155,7 +154,7 @@ impl CollectionLock {
         fs::create_dir_all(directory).map_err(failed)?;
         let mutex = DirectoryMutex::lock(directory).map_err(failed)?;
         mutex.sweep(directory);
-        let mut file = LockFile { file: open(&path).map_err(failed)?, path: path.clone() };
+        let mut file = LockFile::open(path.clone()).map_err(failed)?;
         if file.take(holder, sharing).map_err(failed)? {
             return Ok(Self(file));
         }
@@ -166,13 +165,7 @@ impl CollectionLock {
 
 impl Drop for CollectionLock {
     fn drop(&mut self) {
-        let LockFile { file, path } = &self.0;
-        // Where the mutex cannot be had, a small file is left behind, and no lock.
-        if let Some(Ok(_mutex)) = path.parent().map(DirectoryMutex::lock) {
-            remove_if_free(file, path);
-        }
-        // Closing alone is not enough at once: a process that another thread is just starting may share the file until its exec.
-        let _ = flock(file, FlockOperation::Unlock);
+        self.0.give_up();
     }
 }
 
@@ -204,110 +197,6 @@ impl Server {
         };
         CollectionLock::take(&key, &holder, sharing).map(Some)
     }
-}
-
-/// The file of a lock, locked or not. Whoever takes it up holds the mutex of its directory.
-#[derive(Debug)]
-struct LockFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl LockFile {
-    /// Whether it was taken.
-    fn take(&mut self, holder: &Holder, sharing: Sharing) -> io::Result<bool> {
-        if self.attempt(FlockOperation::NonBlockingLockExclusive)? {
-            self.file.set_len(0)?;
-            self.append(holder)?;
-            // The kernel gives one up before it takes the other; meanwhile the mutex keeps everybody out.
-            return Ok(sharing == Sharing::Alone || self.attempt(FlockOperation::NonBlockingLockShared)?);
-        }
-        if sharing == Sharing::Alone || !self.attempt(FlockOperation::NonBlockingLockShared)? {
-            return Ok(false);
-        }
-        if !self.lines()?.iter().any(|other| other.run_id == holder.run_id) {
-            flock(&self.file, FlockOperation::Unlock)?;
-            return Ok(false);
-        }
-        self.append(holder)?;
-        Ok(true)
-    }
-
-    fn attempt(&self, operation: FlockOperation) -> io::Result<bool> {
-        match flock(&self.file, operation) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes a holder down, beside those that are there.
-    fn append(&mut self, holder: &Holder) -> io::Result<()> {
-        let mut line = serde_json::to_string(holder)?;
-        line.push('\n');
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(line.as_bytes())
-    }
-
-    fn lines(&mut self) -> io::Result<Vec<Holder>> {
-        let mut text = String::new();
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.read_to_string(&mut text)?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-    }
-
-    /// Of those that were written down, those that are alive; all of them where none is, for a process of another container has
-    /// another number here.
-    fn holders(&mut self) -> io::Result<Vec<Holder>> {
-        let all = self.lines()?;
-        let alive: Vec<_> = all.iter().filter(|holder| is_alive(holder.pid)).cloned().collect();
-        Ok(if alive.is_empty() { all } else { alive })
-    }
-}
-
-/// Held while locks are taken, given up, or their files removed: whoever has it sees no file come, go or change hands.
-struct DirectoryMutex {
-    _file: File,
-}
-
-impl DirectoryMutex {
-    fn lock(directory: &Path) -> io::Result<Self> {
-        let file = open(&directory.join("mutex"))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(Self { _file: file })
-    }
-
-    /// Removes files of locks whose holders were killed.
-    fn sweep(&self, directory: &Path) {
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        for path in
-            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock"))
-        {
-            if let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) {
-                remove_if_free(&file, &path);
-            }
-        }
-    }
-}
-
-/// Needs the mutex held. Of a shared lock, the last to give it up is the one that can have it alone.
-fn remove_if_free(file: &File, path: &Path) {
-    if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-        // It is in nobody's way where it stays.
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // Commands are nobody else's business.
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// Whether there is such a process. One that we may not signal is alive too.
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
 }
 
 #[cfg(test)]
