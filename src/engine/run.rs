@@ -197,6 +197,7 @@ impl Execution {
         // Known for good only now that no worker looks any more.
         all.stopped = self.ending.stopped();
         all.end = self.ending.planned();
+        all.recorded.shorten(all.end - self.start);
         let last = all.stopped.unwrap_or(all.end);
         all.slots = self.slots.map_or(0, |grid| grid.over(last - self.start));
         Ok(all)

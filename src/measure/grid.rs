@@ -26,6 +26,12 @@ impl IntervalGrid {
         // At most 600.
         Self { length, count: count as usize }
     }
+
+    /// Those of its intervals that a shorter window reaches into, at least one.
+    pub(super) fn within(self, window: Nanos) -> Self {
+        let count = usize::try_from(window.get().div_ceil(self.length.get())).unwrap_or(usize::MAX);
+        Self { count: count.clamp(1, self.count), ..self }
+    }
 }
 
 /// A window divided into slots of one length, the first part of each a lead-in to be discarded.
@@ -71,6 +77,11 @@ impl SlotGrid {
     /// The slot that this moment belongs to; the last one has no end.
     pub fn slot(&self, since_start: Nanos) -> usize {
         usize::try_from(since_start.get() / self.length.get()).unwrap_or(usize::MAX).min(self.count - 1)
+    }
+
+    /// Those of its slots that are whole within a shorter window, at least one.
+    pub(super) fn within(self, window: Nanos) -> Self {
+        Self { count: self.over(window).max(1), ..self }
     }
 
     /// How many slots are over so long after the window's start.

@@ -135,6 +135,25 @@ impl Recorded {
         Ok(())
     }
 
+    /// Takes the end of the window away, from so long after its start on: the load was told to end there, so that nothing was due
+    /// in it. What is left is what a recorder of the shorter window would hold, but for the length of its intervals.
+    pub fn shorten(&mut self, window: Nanos) {
+        if window >= self.window {
+            return;
+        }
+        self.window = window;
+        self.grid = self.grid.within(window);
+        self.slots = self.slots.map(|grid| grid.within(window));
+        self.stages.retain(|start| *start < window);
+        // One alone is the window, and is not told twice.
+        let stages = if self.stages.len() > 1 { self.stages.len() } else { 0 };
+        for operation in &mut self.operations {
+            operation.intervals.truncate(self.grid.count);
+            operation.stages.truncate(stages);
+            operation.slots.truncate(self.slots.map_or(0, |grid| grid.count()));
+        }
+    }
+
     /// Adds the record of another shard of the same run, whose connections are others: they come after ours.
     ///
     /// # Errors

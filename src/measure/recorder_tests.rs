@@ -198,6 +198,28 @@ fn the_sampled_are_counted_by_their_label_and_timed_where_they_succeeded() {
 }
 
 #[test]
+fn a_record_whose_window_ended_early_is_that_of_the_shorter_window() {
+    let samples: Vec<Sample> =
+        (0..300).map(|index| sample(0, 4_900 + index * 50, 3_000, Outcome::Succeeded { hits: 1 })).collect();
+    let within: Vec<Sample> =
+        samples.iter().filter(|sample| sample.intended < Nanos::from_secs(15)).cloned().collect();
+    let mut shortened = record(&within);
+    shortened.shorten(Nanos::from_secs(10));
+    let short = RecorderConfig {
+        window: Nanos::from_secs(10),
+        slots: SlotGrid::new(Nanos::from_secs(5), Nanos::from_secs(2), 2),
+        stages: [0, 1_000, 2_500, 4_000, 4_500].map(Nanos::from_millis).to_vec(),
+        ..config()
+    };
+    let mut recorder = Recorder::new(short);
+    within.iter().for_each(|sample| recorder.record(sample));
+    let expected = recorder.finish();
+    assert_eq!((shortened.window, shortened.grid), (expected.window, expected.grid));
+    assert_eq!((&shortened.stages, shortened.slots), (&expected.stages, expected.slots));
+    shortened.operations.iter().zip(&expected.operations).for_each(|(a, b)| assert_same(a, b));
+}
+
+#[test]
 fn nothing_is_recorded_per_slot_or_label_where_nobody_asks() {
     let plain = RecorderConfig { slots: None, by_sampled: false, ..config() };
     assert!(plain.memory_bytes() < config().memory_bytes());

@@ -37,7 +37,7 @@ pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
-pub use lock::{CollectionLock, Holder, LockError, Place, Sharing};
+pub use lock::{CollectionLock, Holder, LockError, LockKey, Sharing};
 pub use merged::missing;
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, Part, VectorRecord};

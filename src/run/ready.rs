@@ -289,7 +289,7 @@ fn describe(workload: &Workload, prepared: &Prepared) -> String {
         }
         Action::Reused => "reused".to_owned(),
         Action::Created => "created".to_owned(),
-        Action::Borrowed { owner } => format!("{owner}'s, read as it is"),
+        Action::ReusedForReading { owner } => format!("{owner}'s, read as it is"),
         Action::Rebuilt(reason) => format!("rebuilt: {reason}"),
         Action::TakenAsItIs if missing.is_empty() => "taken as it is".to_owned(),
         Action::TakenAsItIs => {

@@ -159,9 +159,9 @@ impl Record {
         }
     }
 
-    /// What there was of the window: all of it, or up to the stop.
+    /// What there was of the window: all of it (or up to the slot after which it was told to end), or up to the stop.
     pub fn measured(&self) -> Nanos {
-        let window = Nanos::from(self.workload.load.duration);
+        let window = self.load.recorded.window;
         match self.load.stopped {
             None => window,
             Some(stopped) => window.min(stopped - Nanos::from(self.workload.load.warmup)),

@@ -155,6 +155,7 @@ fn a_collection_of_another_owner_is_read_where_it_fits_and_never_changed() {
 
     let taken = run("ben", "small.toml", &["collection.prepare=always"]);
     assert!(steps(taken.report(0)).contains(&"drop"));
+    taken.said(&["it was ann's"]);
     assert!(description("run_owned").contains("\"owner\":\"ben\""));
     run("ann", "small.toml", &["collection.rows=1500"]).ended_with(1);
 }

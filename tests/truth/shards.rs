@@ -1,10 +1,12 @@
 //! Runs that are split: what the shards send together is what one process would have sent, and they start when they are told to.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use milvus_load::engine::{EngineError, Execution, Plan, Schedule, Shard, Stop, StopReason};
+use bytes::Bytes;
+use milvus_load::engine::{EngineError, Execution, Plan, Requests, Schedule, Shard, Stop, StopReason};
 use milvus_load::milvus::proto::{milvus, schema};
 use milvus_load::truth::{Delay, Rpc};
 use milvus_load::units::{Nanos, Rate};
@@ -102,6 +104,31 @@ fn shards_share_the_slots_of_a_closed_loop_and_the_bound_of_an_open_one() {
         .collect();
     // The third shard has three workers for its two slots.
     assert_eq!(widths, [3, 2, 2]);
+}
+
+/// Number (next W + w) N + K of 99 requests: of three shards each sends every third, and so all of its 33.
+#[test]
+fn shards_of_a_closed_loop_send_every_nth_request_each_of_their_own() {
+    let results = schema::SearchResultData { topks: vec![10], ..Default::default() };
+    let reply = milvus::SearchResults { results: Some(results), ..Default::default() };
+    let frames = searches(99);
+    let bodies: Vec<_> = frames.iter().map(|frame| frame.to_bytes(None).slice(5..)).collect();
+    for index in 0..3 {
+        let scribe = Scribe::start(&reply);
+        let mut plan = of_shard(plan(&scribe.uri, LoadModel::Closed { concurrency: 9 }), index, 3);
+        plan.operations[0].requests = Requests::Ready(frames.clone());
+        plan.recorder.window = Nanos::from_secs(600);
+        let stop = Stop::default();
+        let execution = set_going(plan, &stop);
+        let sent = || -> BTreeSet<usize> {
+            let number = |message: &Bytes| bodies.iter().position(|body| body == message).unwrap();
+            scribe.messages().iter().map(number).collect()
+        };
+        wait_for("every request of the shard", || sent().len() >= 33);
+        stop.raise(StopReason::Interrupted);
+        execution.finish().unwrap();
+        assert!(sent().into_iter().eq((index as usize..99).step_by(3)), "shard {index}");
+    }
 }
 
 #[track_caller]

@@ -76,7 +76,7 @@ impl Setup<'_> {
             // A task of ours neither panics nor is aborted; were it so, the row count at the end would tell.
             if let Ok(insert) = joined {
                 let size = u64::from(insert.size);
-                self.settle(insert, &route, &pool).await?;
+                self.finish_insert(insert, &route, &pool).await?;
                 done += size;
                 self.progress.rows(done, rows);
             }
@@ -100,8 +100,8 @@ impl Setup<'_> {
         }
     }
 
-    /// Notes an insert that went through; tries one again that may be.
-    async fn settle(
+    /// Records an insert that succeeded; tries again one that failed and may be tried again.
+    async fn finish_insert(
         &mut self,
         mut insert: SetupInsert,
         route: &Route,

@@ -54,7 +54,7 @@ pub enum PrepareError {
          collection.name; or, if it is yours too, set collection.owner to its owner; or build it anew whoever's it is, with \
          --set collection.prepare=always"
     )]
-    Anothers {
+    OfAnotherOwner {
         /// Its name.
         collection: String,
         /// Its owner, in words.

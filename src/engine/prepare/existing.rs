@@ -13,14 +13,15 @@
 //!
 //! Set-up creates, inserts, flushes, compacts, and only then creates the index: a collection without one is half-made,
 //! whatever became of the run that was making it. With the index, all rows are in; a set-up that died after that is carried
-//! on, by loading and waiting.
+//! on, by loading and waiting. A set-up that is still going on elsewhere, for the same owner, cannot be told from one that died: on
+//! this machine a lock keeps them apart, and machines that share a server need owners of their own, as they have by default.
 
 use super::steps::Retries;
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::milvus::proto::common::LoadState;
 use crate::milvus::{
-    COLLECTION_NOT_FOUND, Difference, Fingerprint, Maker, MilvusError, PRIMARY_KEY, Readiness, RowLayout,
-    Session, index_of,
+    COLLECTION_NOT_FOUND, Difference, Fingerprint, Maker, Mark, MilvusError, PRIMARY_KEY, Readiness,
+    RowLayout, Session, index_of,
 };
 use crate::workload::Access;
 
@@ -56,12 +57,16 @@ impl Setup<'_> {
 
     /// `prepare = "always"`.
     pub(super) async fn build_anew_always(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
-        match Maker::of(&found.description) {
-            Maker::Other => Err(PrepareError::Foreign(self.workload.collection.name.clone())),
-            Maker::OtherVersion { .. } | Maker::Us(_) => {
-                self.rebuild(found, "prepare = \"always\"".to_owned()).await
+        let collection = &self.workload.collection;
+        let asked = "prepare = \"always\"".to_owned();
+        let reason = match Maker::of(&found.description) {
+            Maker::Other => return Err(PrepareError::Foreign(collection.name.clone())),
+            Maker::Us(Mark { owner: Some(owner), .. }) if owner != collection.owner => {
+                format!("{asked}; it was {owner}'s")
             }
-        }
+            Maker::OtherVersion { .. } | Maker::Us(_) => asked,
+        };
+        self.rebuild(found, reason).await
     }
 
     /// `prepare = "auto"`, by the table above.
@@ -81,8 +86,8 @@ impl Setup<'_> {
                 true => self.reuse(found).await,
                 false => self.rebuild(found, in_words(&differences)).await,
             },
-            Some(owner) if differences.is_empty() => self.borrow(owner).await,
-            owner => Err(self.anothers(owner, in_words(&differences))),
+            Some(owner) if differences.is_empty() => self.reuse_for_reading(owner).await,
+            owner => Err(self.of_another_owner(owner, in_words(&differences))),
         }
     }
 
@@ -91,7 +96,7 @@ impl Setup<'_> {
         let collection = &self.workload.collection;
         let name = &collection.name;
         if !self.has_index().await? {
-            return self.rebuild(found, HALF_MADE.to_owned()).await;
+            return self.rebuild(found, UNFINISHED_SETUP.to_owned()).await;
         }
         if self.call("load", async |s| s.load_state(name).await).await? != LoadState::Loaded {
             self.call("load", async |s| s.load_collection(name, collection.replicas).await).await?;
@@ -113,26 +118,28 @@ impl Setup<'_> {
 
     /// Another owner's, and made for the same workload: read where it is ready. Nothing is loaded, flushed or built anew, for
     /// its owner's runs may count on what is there; and a run that wrote would make them find it changed.
-    async fn borrow(&mut self, owner: String) -> Result<Prepared, PrepareError> {
+    async fn reuse_for_reading(&mut self, owner: String) -> Result<Prepared, PrepareError> {
         let name = &self.workload.collection.name;
         let writing = self.workload.operations.iter().find(|o| o.kind.facts().access() == Access::Writes);
         if let Some(operation) = writing {
             let why =
                 format!("it is as this workload wants it, but the operation {} writes to it", operation.name);
-            return Err(self.anothers(Some(owner), why));
+            return Err(self.of_another_owner(Some(owner), why));
         }
         if !self.has_index().await? {
-            return Err(self.anothers(Some(owner), format!("{HALF_MADE}, or is still going on")));
+            return Err(
+                self.of_another_owner(Some(owner), format!("{UNFINISHED_SETUP}, or is still going on"))
+            );
         }
         if self.call("inspect", async |s| s.load_state(name).await).await? != LoadState::Loaded {
-            return Err(self.anothers(Some(owner), "it is not loaded".to_owned()));
+            return Err(self.of_another_owner(Some(owner), "it is not loaded".to_owned()));
         }
         let rows = self.call("count", async |s| s.count(name, "").await).await?;
         if let Some(why) = self.unfit_rows(rows) {
-            return Err(self.anothers(Some(owner), why));
+            return Err(self.of_another_owner(Some(owner), why));
         }
         let readiness = self.wait_ready(rows).await?;
-        Ok(self.prepared(Action::Borrowed { owner }, (rows, rows), readiness))
+        Ok(self.prepared(Action::ReusedForReading { owner }, (rows, rows), readiness))
     }
 
     pub(super) async fn has_index(&mut self) -> Result<bool, PrepareError> {
@@ -146,7 +153,7 @@ impl Setup<'_> {
         let collection = &self.workload.collection;
         let base = collection.rows;
         if rows < base {
-            return Some(format!("{HALF_MADE}: {rows} of {base} rows are there"));
+            return Some(format!("{UNFINISHED_SETUP}: {rows} of {base} rows are there"));
         }
         let extra = rows - base;
         (extra > 0 && !collection.keep_writes)
@@ -172,9 +179,9 @@ impl Setup<'_> {
         }
     }
 
-    pub(super) fn anothers(&self, owner: Option<String>, why: String) -> PrepareError {
+    pub(super) fn of_another_owner(&self, owner: Option<String>, why: String) -> PrepareError {
         let collection = &self.workload.collection;
-        PrepareError::Anothers {
+        PrepareError::OfAnotherOwner {
             collection: collection.name.clone(),
             owner: owner
                 .map_or_else(|| "nobody that its mark names".to_owned(), |owner| format!("{owner:?}")),
@@ -184,13 +191,13 @@ impl Setup<'_> {
     }
 
     async fn rebuild(&mut self, found: &Found, reason: String) -> Result<Prepared, PrepareError> {
-        self.drop_judged(found).await?;
+        self.drop_expected(found).await?;
         self.build(Action::Rebuilt(reason)).await
     }
 
-    /// Drops the collection that was judged, and no other. Each try looks again before it drops: between two of them somebody
+    /// Drops the collection that was looked at, and no other. Each try looks again before it drops: between two of them somebody
     /// may have put another collection in its place.
-    async fn drop_judged(&mut self, judged: &Found) -> Result<(), PrepareError> {
+    async fn drop_expected(&mut self, expected: &Found) -> Result<(), PrepareError> {
         let name = &self.workload.collection.name;
         self.enter("drop");
         self.session.set_traceparent(self.log.header(true));
@@ -198,7 +205,7 @@ impl Setup<'_> {
         loop {
             self.check_stop()?;
             let tried = match Found::ask(self.session, name).await {
-                Ok(Some(found)) if found == *judged => self.session.drop_collection(name).await,
+                Ok(Some(found)) if found == *expected => self.session.drop_collection(name).await,
                 Ok(Some(_)) => return Err(PrepareError::Replaced(name.clone())),
                 // By an earlier try whose answer was lost, or by its owner.
                 Ok(None) => return Ok(()),
@@ -213,7 +220,7 @@ impl Setup<'_> {
 }
 
 /// Of a collection that lacks its index or rows.
-const HALF_MADE: &str = "its set-up was never finished";
+const UNFINISHED_SETUP: &str = "its set-up was never finished";
 
 pub(super) fn in_words(differences: &[Difference]) -> String {
     let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();

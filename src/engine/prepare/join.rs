@@ -40,7 +40,7 @@ impl Setup<'_> {
         }
         if self.workload.has(Access::Writes) && mark.owner.as_ref() != Some(&collection.owner) {
             let why = "shards on several machines that write need one collection.owner".to_owned();
-            return Err(self.anothers(mark.owner, why));
+            return Err(self.of_another_owner(mark.owner, why));
         }
         Ok(())
     }

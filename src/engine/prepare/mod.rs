@@ -30,7 +30,7 @@ pub enum Action {
     /// It was not there.
     Created,
     /// It fits, is another owner's, and is only read.
-    Borrowed {
+    ReusedForReading {
         /// Whose it is.
         owner: String,
     },

@@ -5,20 +5,18 @@
 //! it, by its ID.
 //!
 //! ```text
-//! <cache>/locks/gate              held for a moment by whoever takes or gives up a lock
+//! <cache>/locks/mutex             held for a moment by whoever takes or gives up a lock
 //! <cache>/locks/<32 hex>.lock     held while a run lasts; a line of JSON for each process that holds it
 //! ```
 //!
 //! Not kept apart: runs on other machines, of other users, or with another cache; and a server that is named in two ways, unless
 //! both name this machine. Against these stands the owner that a collection's mark names.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+mod file;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -26,19 +24,20 @@ use crate::milvus::embedded::Cache;
 use crate::report::rfc3339;
 use crate::workload::{Access, MilvusUri, Prepare, Workload};
 
+use self::file::{DirectoryMutex, LockFile};
 use super::machine;
 use super::observed::Identity;
 use super::server::Server;
 
 /// Which collection is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LockKey {
     server: String,
     database: String,
     collection: String,
 }
 
-impl Place {
+impl LockKey {
     /// All names and addresses of this machine are one; a name of another is taken as it is written, for whatever it stands.
     pub fn new(uri: &MilvusUri, database: &str, collection: &str) -> Self {
         let host = match machine::is_here(&uri.host) {
@@ -135,9 +134,9 @@ impl CollectionLock {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub fn take(place: &Place, holder: &Holder, sharing: Sharing) -> Result<Self, LockError> {
+    pub fn take(key: &LockKey, holder: &Holder, sharing: Sharing) -> Result<Self, LockError> {
         let cache = Cache::locate(None).map_err(|error| LockError::NoCache(error.to_string()))?;
-        Self::take_in(&cache.root().join("locks"), place, holder, sharing)
+        Self::take_in(&cache.root().join("locks"), key, holder, sharing)
     }
 
     /// The same in a directory of locks, which is made where it is missing.
@@ -146,33 +145,27 @@ impl CollectionLock {
     /// See [`LockError`].
     pub fn take_in(
         directory: &Path,
-        place: &Place,
+        key: &LockKey,
         holder: &Holder,
         sharing: Sharing,
     ) -> Result<Self, LockError> {
-        let path = directory.join(place.file_name());
+        let path = directory.join(key.file_name());
         let failed = |source| LockError::File { path: path.clone(), source };
         fs::create_dir_all(directory).map_err(failed)?;
-        let gate = Gate::pass(directory).map_err(failed)?;
-        gate.sweep(directory);
-        let mut file = LockFile { file: open(&path).map_err(failed)?, path: path.clone() };
+        let mutex = DirectoryMutex::lock(directory).map_err(failed)?;
+        mutex.sweep(directory);
+        let mut file = LockFile::open(path.clone()).map_err(failed)?;
         if file.take(holder, sharing).map_err(failed)? {
             return Ok(Self(file));
         }
         let holders = file.holders().map_err(failed)?;
-        Err(LockError::Held { collection: place.collection.clone(), holders })
+        Err(LockError::Held { collection: key.collection.clone(), holders })
     }
 }
 
 impl Drop for CollectionLock {
     fn drop(&mut self) {
-        let LockFile { file, path } = &self.0;
-        // Where the gate cannot be had, a small file is left behind, and no lock.
-        if let Some(Ok(_gate)) = path.parent().map(Gate::pass) {
-            remove_if_free(file, path);
-        }
-        // Closing alone is not enough at once: a process that another thread is just starting may share the file until its exec.
-        let _ = flock(file, FlockOperation::Unlock);
+        self.0.give_up();
     }
 }
 
@@ -195,126 +188,23 @@ impl Server {
         if only_reads || self.kind.ends_with_run() {
             return Ok(None);
         }
-        let place = Place::new(&self.uri, &workload.target.database, &workload.collection.name);
+        let key = LockKey::new(&self.uri, &workload.target.database, &workload.collection.name);
         let holder = Holder {
             pid: std::process::id(),
             run_id: identity.run_id.clone(),
             since: rfc3339(identity.started_unix_us),
             command: identity.command.clone(),
         };
-        CollectionLock::take(&place, &holder, sharing).map(Some)
+        CollectionLock::take(&key, &holder, sharing).map(Some)
     }
-}
-
-/// The file of a lock, locked or not. Whoever takes it up has passed the gate.
-#[derive(Debug)]
-struct LockFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl LockFile {
-    /// Whether it was taken.
-    fn take(&mut self, holder: &Holder, sharing: Sharing) -> io::Result<bool> {
-        if self.attempt(FlockOperation::NonBlockingLockExclusive)? {
-            self.file.set_len(0)?;
-            self.say(holder)?;
-            // The kernel gives one up before it takes the other; meanwhile the gate keeps everybody out.
-            return Ok(sharing == Sharing::Alone || self.attempt(FlockOperation::NonBlockingLockShared)?);
-        }
-        if sharing == Sharing::Alone || !self.attempt(FlockOperation::NonBlockingLockShared)? {
-            return Ok(false);
-        }
-        if !self.lines()?.iter().any(|other| other.run_id == holder.run_id) {
-            flock(&self.file, FlockOperation::Unlock)?;
-            return Ok(false);
-        }
-        self.say(holder)?;
-        Ok(true)
-    }
-
-    fn attempt(&self, operation: FlockOperation) -> io::Result<bool> {
-        match flock(&self.file, operation) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes a holder down, beside those that are there.
-    fn say(&mut self, holder: &Holder) -> io::Result<()> {
-        let mut line = serde_json::to_string(holder)?;
-        line.push('\n');
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(line.as_bytes())
-    }
-
-    fn lines(&mut self) -> io::Result<Vec<Holder>> {
-        let mut text = String::new();
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.read_to_string(&mut text)?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-    }
-
-    /// Of those that were written down, those that are alive.
-    fn holders(&mut self) -> io::Result<Vec<Holder>> {
-        let mut holders = self.lines()?;
-        holders.retain(|holder| is_alive(holder.pid));
-        Ok(holders)
-    }
-}
-
-/// Held while locks are taken, given up, or their files removed: whoever has it sees no file come, go or change hands.
-struct Gate {
-    _file: File,
-}
-
-impl Gate {
-    fn pass(directory: &Path) -> io::Result<Self> {
-        let file = open(&directory.join("gate"))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(Self { _file: file })
-    }
-
-    /// Removes files of locks whose holders were killed.
-    fn sweep(&self, directory: &Path) {
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        for path in
-            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock"))
-        {
-            if let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) {
-                remove_if_free(&file, &path);
-            }
-        }
-    }
-}
-
-/// Needs the gate held. Of a shared lock, the last to give it up is the one that can have it alone.
-fn remove_if_free(file: &File, path: &Path) {
-    if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-        // It is in nobody's way where it stays.
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // Commands are nobody else's business.
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// Whether there is such a process. One that we may not signal is alive too.
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(collection: &str) -> Place {
-        Place::new(&"http://milvus.example:19530".parse().unwrap(), "", collection)
+    fn key(collection: &str) -> LockKey {
+        LockKey::new(&"http://milvus.example:19530".parse().unwrap(), "", collection)
     }
 
     fn holder(run_id: &str) -> Holder {
@@ -323,7 +213,7 @@ mod tests {
     }
 
     fn take(directory: &Path, run_id: &str, sharing: Sharing) -> Result<CollectionLock, LockError> {
-        CollectionLock::take_in(directory, &place("c"), &holder(run_id), sharing)
+        CollectionLock::take_in(directory, &key("c"), &holder(run_id), sharing)
     }
 
     #[track_caller]
@@ -375,7 +265,7 @@ mod tests {
     fn what_a_killed_holder_left_is_in_nobodys_way_and_swept() {
         let directory = tempfile::tempdir().unwrap();
         // A file without a lock is all that a process killed with 9 leaves.
-        for name in [place("c").file_name(), place("other").file_name()] {
+        for name in [key("c").file_name(), key("other").file_name()] {
             fs::write(directory.path().join(name), "{\"pid\":1,\"run_id\":\"dead\"}\n").unwrap();
         }
         let lock = take(directory.path(), "b", Sharing::Alone).unwrap();
@@ -385,9 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn places_differ_by_server_database_and_collection_alone() {
+    fn keys_differ_by_server_database_and_collection_alone() {
         let name = |uri: &str, database: &str, collection: &str| {
-            Place::new(&uri.parse().unwrap(), database, collection).file_name()
+            LockKey::new(&uri.parse().unwrap(), database, collection).file_name()
         };
         let base = name("http://milvus.example", "", "c");
         for same in [
