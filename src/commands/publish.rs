@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use crate::record::RECORD_FILE;
+use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
@@ -23,6 +23,8 @@ pub fn report(report: &RunReport, as_json: bool, directory: &RunDirectory) -> Re
         json::render(report, &mut out)?;
     }
     let path = stored.context("the report is not stored; it is on standard output, as JSON")?;
+    // The report holds more than it; that it stays would do no harm.
+    let _ = std::fs::remove_file(directory.path().join(JOURNAL_FILE));
     shown?;
     if !as_json {
         let footer = Footer {

@@ -4,14 +4,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::Format;
-use crate::report::{csv, hlog, json, store};
+use crate::report::{csv, hlog, json};
+use crate::run::read_report;
 
 /// Why there is no rendering.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The report cannot be found or read.
-    #[error(transparent)]
-    Store(#[from] store::StoreError),
+    #[error("{0:#}")]
+    Unread(anyhow::Error),
     /// Standard output was closed, or its disk is full.
     #[error("cannot write the report: {0}")]
     Output(#[from] io::Error),
@@ -32,15 +33,15 @@ pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) ->
         Format::Html => return Err(ReportError::NotBuilt("html")),
         Format::Markdown => return Err(ReportError::NotBuilt("markdown")),
     };
-    let report = store::read(&store::resolve(reference, base)?)?;
+    let (report, _) = read_report(reference, base).map_err(ReportError::Unread)?;
     Ok(render(&report, out)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::RunReport;
     use crate::report::model::{LoadKind, Run, State};
+    use crate::report::{RunReport, store};
 
     #[test]
     fn a_format_that_is_not_built_is_an_error_that_names_those_that_are() {

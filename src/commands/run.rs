@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
+use crate::record::JOURNAL_FILE;
 use crate::report::RunReport;
 use crate::report::store::RunDirectory;
 use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
@@ -98,7 +99,7 @@ fn measured(
         Some(_) => existing(settings)?,
         None => choose(settings, &stop)?,
     };
-    let observed = drive(settings, &server, &identity, &stop)?;
+    let observed = drive(settings, &server, &identity, directory, &stop)?;
     let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
@@ -135,6 +136,7 @@ fn drive(
     settings: &Settings,
     server: &Server,
     identity: &Identity,
+    directory: &RunDirectory,
     stop: &Stop,
 ) -> Result<Observed, RunError> {
     let sharing = if identity.part.is_some() { Sharing::WithinRun } else { Sharing::Alone };
@@ -145,6 +147,7 @@ fn drive(
         None => server.prepare(settings, stop, &mut progress),
     };
     let driven = ready.and_then(|mut ready| {
+        ready.keep_journal(directory.path().join(JOURNAL_FILE));
         let requests = ready.requests(settings)?;
         ready.drive(settings, &requests, identity, stop, &mut progress)
     });

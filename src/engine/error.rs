@@ -46,7 +46,7 @@ pub enum EngineError {
     OtherSlots,
     /// The moment at which the run was to start had passed before it could.
     #[error(
-        "the run was to start at a given moment and was not ready by then (late by {late}), so nothing was sent; \
+        "the run was to start at a given moment and was not ready by then (late by {late} or more), so nothing was sent; \
          name a later moment"
     )]
     TooLate {

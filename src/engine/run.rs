@@ -1,8 +1,8 @@
 //! A run: start the workers together, let them work, bring their records together.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::stop::{Ending, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
-use crate::measure::{Recorded, SlotGrid, ThreadReading, WorkerTime};
+use crate::measure::{HandOver, Recorded, SlotGrid, ThreadReading, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -82,6 +82,21 @@ impl Execution {
         stop: Stop,
         start: Option<SystemTime>,
     ) -> Result<Self, EngineError> {
+        Self::start_handing_over(plan, spans, stop, start, None).await
+    }
+
+    /// As [`Execution::start`]; while they go on, workers give each interval that is over to `hand_over`, with their number. Nobody
+    /// waits for whoever takes it.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn start_handing_over(
+        plan: Arc<Plan>,
+        spans: Option<SpanSink>,
+        stop: Stop,
+        start: Option<SystemTime>,
+        hand_over: Option<mpsc::Sender<(usize, HandOver)>>,
+    ) -> Result<Self, EngineError> {
         plan.check()?;
         let ending = Arc::new(Ending::new(stop.clone(), plan.end()));
         let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
@@ -99,6 +114,7 @@ impl Execution {
                 stop: stop.clone(),
                 ending: Arc::clone(&ending),
                 last_write: Arc::clone(&last_write),
+                hand_over: hand_over.clone(),
                 ready,
                 start: started,
             };
@@ -126,6 +142,11 @@ impl Execution {
         }
         let (start, slots) = (plan.recorder.window_start, plan.recorder.slots);
         Ok(Self { clock, live, workers, ending, start, slots })
+    }
+
+    /// Wall time of the run's zero, nanoseconds since 1970.
+    pub const fn anchor_unix_ns(&self) -> u64 {
+        self.clock.unix_nanos(Nanos::ZERO)
     }
 
     /// Counters now.

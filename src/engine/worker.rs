@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -17,7 +17,9 @@ use super::state::WorkerState;
 use super::stop::{Ending, Stop};
 use super::watch::{Watch, Watched};
 use crate::clock::{RunClock, ask_for_short_slices};
-use crate::measure::{Recorded, Recorder, RecorderConfig, ThreadReading, WorkerTime, cpu_of_this_thread};
+use crate::measure::{
+    HandOver, Recorded, Recorder, RecorderConfig, ThreadReading, WorkerTime, cpu_of_this_thread,
+};
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;
@@ -26,6 +28,9 @@ use crate::units::Nanos;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A stop is noticed within this time.
 pub(super) const STOP_POLL: Duration = Duration::from_millis(20);
+
+/// How often a worker looks whether an interval is over, each of which lasts a second or more.
+const HAND_OVER_TICK: Duration = Duration::from_millis(250);
 
 /// What a worker is given.
 pub(super) struct WorkerInput {
@@ -37,6 +42,8 @@ pub(super) struct WorkerInput {
     pub stop: Stop,
     pub ending: Arc<Ending>,
     pub last_write: Arc<AtomicU64>,
+    /// Takes intervals that are over, where anybody wants them.
+    pub hand_over: Option<mpsc::Sender<(usize, HandOver)>>,
     /// Told when connections are up and bodies are waiting.
     pub ready: oneshot::Sender<Result<(), EngineError>>,
     /// Gives the clock to start by.
@@ -98,7 +105,8 @@ impl Drop for EndsAllOnPanic {
 }
 
 async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
-    let WorkerInput { index, plan, recorder, spans, live, stop, ending, last_write, ready, start } = input;
+    let WorkerInput { index, plan, recorder, spans, live, stop, ending, last_write, hand_over, ready, start } =
+        input;
     let (first, count) = plan.connections_of(index);
     let pool = Pool::open(&plan.dialer, first, count);
     let feeds = match open_feeds(&plan, index) {
@@ -145,6 +153,8 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
     let edges = state.plan.recorder.slots.map(|grid| grid.edges()).unwrap_or_default();
     let edges = edges.into_iter().map(|edge| window.0 + edge).collect();
     let watch = Watch::start(clock, window, edges, Rc::clone(&state.spun));
+    let handing_over =
+        hand_over.map(|to| tokio::task::spawn_local(hand_over_intervals(Rc::clone(&state), to)));
     send_all(&state).await;
     watch.sent_all();
     drain(&state).await;
@@ -153,6 +163,7 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
         // Whatever it was recording may be recorded by half.
         return Err(EngineError::WorkerLost);
     }
+    handing_over.iter().for_each(tokio::task::JoinHandle::abort);
     // Taken out, so that a request that ends from here on finds nothing to write to.
     let recorder = state.recorder.take();
     Ok(recorder.map(|recorder| WorkerResult {
@@ -168,6 +179,21 @@ async fn work(input: WorkerInput) -> Result<Option<WorkerResult>, EngineError> {
         readings,
         failure: state.failure.take(),
     }))
+}
+
+/// Gives away what the recorder has of intervals that are over. Sending to the channel waits for nobody.
+async fn hand_over_intervals(state: Rc<WorkerState>, to: mpsc::Sender<(usize, HandOver)>) {
+    if let Some(recorder) = state.recorder.borrow_mut().as_mut() {
+        recorder.start_handing_over();
+    }
+    loop {
+        tokio::time::sleep(HAND_OVER_TICK).await;
+        let now = state.clock.now();
+        if let Some(recorder) = state.recorder.borrow_mut().as_mut() {
+            // Whoever took them may be gone.
+            recorder.hand_over(now, |part| drop(to.send((state.worker, part))));
+        }
+    }
 }
 
 fn open_feeds(plan: &Plan, worker: usize) -> std::io::Result<Vec<Option<InsertFeed>>> {

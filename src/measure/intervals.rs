@@ -36,7 +36,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    fn merge(&mut self, other: &Self, scratch: &mut PackScratch) {
+    pub(super) fn merge(&mut self, other: &Self, scratch: &mut PackScratch) {
         self.counters.merge(&other.counters);
         self.in_flight_max = self.in_flight_max.saturating_add(other.in_flight_max);
         self.timings.merge(&other.timings, scratch);
@@ -204,6 +204,19 @@ impl Intervals {
             None => &mut self.closed[index].in_flight_max,
         };
         *most = (*most).max(count);
+    }
+
+    /// A copy of a part, which is over from now on: a sample of it that comes later is a late one.
+    pub(super) fn copy_of(&mut self, index: usize) -> Interval {
+        self.carry_in_flight(index);
+        while self.closed.len() <= index {
+            self.close_oldest();
+        }
+        self.pack_rest();
+        if self.late.iter().any(|(late, ..)| *late == index) {
+            self.merge_late();
+        }
+        self.closed[index].clone()
     }
 
     /// All parts of the window, in order.

@@ -14,6 +14,7 @@ mod evidence;
 mod exemplars;
 mod finding;
 mod grid;
+mod hand_over;
 mod histogram;
 mod intervals;
 mod kernel;
@@ -45,6 +46,7 @@ pub use evidence::{
 pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Scope, Severity, Statistic};
 pub use grid::{IntervalGrid, MOST_INTERVALS, SlotGrid};
+pub use hand_over::{HandOver, IntervalRest};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadReading, ThreadTime, WorkerTime, cpu_of_this_thread};

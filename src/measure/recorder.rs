@@ -7,6 +7,7 @@
 use super::counters::{Counters, Errors, Hits};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
 use super::grid::{IntervalGrid, SlotGrid, TimeGrid};
+use super::hand_over::{HandOver, HandingOver};
 use super::histogram::Timings;
 use super::intervals::Intervals;
 use super::moments::Moments;
@@ -97,6 +98,8 @@ struct OperationRecorder {
     intervals: Intervals,
     stages: Option<Intervals>,
     slots: Option<Slots>,
+    /// `None`: nothing is handed over before the end.
+    handing_over: Option<HandingOver>,
 }
 
 impl OperationRecorder {
@@ -107,6 +110,7 @@ impl OperationRecorder {
             intervals: Intervals::new(intervals, config.longest),
             stages: stages.map(|stages| Intervals::new(stages, config.longest)),
             slots: config.slots.map(|grid| Slots::new(grid, config.longest)),
+            handing_over: None,
         }
     }
 
@@ -131,7 +135,7 @@ impl Recorder {
     /// Takes one finished request in. Samples of the warm-up, and of after the window, are only counted.
     pub fn record(&mut self, sample: &Sample) {
         let place = self.place(sample.intended);
-        let Some(OperationRecorder { record, intervals, stages, slots }) =
+        let Some(OperationRecorder { record, intervals, stages, slots, handing_over }) =
             self.operations.get_mut(sample.operation)
         else {
             self.stray += 1;
@@ -149,6 +153,9 @@ impl Recorder {
         }
         if let Some(slots) = slots {
             slots.record(since_start, sample, succeeded);
+        }
+        if let Some(handing_over) = handing_over {
+            handing_over.record(since_start, sample);
         }
         record.record(sample, succeeded);
         // A request that was never sent was on no connection.
@@ -175,21 +182,49 @@ impl Recorder {
 
     /// Notes that a request that was sent had waited so long for a free stream or a connection.
     pub fn waited(&mut self, operation: usize, intended: Nanos, span: Nanos) {
-        if let Some(record) = self.in_window(operation, intended) {
-            record.waited += u128::from(span.get());
+        let span = u128::from(span.get());
+        if let Some((operation, since_start)) = self.in_window(operation, intended) {
+            operation.record.waited += span;
+            operation.handing_over.iter_mut().for_each(|it| it.rest(since_start).waited += span);
         }
     }
 
     /// Notes that a request was not sent while most of what filled its bound was with the server.
     pub fn refused_for_server(&mut self, operation: usize, intended: Nanos) {
-        if let Some(record) = self.in_window(operation, intended) {
-            record.refused_for_server += 1;
+        if let Some((operation, since_start)) = self.in_window(operation, intended) {
+            operation.record.refused_for_server += 1;
+            operation.handing_over.iter_mut().for_each(|it| it.rest(since_start).refused_for_server += 1);
         }
     }
 
-    fn in_window(&mut self, operation: usize, intended: Nanos) -> Option<&mut OperationRecord> {
-        let is_in = matches!(self.place(intended), Place::Window(_));
-        self.operations.get_mut(operation).filter(|_| is_in).map(|operation| &mut operation.record)
+    fn in_window(&mut self, operation: usize, intended: Nanos) -> Option<(&mut OperationRecorder, Nanos)> {
+        let Place::Window(since_start) = self.place(intended) else { return None };
+        Some((self.operations.get_mut(operation)?, since_start))
+    }
+
+    /// From now on intervals are handed over while recording goes on: to be told before the first sample.
+    pub fn start_handing_over(&mut self) {
+        for operation in &mut self.operations {
+            operation.handing_over = Some(HandingOver::new(self.config.grid(), self.config.longest));
+        }
+    }
+
+    /// Gives at most one interval per operation: the next that is over at the moment `now`, or one in which something has changed
+    /// since it was given. To be called several times per interval; a call that gives something takes some 20 us.
+    pub fn hand_over(&mut self, now: Nanos, mut give: impl FnMut(HandOver)) {
+        let start = self.config.window_start;
+        for (index, operation) in self.operations.iter_mut().enumerate() {
+            let OperationRecorder { record, intervals, handing_over: Some(handing_over), .. } = operation
+            else {
+                return;
+            };
+            if now >= start
+                && let Some(due) = handing_over.due(now - start)
+            {
+                let interval = intervals.copy_of(due);
+                give(handing_over.hand_over(index, (due, interval), start, record));
+            }
+        }
     }
 
     /// The counters of the window so far, of one operation: for progress.

@@ -9,12 +9,15 @@
 //! end                                      how many lines came before it: a record that was cut off is told
 //! ```
 //!
+//! Beside it while a run lasts, `journal.jsonl`: what a process that dies leaves of its numbers.
+//!
 //! Belongs here: the lines, and telling from a file of unknown origin whether it is such a record. Does not belong: what a
 //! run is, and what its context means. The file is internal: report.json is the promise.
 //!
 //! Invariant: what is read is what was written, exactly; and what cannot be is refused with its line, without a panic and in
 //! memory that grows with the file alone. Start reading at [`write()`] and [`read()`].
 
+mod journal;
 mod lines;
 mod read;
 mod shards;
@@ -24,6 +27,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use journal::{JOURNAL_FILE, JOURNAL_SCHEMA, Rebuilt, append, begin, read_journal};
 pub use read::{RecordError, read};
 pub use shards::{Named, ShardError, missing};
 pub use write::write;

@@ -39,10 +39,12 @@ pub enum RecordError {
         source: io::Error,
     },
     /// No record, or one of a later version.
-    #[error("it is no record that this version reads: its \"schema\" is {found}, not {SCHEMA:?}")]
+    #[error("it is not what this version reads: its \"schema\" is {found}, not {wanted:?}")]
     Foreign {
         /// Its schema, or `missing`.
         found: String,
+        /// What it should be.
+        wanted: &'static str,
     },
     /// A line that no record has.
     #[error("line {line} is longer than {} MiB", MOST_LINE >> 20)]
@@ -93,8 +95,9 @@ pub enum RecordError {
 /// # Errors
 /// Where it is no such record, or not a whole one.
 pub fn read<C: DeserializeOwned>(input: impl BufRead) -> Result<(Header, C, Recorded), RecordError> {
-    let mut reader = Reader { input, line: 0, buffer: Vec::new() };
-    let header = reader.header()?;
+    let mut reader = Reader::new(input);
+    let header = reader.first(SCHEMA)?;
+    reader.check(&header)?;
     let context = reader.json("the context")?;
     let shape = &header.shape;
     let window = Nanos::new(shape.window_ns);
@@ -128,7 +131,7 @@ pub fn read<C: DeserializeOwned>(input: impl BufRead) -> Result<(Header, C, Reco
     }
 }
 
-struct Reader<R> {
+pub(super) struct Reader<R> {
     input: R,
     /// The number of the line read last, from 1.
     line: u64,
@@ -136,32 +139,53 @@ struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    fn header(&mut self) -> Result<Header, RecordError> {
+    pub(super) const fn new(input: R) -> Self {
+        Self { input, line: 0, buffer: Vec::new() }
+    }
+
+    /// The first line, where it is of the schema that is wanted.
+    pub(super) fn first<T: DeserializeOwned>(&mut self, wanted: &'static str) -> Result<T, RecordError> {
         #[derive(serde::Deserialize)]
         struct AnySchema {
             schema: Option<serde_json::Value>,
         }
         self.fill("the header")?;
-        let foreign = |found: String| RecordError::Foreign { found: found.chars().take(100).collect() };
+        let foreign =
+            |found: String| RecordError::Foreign { found: found.chars().take(100).collect(), wanted };
         let any: AnySchema =
             serde_json::from_slice(&self.buffer).map_err(|_| foreign("missing".to_owned()))?;
         match any.schema {
-            Some(schema) if schema == SCHEMA => {}
-            other => return Err(foreign(other.map_or("missing".to_owned(), |schema| schema.to_string()))),
+            Some(schema) if schema == wanted => self.parse(),
+            other => Err(foreign(other.map_or("missing".to_owned(), |schema| schema.to_string()))),
         }
-        let header: Header = self.parse()?;
+    }
+
+    /// That a header can be one.
+    pub(super) fn check(&self, header: &Header) -> Result<(), RecordError> {
         let shape = &header.shape;
-        let ascending =
-            shape.stages_ns.is_sorted_by(|a, b| a < b) && shape.stages_ns.first().is_none_or(|s| *s == 0);
-        match () {
-            () if shape.operations > MOST_OPERATIONS => {
-                Err(self.impossible(format!("more than {MOST_OPERATIONS} operations")))
-            }
-            () if !ascending => Err(self.impossible("stages that do not ascend from 0".to_owned())),
+        let ascending = shape.stages_ns.is_sorted_by(|a, b| a < b)
+            && shape.stages_ns.first().is_none_or(|start| *start == 0);
+        let problem = match () {
+            () if shape.operations > MOST_OPERATIONS => format!("more than {MOST_OPERATIONS} operations"),
+            () if !ascending => "stages that do not ascend from 0".to_owned(),
             () if header.shard.is_some_and(|shard| shard.index >= shard.of) => {
-                Err(self.impossible("a shard that is not below the number of shards".to_owned()))
+                "a shard that is not below the number of shards".to_owned()
             }
-            () => Ok(header),
+            () => return Ok(()),
+        };
+        Err(self.impossible(problem))
+    }
+
+    /// The next line; `None` where there is none, or where the last one is torn.
+    pub(super) fn whole_line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RecordError> {
+        match self.json("more") {
+            Ok(line) => Ok(Some(line)),
+            Err(RecordError::CutOff { .. }) => Ok(None),
+            Err(damaged @ RecordError::Damaged { .. }) => match self.fill("more") {
+                Err(RecordError::CutOff { .. }) => Ok(None),
+                _ => Err(damaged),
+            },
+            Err(other) => Err(other),
         }
     }
 
@@ -187,7 +211,7 @@ impl<R: BufRead> Reader<R> {
             .map_err(|source| RecordError::Damaged { line: self.line, source })
     }
 
-    fn json<T: DeserializeOwned>(&mut self, expected: &str) -> Result<T, RecordError> {
+    pub(super) fn json<T: DeserializeOwned>(&mut self, expected: &str) -> Result<T, RecordError> {
         self.fill(expected)?;
         self.parse()
     }
@@ -204,7 +228,7 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    fn impossible(&self, what: String) -> RecordError {
+    pub(super) fn impossible(&self, what: String) -> RecordError {
         RecordError::Impossible { line: self.line, what }
     }
 
@@ -296,14 +320,14 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    fn count(&self, count: u64) -> Result<u64, RecordError> {
+    pub(super) fn count(&self, count: u64) -> Result<u64, RecordError> {
         if count > MOST_COUNT {
             return Err(self.impossible(format!("a count of {count}")));
         }
         Ok(count)
     }
 
-    fn counters(&self, line: CountersLine) -> Result<Counters, RecordError> {
+    pub(super) fn counters(&self, line: CountersLine) -> Result<Counters, RecordError> {
         Ok(Counters {
             succeeded: self.count(line.succeeded)?,
             failed: self.count(line.failed)?,
@@ -312,7 +336,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    fn hits(&self, line: HitsLine) -> Result<Hits, RecordError> {
+    pub(super) fn hits(&self, line: HitsLine) -> Result<Hits, RecordError> {
         // Hits may be many times the requests, yet not 2^12 of them each on average over all that can be counted.
         let hits = |count: u64| {
             let fits = count <= MOST_COUNT << 12;
@@ -327,7 +351,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    fn errors(&self, lines: Vec<ErrorLine>, other: u64) -> Result<Errors, RecordError> {
+    pub(super) fn errors(&self, lines: Vec<ErrorLine>, other: u64) -> Result<Errors, RecordError> {
         let mut kinds = Vec::new();
         for ErrorLine { grpc, milvus, count, message } in lines {
             kinds.push(ErrorKind { grpc, milvus, count: self.count(count)?, message: message.into() });
@@ -336,7 +360,7 @@ impl<R: BufRead> Reader<R> {
             .ok_or_else(|| self.impossible("more kinds of errors than are told apart".to_owned()))
     }
 
-    fn moments(&self, line: MomentsLine) -> Result<Moments, RecordError> {
+    pub(super) fn moments(&self, line: MomentsLine) -> Result<Moments, RecordError> {
         let MomentsLine { count, min_ns: min, max_ns: max, sum: Big(sum), squares: Big(sum_of_squares) } =
             line;
         let sums = MomentSums { count: self.count(count)?, min, max, sum, sum_of_squares };
@@ -351,7 +375,7 @@ impl<R: BufRead> Reader<R> {
             .map_err(|error| self.impossible(error.to_string()))
     }
 
-    fn part(&self, line: PartLine, scratch: &mut PackScratch) -> Result<Interval, RecordError> {
+    pub(super) fn part(&self, line: PartLine, scratch: &mut PackScratch) -> Result<Interval, RecordError> {
         let mut packed = |line: Option<TimesLine>| {
             let timings = line.map(|line| self.times::<u64>(Some(line))).transpose()?;
             Ok(timings.map_or_else(Packed::default, |timings| timings.pack(scratch)))
@@ -367,7 +391,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    fn requests(&self, lines: Vec<RequestLine>) -> Result<Vec<Exemplar>, RecordError> {
+    pub(super) fn requests(&self, lines: Vec<RequestLine>) -> Result<Vec<Exemplar>, RecordError> {
         lines.into_iter().map(|line| self.request(line)).collect()
     }
 

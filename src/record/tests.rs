@@ -6,7 +6,9 @@ use std::io::BufReader;
 use proptest::prelude::*;
 
 use super::*;
-use crate::measure::{Counters, Interval, OperationRecord, Outcome, Recorder, RecorderConfig, Sample};
+use crate::measure::{
+    Counters, HandOver, Interval, OperationRecord, Outcome, Recorder, RecorderConfig, Sample,
+};
 use crate::random::splitmix64;
 use crate::trace::TraceRef;
 use crate::units::Nanos;
@@ -304,4 +306,99 @@ fn missing_shards_are_named_and_a_whole_run_misses_none() {
     let of = |header: &Header| missing(&[Named { name: "x", header }]).unwrap();
     assert_eq!(of(&shard(1, |_| ())), [0, 2]);
     assert_eq!(of(&shard(0, |h| h.shard = None)), Vec::<u32>::new());
+}
+
+/// All that a worker hands over, at moments that come in between its samples, in order of their ends.
+fn handed_over(samples: &[Placed], worker: usize) -> Vec<HandOver> {
+    let mut recorder = Recorder::new(config(9));
+    recorder.start_handing_over();
+    let mut mine: Vec<&Sample> =
+        samples.iter().filter(|(_, _, w)| *w == worker).map(|(sample, ..)| sample).collect();
+    mine.sort_by_key(|sample| sample.done);
+    let mut parts = Vec::new();
+    for sample in mine {
+        recorder.hand_over(sample.done, |part| parts.push(part));
+        recorder.record(sample);
+    }
+    // The run goes on without requests.
+    for second in 0..200 {
+        recorder.hand_over(Nanos::from_secs(20 + second), |part| parts.push(part));
+    }
+    parts
+}
+
+fn journal(parts: &[(usize, HandOver)], workers: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    begin(&header(0), &"context", (workers, 5), &mut bytes).unwrap();
+    parts.iter().for_each(|(worker, part)| append(*worker, part, &mut bytes).unwrap());
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10))]
+
+    #[test]
+    fn a_journal_of_all_intervals_tells_what_one_recorder_holds_of_them(samples in prop::collection::vec(placed(), 0..150)) {
+        let parts: Vec<_> = (0..3)
+            .flat_map(|worker| handed_over(&samples, worker).into_iter().map(move |part| (worker, part)))
+            .collect();
+        let bytes = journal(&parts, 3);
+        let rebuilt = read_journal::<String>(bytes.as_slice()).unwrap();
+        prop_assert_eq!(rebuilt.measured, Nanos::from_secs(12));
+        let mut one = Recorder::new(config(9));
+        samples.iter().for_each(|(sample, ..)| one.record(sample));
+        for (a, b) in rebuilt.recorded.operations.iter().zip(&one.finish().operations) {
+            assert_eq!((a.warmup, a.counters), (b.warmup, b.counters));
+            assert!(a.response == b.response && a.service == b.service && a.lag == b.lag);
+            assert_eq!((a.hits, &a.unsent), (b.hits, &b.unsent));
+            assert_eq!((a.errors.kinds(), a.errors.other()), (b.errors.kinds(), b.errors.other()));
+            assert_eq!(a.intervals.len(), b.intervals.len());
+            for (a, b) in a.intervals.iter().zip(&b.intervals) {
+                assert_eq!((a.counters, &a.timings), (b.counters, &b.timings));
+            }
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_cut_off_anywhere_tells_of_the_intervals_that_all_workers_handed_over(
+        samples in prop::collection::vec(placed(), 0..60),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut parts: Vec<_> = (0..2)
+            .flat_map(|worker| handed_over(&samples, worker).into_iter().map(move |part| (worker, part)))
+            .collect();
+        parts.sort_by_key(|(_, part)| part.index);
+        let whole = journal(&parts, 2);
+        let bytes = &whole[..cut.index(whole.len() + 1)];
+        match read_journal::<String>(bytes) {
+            Ok(rebuilt) => {
+                let length = Nanos::from_secs(1).get();
+                let complete = (rebuilt.measured.get() / length) as usize;
+                for operation in &rebuilt.recorded.operations {
+                    assert_eq!(operation.intervals.len(), 12);
+                    let offered = operation.intervals.iter().map(|part| part.counters.offered());
+                    assert_eq!(offered.sum::<u64>(), operation.counters.offered());
+                    let rest = &operation.intervals[complete..];
+                    assert!(rest.iter().all(|part| part.counters.offered() == 0));
+                }
+            }
+            // Without its first two lines it is none.
+            Err(error) => assert!(matches!(error, RecordError::CutOff { line: 0 | 1, .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_line_within_a_journal_is_told_and_a_torn_last_one_is_passed_over() {
+    let parts: Vec<_> = handed_over(&[], 0).into_iter().map(|part| (0, part)).collect();
+    let text = String::from_utf8(journal(&parts, 1)).unwrap();
+    let measured = |text: &str| read_journal::<String>(text.as_bytes()).map(|rebuilt| rebuilt.measured);
+    assert_eq!(measured(&text).unwrap(), Nanos::from_secs(12));
+    let torn = &text[..text.len() - 20];
+    assert_eq!(measured(torn).unwrap(), Nanos::from_secs(11));
+    let damaged = text.replacen("\"worker\"", "\"wworker\"", 1);
+    let error = measured(&damaged).unwrap_err().to_string();
+    assert!(error.contains("line 3 is damaged"), "{error}");
+    let other = text.replacen("\"worker\":0", "\"worker\":7", 1);
+    assert!(measured(&other).unwrap_err().to_string().contains("line 3"));
 }

@@ -1,6 +1,6 @@
 //! The load itself: spans on their way, workers driven, and what is read of generator, machine and server around it.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Execution, Plan, Stop};
@@ -9,6 +9,7 @@ use crate::trace::exporter::Exporter;
 
 use super::alternation::{Alternation, EdgeReader};
 use super::error::RunError;
+use super::journal::Journal;
 use super::metrics::MetricsPage;
 use super::observed::{Driven, Identity, Observed};
 use super::planning;
@@ -24,6 +25,15 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long after the last answer the server may still hold spans of it: its C++ part exports every 5 s (seen on 2.3.5).
 /// A server that ends with the run would take them with it.
 const SERVER_SPANS: Duration = Duration::from_secs(6);
+
+/// A load that is to be carried out.
+struct Load<'e, 'a> {
+    plan: Arc<Plan>,
+    exporter: Option<&'e Exporter>,
+    alternation: Option<Alternation<'a>>,
+    start: Option<SystemTime>,
+    journal: Option<Journal>,
+}
 
 impl Ready<'_> {
     /// Carries out the load of `settings` with `requests` that were made for it. Blocks until it is over.
@@ -83,9 +93,18 @@ impl Ready<'_> {
         let slots = alternation.as_ref().map(|alternation| alternation.slots.clone());
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone(), slots);
         self.note_writes(workload);
-        let start = identity.part.map(|part| part.start());
-        let exporter = tracing.exporter.as_ref();
-        let driven = self.carry_out(Arc::new(plan), exporter, alternation, start, stop, progress)?;
+        let journal = self.journal.take().map(|path| {
+            let begun = self.begun(settings, identity, (&before, extra_rows), tracing.collector, &plan);
+            Journal::new(path, begun, plan.workers)
+        });
+        let load = Load {
+            plan: Arc::new(plan),
+            exporter: tracing.exporter.as_ref(),
+            alternation,
+            start: identity.part.map(|part| part.start()),
+            journal,
+        };
+        let driven = self.carry_out(load, stop, progress)?;
         let over = Instant::now();
         progress.ending();
         let (version_end, after) = self.look_after(workload);
@@ -111,25 +130,29 @@ impl Ready<'_> {
 
     fn carry_out(
         &self,
-        plan: Arc<Plan>,
-        exporter: Option<&Exporter>,
-        mut alternation: Option<Alternation<'_>>,
-        start: Option<SystemTime>,
+        load: Load<'_, '_>,
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
+        let Load { plan, exporter, mut alternation, start, mut journal } = load;
+        let (hand_over, handed_over) = mpsc::channel();
+        let hand_over = journal.is_some().then_some(hand_over);
         let warmup = plan.recorder.window_start;
         let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let (finished, edges) = self.control.block_on(async {
             let sink = exporter.map(Exporter::sink);
-            let execution = Execution::start(plan, sink, stop.clone(), start).await?;
+            let execution = Execution::start_handing_over(plan, sink, stop.clone(), start, hand_over).await?;
+            journal.iter_mut().for_each(|journal| journal.begin(execution.anchor_unix_ns(), progress));
             let mut edges = EdgeReader::new(&execution, exporter, page.as_ref());
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
                 let look = edges.next_look(&execution, TICK);
                 tokio::time::sleep_until(look.into()).await;
                 edges.read_passed(&execution, &mut alternation);
+                if let Some(journal) = &mut journal {
+                    handed_over.try_iter().for_each(|(worker, part)| journal.append(worker, &part, progress));
+                }
             }
             // The last edge may have passed since the last look.
             edges.read_passed(&execution, &mut alternation);

@@ -34,13 +34,17 @@ pub fn gather(record: &Record, judged: &[Judged]) -> Evidence {
         connections: by_connection(&recorded.connections),
         bodies_late: load.late_bodies,
         spans: spans(record),
-        server: server(&record.server),
+        server: ServerEvidence {
+            // Nobody was there to look.
+            reachable_at_end: server(&record.server).reachable_at_end.filter(|_| !record.died),
+            ..server(&record.server)
+        },
         collection: Some(collection(workload, &record.collection)),
         calibration: record.calibration.as_ref().map(calibration),
         worker_failed: load.failure.clone().map(|reason| WorkerFailure { reason, after: measured }),
         shards_missing: None,
-        died_after: None,
-        interrupted_after: load.stopped.filter(|_| load.failure.is_none()).map(|_| measured),
+        died_after: record.died.then_some(measured),
+        interrupted_after: load.stopped.filter(|_| load.failure.is_none() && !record.died).map(|_| measured),
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Ready<'a> {
     pub(super) extra_rows: u64,
     /// Which of the run's processes drives it.
     pub(super) shard: Shard,
+    /// Where the next run keeps its journal; `None`: nowhere.
+    pub(super) journal: Option<std::path::PathBuf>,
     /// Whether set-up inserted what is in the collection, be it in an earlier run.
     pub(super) inserted_by_setup: bool,
     /// The next rows to be written, by whichever run.
@@ -153,6 +155,7 @@ impl Server {
             rows: prepared.rows,
             extra_rows: prepared.extra_rows,
             shard: shard.unwrap_or_default(),
+            journal: None,
             inserted_by_setup: prepared.action != Action::TakenAsItIs,
             next_rows: Arc::new(RowBlocks::new(
                 prepared.first_free_row,
@@ -169,6 +172,11 @@ impl Ready<'_> {
     /// describes.
     pub const fn is_dirty(&self) -> bool {
         self.dirty
+    }
+
+    /// Lets the next run write down what its workers hand over, so that it is not lost where this process dies.
+    pub fn keep_journal(&mut self, path: std::path::PathBuf) {
+        self.journal = Some(path);
     }
 
     /// To be told of a run before it starts.

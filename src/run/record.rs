@@ -43,6 +43,8 @@ pub struct Record {
     pub export: Option<ExportReport>,
     /// What a calibration before the run said.
     pub calibration: Option<Calibration>,
+    /// Whether its process ended before it could report: then this is what its journal tells.
+    pub died: bool,
 }
 
 /// The machine that a process ran on, as others see it.
@@ -156,6 +158,7 @@ impl Record {
             collector: observed.collector,
             export: observed.export,
             calibration: None,
+            died: false,
         }
     }
 
@@ -169,7 +172,7 @@ impl Record {
     }
 }
 
-fn step(step: &StepRecord) -> SetupStep {
+pub(super) fn step(step: &StepRecord) -> SetupStep {
     SetupStep {
         step: step.name.to_owned(),
         seconds: step.seconds,

@@ -1,6 +1,6 @@
 //! From the records of a run to its report.
 
-use crate::measure::{Evidence, ProcessMetrics, Verdict};
+use crate::measure::{Evidence, ProcessMetrics, Scope, Verdict};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
@@ -53,7 +53,8 @@ fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Res
     let judged = thresholds::judge(&workload.thresholds, &report)?;
     let mut evidence = evidence::gather(record, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
-    report.transport = Some(transport(&record.load.pool));
+    // What only the end of a load tells is not known of one that died.
+    report.transport = (!record.died).then(|| transport(&record.load.pool));
     report.resources = resources(record, &evidence);
     let (part, is_divided) = (parts.first().and_then(|part| part.identity.part), parts.len() > 1);
     if is_divided || !missing.is_empty() {
@@ -63,6 +64,12 @@ fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Res
         report.shard = part.map(|part| model::Shard { index: part.shard.index(), of: part.shard.of() });
     }
     report.verdict = match is_divided {
+        false if record.died => {
+            // Of its generator nothing is known.
+            let found = Verdict::of(&evidence).findings.into_iter();
+            let of_run = found.filter(|finding| finding.scope() == Scope::Run);
+            from_run::findings(&of_run.map(|finding| (None, finding)).collect::<Vec<_>>())
+        }
         true => {
             report.resources.others_cores = merged::others_cores(parts);
             from_run::findings(&merged::judge(&evidence, parts))
@@ -138,7 +145,7 @@ fn run(record: &Record, measured: Nanos) -> model::Run {
         measured_s: measured.as_secs_f64(),
         load_model: from_run::load_kind(&workload.load.streams),
         state: match record.load.stopped {
-            _ if record.load.failure.is_some() => model::State::Failed,
+            _ if record.load.failure.is_some() || record.died => model::State::Failed,
             None => model::State::Complete,
             Some(_) => model::State::Interrupted,
         },

@@ -97,7 +97,7 @@ pub fn workload_hash(workload: &Workload) -> String {
 
 /// All of a record but its numbers and what the header says.
 #[derive(Serialize, Deserialize)]
-struct Context {
+pub(super) struct Context {
     command: String,
     started_unix_us: u64,
     workload: String,
@@ -254,7 +254,7 @@ struct ExportLine {
 }
 
 impl Context {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         Self {
             command: record.identity.command.clone(),
             started_unix_us: record.identity.started_unix_us,
@@ -277,7 +277,7 @@ impl Context {
         }
     }
 
-    fn record(
+    pub(super) fn record(
         self,
         header: Header,
         recorded: crate::measure::Recorded,
@@ -323,6 +323,7 @@ impl Context {
             },
             export: self.export.map(ExportLine::report),
             calibration: self.calibration,
+            died: false,
         })
     }
 }

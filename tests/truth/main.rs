@@ -18,6 +18,7 @@ mod clocks;
 mod collection;
 mod connections;
 mod database;
+mod journal;
 mod lies;
 mod lock;
 mod lookups;

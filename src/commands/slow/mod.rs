@@ -13,7 +13,8 @@ use anyhow::Context as _;
 use crate::cli::SlowArgs;
 use crate::report::terminal::slow::{Listing, render};
 use crate::report::terminal::{Footer, Style};
-use crate::report::{RunReport, model::NoLink, store};
+use crate::report::{RunReport, model::NoLink};
+use crate::run::read_report;
 use crate::trace::endpoint::Endpoint;
 use crate::trace::jaeger::JaegerClient;
 use crate::trace::link::LinkTemplate;
@@ -41,8 +42,7 @@ fn list(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let named = args.jaeger.as_deref().map(jaeger_named).transpose()?;
-    let path = store::resolve(&args.report.report, &args.report.out)?;
-    let mut report = store::read(&path)?;
+    let (mut report, path) = read_report(&args.report.report, &args.report.out)?;
     if let Some(jaeger) = &named {
         relink(&mut report, &LinkTemplate::jaeger(jaeger)?);
     }

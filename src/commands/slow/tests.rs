@@ -104,7 +104,7 @@ impl Stored {
     fn new(report: &RunReport) -> Self {
         let base = tempfile::tempdir().unwrap();
         let started = report.run.started_unix_us;
-        store::RunDirectory::create(base.path(), "search", started, "1")
+        crate::report::store::RunDirectory::create(base.path(), "search", started, "1")
             .unwrap()
             .write_report(report)
             .unwrap();
