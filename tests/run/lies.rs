@@ -5,6 +5,7 @@
 //! | the generator is stopped for 2 s | `generator_stopped`, see the truth tests |
 //! | twice as many busy threads as cores | `busy_machine` or `short_of_cpu` |
 //! | rows that no index covers are searched | `not_indexed` |
+//! | rows that are gone when the load starts | `rows_missing`, see the truth tests |
 //! | a rate that the generator cannot hold | `generator_saturated`, see the truth tests |
 
 use std::sync::atomic::{AtomicBool, Ordering};
