@@ -142,6 +142,8 @@
 //! - While measuring, no worker waits for another: the progress counters and the queue of spans are written without
 //!   waiting, and all that is read of other workers is the newest write's timestamp (for session consistency).
 //! - A secret ([`workload::Secret`]) has no way into a `Debug`, a message, a span or a report.
+//! - The words of a server or a collector reach a terminal through [`report::terminal::clean`] alone. Guarded by
+//!   `nothing_that_is_left_steers_whatever_comes_in`.
 //! - Tests of numbers have an oracle of their own: published constants, brute force, or [`truth`].
 
 pub mod calibrate;
