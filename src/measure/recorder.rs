@@ -7,7 +7,7 @@
 use super::counters::{Counters, Errors, Hits};
 use super::exemplars::{Exemplar, Exemplars, Slowest};
 use super::grid::{IntervalGrid, SlotGrid, TimeGrid};
-use super::hand_over::{HandOver, HandingOver};
+use super::hand_over::{HandOver, HandingOver, IntervalRest};
 use super::histogram::Timings;
 use super::intervals::Intervals;
 use super::moments::Moments;
@@ -67,6 +67,8 @@ impl RecorderConfig {
             + Slowest::memory_bytes(self.slowest)
             + Exemplars::memory_bytes()
             + of_grid(&intervals)
+            // As if intervals were handed over.
+            + self.grid().count * (size_of::<IntervalRest>() + 1)
             + stages.as_ref().map_or(0, of_grid)
             + self.slots.map_or(0, |grid| Slots::memory_bytes(grid, self.longest))
             + if self.by_sampled { Timings::<u64>::memory_bytes() } else { 0 };

@@ -134,3 +134,19 @@ fn attributes(workload: &Workload, uri: &MilvusUri) -> Vec<OperationAttributes> 
     };
     workload.operations.iter().map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::load_text;
+
+    #[test]
+    fn spans_are_named_after_the_call_that_each_operation_makes() {
+        let kinds = "[[operations]]\nkind = \"search\"\n[[operations]]\nkind = \"insert\"\n\
+                     [[operations]]\nkind = \"query\"\nlimit = 5\n[[operations]]\nkind = \"get\"\n";
+        let workload = load_text("w", &format!("[load]\nrate = 1\n{kinds}"), &[]).unwrap();
+        let attributes = attributes(&workload, &"localhost".parse().unwrap());
+        let told: Vec<_> = attributes.iter().map(|of| (of.operation.as_str(), of.rpc.as_str())).collect();
+        assert_eq!(told, [("search", "Search"), ("insert", "Insert"), ("query", "Query"), ("get", "Query")]);
+    }
+}

@@ -136,8 +136,12 @@ pub fn of(kind: &OperationKind) -> &dyn Op {
 
 /// The first of `distinct` requests of an operation: all, or as many as there is memory for; at least one.
 pub fn frames(op: &dyn Op, context: &Context<'_>, distinct: u64) -> Arc<[Frame]> {
+    frames_within(FRAMES_BYTES, op, context, distinct)
+}
+
+fn frames_within(bytes: usize, op: &dyn Op, context: &Context<'_>, distinct: u64) -> Arc<[Frame]> {
     let first = op.frame(context, 0);
-    let mut room = FRAMES_BYTES.saturating_sub(first.len());
+    let mut room = bytes.saturating_sub(first.len());
     let more = (1..distinct).map(|place| op.frame(context, place));
     let fitting = more.map_while(|frame| {
         room = room.checked_sub(frame.len())?;
@@ -149,4 +153,31 @@ pub fn frames(op: &dyn Op, context: &Context<'_>, distinct: u64) -> Arc<[Frame]>
 /// About how many bytes [`frames`] of so many distinct requests take, where a vector has so many.
 pub fn frames_bytes(op: &dyn Op, distinct: u64, vector_bytes: usize) -> usize {
     usize::try_from(distinct).unwrap_or(usize::MAX).saturating_mul(op.payload(vector_bytes)).min(FRAMES_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::test_context::TestContext;
+    use super::*;
+    use crate::workload::Get;
+
+    #[test]
+    fn there_are_as_many_frames_as_differ_or_as_there_is_memory_for_and_one_at_least() {
+        let test = TestContext::new(1_000);
+        let context = test.context();
+        let get = Get { keys: 100, output_fields: vec![] };
+        let sizes: Vec<usize> = (0..5).map(|place| get.frame(&context, place).len()).collect();
+        let room = |frames: usize| sizes[..frames].iter().sum::<usize>();
+        let made = |bytes, distinct| {
+            let frames = frames_within(bytes, &get, &context, distinct);
+            for (place, frame) in frames.iter().enumerate() {
+                assert_eq!(frame.to_bytes(None), get.frame(&context, place as u64).to_bytes(None));
+            }
+            frames.len()
+        };
+        assert_eq!(made(usize::MAX, 5), 5);
+        assert_eq!(made(room(3), 5), 3);
+        assert_eq!(made(room(3) - 1, 5), 2);
+        assert_eq!(made(0, 5), 1);
+    }
 }

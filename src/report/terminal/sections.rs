@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, State, UnknownReason,
+    Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, ShardPart, State, UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -34,10 +34,30 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
         lines.push(("proof", super::calibration::sentence(calibration)));
     }
     lines.push(("started", format!("{}, run {}", run.started, run.id)));
+    if !report.shards.is_empty() {
+        lines.push(("shards", shards(&report.shards)));
+    }
     for (label, text) in lines {
         writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
     }
     Ok(())
+}
+
+/// `4 on 2 machines, the latest 0 ns after the start given, clocks off by at most 1.20 ms`.
+fn shards(parts: &[ShardPart]) -> String {
+    let machines = parts.iter().map(|part| part.machine + 1).max().unwrap_or(0);
+    let plural = if machines == 1 { "" } else { "s" };
+    let late = parts.iter().map(|part| part.late_us).fold(0.0, f64::max);
+    let bounds: Option<Vec<f64>> = parts.iter().map(|part| part.clock_error_us).collect();
+    let clocks = match bounds {
+        Some(bounds) => format!("clocks off by at most {}", span(bounds.into_iter().fold(0.0, f64::max))),
+        None => "how far clocks are off is unknown".to_owned(),
+    };
+    format!(
+        "{} on {machines} machine{plural}, the latest {} after the start given, {clocks}",
+        parts.len(),
+        span(late)
+    )
 }
 
 /// `open loop, rate 200, arrival poisson, 30.0 s measured`: what the settings say of the stream, where they do.
@@ -302,4 +322,30 @@ pub(super) fn rate(per_second: Option<f64>) -> Cell {
 
 pub(super) fn percent(share: f64) -> String {
     format!("{}%", short(share * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_told_with_how_late_they_were_and_how_far_clocks_are_off() {
+        let part = |machine, late_us, clock_error_us| ShardPart {
+            index: 0,
+            machine,
+            late_us,
+            clock_error_us,
+            offered: 1,
+            connections: 1,
+            cpu_us_per_request: None,
+        };
+        assert_eq!(
+            shards(&[part(0, 0.0, Some(500.0)), part(1, 20.0, Some(1_200.0)), part(1, -5.0, Some(1.0))]),
+            "3 on 2 machines, the latest 20.0 us after the start given, clocks off by at most 1.20 ms"
+        );
+        assert_eq!(
+            shards(&[part(0, 0.0, None)]),
+            "1 on 1 machine, the latest 0 ns after the start given, how far clocks are off is unknown"
+        );
+    }
 }

@@ -31,7 +31,7 @@ impl OperationFacts for Get {
     }
 
     fn summary(&self) -> String {
-        format!("{} keys each", self.keys)
+        format!("{} key(s) each", self.keys)
     }
 }
 
