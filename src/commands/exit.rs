@@ -6,6 +6,8 @@ use crate::run::RunError;
 /// A command that did what it was asked, in the order of what prevails: the first that applies is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
+    /// The generator could not go on, and what it had measured was reported: 1.
+    BrokenOff,
     /// Stopped by a signal; a partial report was written: 130 or 143.
     Stopped(StopReason),
     /// The numbers cannot be trusted: 4.
@@ -22,10 +24,10 @@ impl Exit {
     /// The process's exit code.
     pub const fn code(self) -> u8 {
         match self {
+            Self::BrokenOff | Self::Absent => 1,
             Self::Stopped(reason) => reason.exit_code(),
             Self::Untrusted => 4,
             Self::NotMet => 3,
-            Self::Absent => 1,
             Self::Done => 0,
         }
     }
@@ -103,9 +105,10 @@ mod tests {
 
     #[test]
     fn signals_prevail_over_distrust_and_distrust_over_thresholds() {
-        let mut all = [Exit::Done, Exit::NotMet, Exit::Stopped(StopReason::Interrupted), Exit::Untrusted];
+        let stopped = Exit::Stopped(StopReason::Interrupted);
+        let mut all = [Exit::Done, Exit::NotMet, stopped, Exit::BrokenOff, Exit::Untrusted];
         all.sort();
-        assert_eq!(all.map(Exit::code), [130, 4, 3, 0]);
+        assert_eq!(all.map(Exit::code), [1, 130, 4, 3, 0]);
     }
 
     #[test]

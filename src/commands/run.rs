@@ -5,6 +5,7 @@ use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::record::JOURNAL_FILE;
 use crate::report::RunReport;
+use crate::report::model::State;
 use crate::report::store::RunDirectory;
 use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
@@ -170,9 +171,11 @@ fn end(server: Server, keep: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A signal prevails. A shard decides nothing: its numbers are judged with those of the others.
+/// A generator that could not go on prevails, then a signal. Beyond these a shard decides nothing: its numbers are judged with those
+/// of the others.
 fn exit(args: &RunArgs, report: &RunReport, stop: &Stop) -> Exit {
     match stop.reason() {
+        _ if report.run.state == State::Failed => Exit::BrokenOff,
         Some(reason) => Exit::Stopped(reason),
         None if args.part().is_some() => Exit::Done,
         None => publish::exit(report, args.allow_untrusted),

@@ -154,5 +154,5 @@ fn a_run_that_lacks_descriptors_is_reported_as_failed_and_not_trusted() {
     assert_eq!(report.run.state, State::Failed);
     assert!(codes(&report).contains(&"worker_failed") && !report.verdict.trusted, "{:?}", codes(&report));
     assert!(!codes(&report).contains(&"interrupted"));
-    assert_ne!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
 }

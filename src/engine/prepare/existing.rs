@@ -69,8 +69,8 @@ impl Setup<'_> {
         self.rebuild(found, reason).await
     }
 
-    /// `prepare = "auto"`, by the table above.
-    pub(super) async fn build_or_reuse(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
+    /// The mark of a collection that this tool made, and in what it differs from the workload.
+    pub(super) fn mark_of(&self, found: &Found) -> Result<(Mark, Vec<Difference>), PrepareError> {
         let collection = &self.workload.collection;
         let mark = match Maker::of(&found.description) {
             Maker::Other => return Err(PrepareError::Foreign(collection.name.clone())),
@@ -81,6 +81,13 @@ impl Setup<'_> {
         };
         let wanted = Fingerprint::of(collection, &self.workload.data);
         let differences = mark.fingerprint.differences(&wanted);
+        Ok((mark, differences))
+    }
+
+    /// `prepare = "auto"`, by the table above.
+    pub(super) async fn build_or_reuse(&mut self, found: &Found) -> Result<Prepared, PrepareError> {
+        let collection = &self.workload.collection;
+        let (mark, differences) = self.mark_of(found)?;
         match mark.owner {
             Some(owner) if owner == collection.owner => match differences.is_empty() {
                 true => self.reuse(found).await,

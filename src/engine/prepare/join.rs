@@ -4,7 +4,7 @@ use super::existing::{Found, in_words as differences_in_words};
 use super::steps::in_words;
 use super::{Action, PrepareError, Prepared, Setup};
 use crate::milvus::proto::common::LoadState;
-use crate::milvus::{Fingerprint, Maker, PRIMARY_KEY, Readiness};
+use crate::milvus::{PRIMARY_KEY, Readiness};
 use crate::workload::{Access, Prepare};
 
 impl Setup<'_> {
@@ -26,15 +26,7 @@ impl Setup<'_> {
     /// Made by this tool for this workload; and by the same owner, where the shard writes to it.
     fn check_mark(&self, found: &Found) -> Result<(), PrepareError> {
         let collection = &self.workload.collection;
-        let mark = match Maker::of(&found.description) {
-            Maker::Other => return Err(PrepareError::Foreign(collection.name.clone())),
-            Maker::OtherVersion { mark } => {
-                return Err(PrepareError::OtherMark { collection: collection.name.clone(), mark });
-            }
-            Maker::Us(mark) => mark,
-        };
-        let wanted = Fingerprint::of(collection, &self.workload.data);
-        let differences = mark.fingerprint.differences(&wanted);
+        let (mark, differences) = self.mark_of(found)?;
         if !differences.is_empty() {
             return Err(self.not_prepared(differences_in_words(&differences)));
         }
