@@ -181,9 +181,11 @@ fn marks_that_name_no_owner_or_cannot_be_compared_are_refused_and_the_way_is_sai
         refused.ended_with(1);
         refused.said(&[name, said, "left alone", "--set collection.prepare=always"]);
         assert_eq!((description(name), rows(name)), (mark, 0));
-        // Once; from then on it is ours.
-        assert!(steps(run(&["collection.prepare=always"]).report(0)).contains(&"drop"));
-        assert!(!steps(run(&[]).report(0)).contains(&"insert"));
+        if name == "run_first" {
+            // Once; from then on it is ours.
+            assert!(steps(run(&["collection.prepare=always"]).report(0)).contains(&"drop"));
+            assert!(!steps(run(&[]).report(0)).contains(&"insert"));
+        }
     }
 }
 
