@@ -48,12 +48,15 @@ pub enum Command {
     /// Render a report in another format
     Report(ReportArgs),
     /// Make one report out of those of a run's shards, exactly
-    #[command(after_help = "Shards are runs of one workload with the same --run-id and --start-at:\n\n\
-        milvus-load run W.toml --uri URI --prepare-only\n\
-        milvus-load run W.toml --uri URI --shard 0/2 --run-id a1 --start-at 2026-01-31T12:00:00Z   on one machine\n\
-        milvus-load run W.toml --uri URI --shard 1/2 --run-id a1 --start-at 2026-01-31T12:00:00Z   on another\n\
+    #[command(
+        after_help = "Shards are runs of one workload with the same --run-id and --start-at. Once, beforehand:\n\n  \
+        milvus-load run W.toml --uri URI --prepare-only\n\n\
+        On one machine, and with --shard 1/2 on another:\n\n  \
+        milvus-load run W.toml --uri URI --shard 0/2 --run-id a1 --start-at 2026-01-31T12:00:00Z\n\n\
+        Then:\n\n  \
         milvus-load merge reports/W/*-a1-*of2\n\n\
-        Exit codes as those of run.")]
+        Exit codes as those of run."
+    )]
     Merge(MergeArgs),
     /// Manage the local Milvus that runs use when no target is named
     Embedded {
