@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use milvus_load::milvus::embedded::{EmbeddedOptions, Quiet, install};
 use milvus_load::report::RunReport;
-use milvus_load::report::model::{Ending, Request};
+use milvus_load::report::model::{Outcome, Request};
 use milvus_load::report::store;
 use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerTrace, TraceSummary};
 use tempfile::TempDir;
@@ -196,7 +196,7 @@ fn each_of_the_slowest_requests_is_found_in_jaeger_as_one_joined_trace() {
 
     let client = jaeger.client();
     for request in &report.slowest {
-        assert_eq!(request.outcome, Ending::Succeeded);
+        assert_eq!(request.outcome, Outcome::Succeeded);
         let id = request.trace_id.as_deref().unwrap();
         assert_eq!(request.trace_url.as_deref(), Some(&*format!("{}/trace/{id}", jaeger.ui)));
         let number = u128::from_str_radix(id, 16).unwrap();

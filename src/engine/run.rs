@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::error::EngineError;
 use super::live::{Live, LiveTotals};
 use super::plan::Plan;
-use super::stop::{Ending, Stop};
+use super::stop::{RunEnd, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
 use crate::measure::{HandOver, Recorded, SlotGrid, ThreadReading, WorkerTime};
@@ -27,7 +27,7 @@ pub struct Execution {
     clock: RunClock,
     live: Vec<Arc<Live>>,
     workers: Vec<JoinHandle<Result<Option<WorkerResult>, EngineError>>>,
-    ending: Arc<Ending>,
+    ending: Arc<RunEnd>,
     /// Of the window.
     start: Nanos,
     slots: Option<SlotGrid>,
@@ -98,7 +98,7 @@ impl Execution {
         hand_over: Option<mpsc::Sender<(usize, HandOver)>>,
     ) -> Result<Self, EngineError> {
         plan.check()?;
-        let ending = Arc::new(Ending::new(stop.clone(), plan.end()));
+        let ending = Arc::new(RunEnd::new(stop.clone(), plan.end()));
         let (mut workers, mut live, mut waiting, mut starts) = (vec![], vec![], vec![], vec![]);
         let last_write = Arc::new(AtomicU64::new(0));
         for index in 0..plan.workers {

@@ -11,7 +11,7 @@ use super::EngineError;
 use super::feed::InsertFeed;
 use super::live::Live;
 use super::plan::Plan;
-use super::stop::Ending;
+use super::stop::RunEnd;
 use crate::clock::{IdleTime, RunClock};
 use crate::measure::Recorder;
 use crate::milvus::transport::Pool;
@@ -53,7 +53,7 @@ pub(super) struct WorkerState {
     /// Inserts whose body was not ready when it was due.
     pub late_bodies: Cell<u64>,
     /// When to send no more.
-    pub ending: Arc<Ending>,
+    pub ending: Arc<RunEnd>,
     /// How long this worker has busy-waited with nothing else to do.
     pub spun: Rc<IdleTime>,
     /// Why this worker cannot go on.

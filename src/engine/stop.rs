@@ -51,7 +51,7 @@ impl Stop {
 /// The end of a run's schedule: as planned, or the moment at which a stop, or a worker's failure, was first noticed. The same
 /// for all workers, so that each offers exactly its arrivals before it, and the shortened window holds all that was due in it.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct RunEnd {
     stop: Stop,
     /// A worker cannot go on.
     failed: AtomicBool,
@@ -63,7 +63,7 @@ pub(super) struct Ending {
 /// How long before its moment an end must be told, so that no worker can have sent anything that is due after it.
 const NOTICE: Nanos = Nanos::from_millis(5);
 
-impl Ending {
+impl RunEnd {
     pub fn new(stop: Stop, planned: Nanos) -> Self {
         let (planned, at) = (AtomicU64::new(planned.get()), AtomicU64::new(planned.get()));
         Self { stop, failed: AtomicBool::new(false), planned, at }
@@ -117,7 +117,7 @@ mod tests {
     fn the_schedule_ends_at_the_first_notice_of_the_stop_for_everybody() {
         let clock = RunClock::starting_in(Duration::ZERO);
         let (stop, planned) = (Stop::default(), Nanos::from_secs(3_600));
-        let ending = Ending::new(stop.clone(), planned);
+        let ending = RunEnd::new(stop.clone(), planned);
         assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
         let before = clock.now();
         stop.raise(StopReason::Interrupted);
@@ -130,7 +130,7 @@ mod tests {
     fn a_stop_after_the_end_cuts_nothing() {
         let clock = RunClock::starting_in(Duration::ZERO);
         let (stop, planned) = (Stop::default(), Nanos::ZERO);
-        let ending = Ending::new(stop.clone(), planned);
+        let ending = RunEnd::new(stop.clone(), planned);
         stop.raise(StopReason::Terminated);
         assert_eq!((ending.at(&clock), ending.stopped()), (planned, None));
     }
@@ -139,7 +139,7 @@ mod tests {
     fn a_failure_ends_the_schedule_for_everybody_and_is_no_stop() {
         let clock = RunClock::starting_in(Duration::ZERO);
         let (stop, planned) = (Stop::default(), Nanos::from_secs(3_600));
-        let ending = Ending::new(stop.clone(), planned);
+        let ending = RunEnd::new(stop.clone(), planned);
         let before = clock.now();
         ending.fail();
         let at = ending.at(&clock);
@@ -151,7 +151,7 @@ mod tests {
     fn an_end_that_is_told_in_time_is_as_good_as_planned_and_a_later_stop_still_cuts() {
         let clock = RunClock::starting_in(Duration::ZERO);
         let (stop, hour) = (Stop::default(), Nanos::from_secs(3_600));
-        let ending = Ending::new(stop.clone(), hour);
+        let ending = RunEnd::new(stop.clone(), hour);
         assert!(!ending.end_at(clock.now(), &clock), "it is over by now");
         assert_eq!((ending.at(&clock), ending.planned()), (hour, hour));
         let end = Nanos::from_secs(600);

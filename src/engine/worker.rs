@@ -14,7 +14,7 @@ use super::live::Live;
 use super::loops::send_all;
 use super::plan::{Plan, Requests};
 use super::state::WorkerState;
-use super::stop::{Ending, Stop};
+use super::stop::{RunEnd, Stop};
 use super::watch::{Watch, Watched};
 use crate::clock::{RunClock, ask_for_short_slices};
 use crate::measure::{
@@ -40,7 +40,7 @@ pub(super) struct WorkerInput {
     pub spans: Option<SpanSink>,
     pub live: Arc<Live>,
     pub stop: Stop,
-    pub ending: Arc<Ending>,
+    pub ending: Arc<RunEnd>,
     pub last_write: Arc<AtomicU64>,
     /// Takes intervals that are over, where anybody wants them.
     pub hand_over: Option<mpsc::Sender<(usize, HandOver)>>,
@@ -94,7 +94,7 @@ fn refuse(
 }
 
 /// A worker that panicked sends nothing any more, so the others must not go on by themselves.
-struct EndsAllOnPanic(Arc<Ending>);
+struct EndsAllOnPanic(Arc<RunEnd>);
 
 impl Drop for EndsAllOnPanic {
     fn drop(&mut self) {

@@ -119,7 +119,7 @@ pub fn read_journal<C: DeserializeOwned>(input: impl BufRead) -> Result<Rebuilt<
     }
     let context = reader.json("the context")?;
     let grid = IntervalGrid::of(Nanos::new(header.shape.window_ns));
-    let mut parts = Parts::new();
+    let mut parts = HandOvers::new();
     let mut scratch = PackScratch::default();
     while let Some(line) = reader.whole_line::<HandOverLine>()? {
         let worker = line.worker;
@@ -137,10 +137,10 @@ pub fn read_journal<C: DeserializeOwned>(input: impl BufRead) -> Result<Rebuilt<
 }
 
 /// By operation, worker and interval.
-type Parts = BTreeMap<(usize, usize, usize), HandOver>;
+type HandOvers = BTreeMap<(usize, usize, usize), HandOver>;
 
 /// How many intervals from the first on are there of every worker and operation.
-fn complete(parts: &Parts, operations: usize, workers: usize) -> usize {
+fn complete(parts: &HandOvers, operations: usize, workers: usize) -> usize {
     let of = |operation: usize, worker: usize| {
         (0..).take_while(|index| parts.contains_key(&(operation, worker, *index))).count()
     };
@@ -148,7 +148,13 @@ fn complete(parts: &Parts, operations: usize, workers: usize) -> usize {
     pairs.map(|(operation, worker)| of(operation, worker)).min().unwrap_or(0)
 }
 
-fn recorded(shape: &Shape, grid: IntervalGrid, slowest: usize, parts: &Parts, complete: usize) -> Recorded {
+fn recorded(
+    shape: &Shape,
+    grid: IntervalGrid,
+    slowest: usize,
+    parts: &HandOvers,
+    complete: usize,
+) -> Recorded {
     let mut operations: Vec<OperationRecord> =
         (0..shape.operations).map(|_| OperationRecord::empty(slowest, 0, false)).collect();
     let mut warmup = BTreeMap::new();

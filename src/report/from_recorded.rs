@@ -1,7 +1,7 @@
 //! From the record of a run to the numbers of its report.
 
 use super::model::{
-    Connection, Dist, Ending, ErrorClass, Failures, Hits, NoLink, Operation, Request, RunReport,
+    Connection, Dist, ErrorClass, Failures, Hits, NoLink, Operation, Outcome, Request, RunReport,
 };
 use super::parts;
 use crate::measure::{End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile};
@@ -147,9 +147,9 @@ fn request(operation: &str, exemplar: &Exemplar, source: &Source<'_>) -> Request
     let traced = trace_id != 0;
     let link = if traced { (source.link)(trace) } else { Err(NoLink::TracingOff) };
     let (outcome, grpc, milvus) = match exemplar.end {
-        End::Succeeded => (Ending::Succeeded, None, None),
-        End::Failed { grpc, milvus } => (Ending::Failed, Some(grpc), Some(milvus)),
-        End::TimedOut => (Ending::TimedOut, None, None),
+        End::Succeeded => (Outcome::Succeeded, None, None),
+        End::Failed { grpc, milvus } => (Outcome::Failed, Some(grpc), Some(milvus)),
+        End::TimedOut => (Outcome::TimedOut, None, None),
     };
     Request {
         operation: operation.to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Ending, NoLink};
+use super::model::{NoLink, Outcome};
 use super::{samples, schema};
 use crate::measure::Timings;
 
@@ -125,14 +125,14 @@ fn slow_and_typical_are_drawn_from_where_they_say() {
     );
     assert!(report.typical.iter().all(|r| (899_000.0..=1_101_200.0).contains(&r.response_us)));
     assert!(report.typical.len() >= 10, "{}", report.typical.len());
-    assert!(report.slow.iter().chain(&report.typical).all(|r| r.outcome == Ending::Succeeded && r.sampled));
+    assert!(report.slow.iter().chain(&report.typical).all(|r| r.outcome == Outcome::Succeeded && r.sampled));
 }
 
 #[test]
 fn where_the_slow_bound_is_unanswered_there_are_no_slow_ones_but_slowest_all_the_same() {
     let report = samples::unknown();
     assert!(report.slow.is_empty() && report.slowest.len() == 50);
-    assert_eq!(report.slowest[0].outcome, Ending::Failed);
+    assert_eq!(report.slowest[0].outcome, Outcome::Failed);
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn jaccard(a: &[u8], b: &[u8]) -> f64 {
 /// Distances are those of brute force, nearest first; of rows as far as the last hit any may be returned, of nearer ones all are.
 #[track_caller]
 fn exact(text: &str, distance: fn(&[u8], &[u8]) -> f64) {
-    let sandbox = Sandbox::new();
+    let described = Described::new(text);
+    let sandbox = Sandbox::on(&described.workload.collection.name);
     sandbox.write("bits.toml", text);
     let run = sandbox.run(&["bits.toml"]);
     let report = run.report(0);
@@ -60,7 +61,6 @@ fn exact(text: &str, distance: fn(&[u8], &[u8]) -> f64) {
     assert_eq!(searches["hits"]["returned"], searches["succeeded"].as_u64().unwrap() * 30);
     assert_eq!((&searches["hits"]["short"], &searches["hits"]["unknown"]), (&0.into(), &0.into()));
 
-    let described = Described::new(text);
     let rows: Vec<Vec<u8>> = (0..3_000).map(|row| described.vector(row)).collect();
     for place in 0..10 {
         let (expected, message) = described.request(0, place);
@@ -98,7 +98,7 @@ fn jaccard_by_brute_force_finds_the_nearest() {
 /// The file says nothing of vectors: their type, dimensions and metric are the server's.
 #[test]
 fn a_collection_of_bits_that_is_taken_as_it_is_is_searched_as_bits() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::on("run_bits_jaccard_BIN_FLAT");
     sandbox.write("bits.toml", &workload("jaccard", "BIN_FLAT", "{}"));
     sandbox.run(&["bits.toml", "--duration", "1s"]).report(0);
     let never = "[collection]\nname = \"run_bits_jaccard_BIN_FLAT\"\nprepare = \"never\"\n\

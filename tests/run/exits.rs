@@ -106,7 +106,7 @@ fn a_report_that_cannot_be_stored_is_shown_and_printed_whole() {
     for json in [&[][..], &["--json"]] {
         let args = [&["run"], &BRIEF[..], &["--uri", &server().uri], json].concat();
         let mut run = sandbox.start(&mut sandbox.tool(&args));
-        run.until_said("collection run_small: ");
+        run.until_said("collection run_small");
         std::fs::remove_dir_all(sandbox.path().join("reports")).unwrap();
         let run = run.wait(&sandbox);
         assert_eq!(run.code, Some(1), "{}", run.stderr);

@@ -87,7 +87,7 @@ fn hits(report: &Value, operation: &str) -> [u64; 5] {
 
 #[test]
 fn every_answer_of_a_run_holds_the_rows_that_match() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::on("run_lookup");
     sandbox.write("lookup.toml", LOOKUP);
     let run = sandbox.run(&["lookup.toml"]);
     let report = run.report(0);
@@ -143,7 +143,7 @@ fn row(described: &Described, row: u64) -> Row {
 
 #[test]
 fn get_returns_exactly_the_keys_asked_with_their_right_values() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::on("run_lookup");
     sandbox.write("lookup.toml", LOOKUP);
     sandbox.run(&["lookup.toml", "--duration", "1s"]).report(0);
     let described = Described::new(LOOKUP);
@@ -168,7 +168,7 @@ fn get_returns_exactly_the_keys_asked_with_their_right_values() {
 
 #[test]
 fn a_query_by_filter_returns_exactly_the_rows_that_match() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::on("run_lookup");
     sandbox.write("lookup.toml", LOOKUP);
     sandbox.run(&["lookup.toml", "--duration", "1s"]).report(0);
     let header = LOOKUP.split("[[operations]]").next().unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -15,7 +16,12 @@ const PACKAGES: [&str; 6] =
     ["pymilvus==2.3.5", "setuptools<70", "marshmallow<4", "protobuf<5", "numpy<2", "pandas<3"];
 
 /// A directory to import from, installed into once and used again by later runs.
-fn installed() -> PathBuf {
+fn installed() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(install)
+}
+
+fn install() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pymilvus-2.3.5");
     let complete = dir.join("installed");
     if !complete.exists() {
@@ -47,10 +53,10 @@ fn read(described: &Described, first: u64, last: u64) -> Vec<Value> {
 
 #[track_caller]
 fn same(text: &str) {
-    let sandbox = Sandbox::new();
+    let described = Described::new(text);
+    let sandbox = Sandbox::on(&described.workload.collection.name);
     sandbox.write("rows.toml", text);
     sandbox.run(&["rows.toml", "--duration", "1s"]).report(0);
-    let described = Described::new(text);
     let vector = described.workload.collection.vector.name.as_str();
     for first in [0, 1_490, 2_900] {
         let mut rows = read(&described, first, first + 100);

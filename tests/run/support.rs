@@ -1,10 +1,11 @@
 //! What all tests here need: a place of their own to run the tool in, a Milvus, and patience with a limit.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use milvus_load::milvus::embedded::{Embedded, EmbeddedOptions, Quiet, ServerInfo, install};
@@ -55,22 +56,65 @@ pub const PATIENTLY: [&str; 4] = ["--set", "target.timeout=60s", "--set", "load.
 /// For an open loop that nothing is to be left out of meanwhile.
 pub const UNBOUNDED: [&str; 2] = ["--set", "load.max_in_flight=100000"];
 
-/// A directory to run the tool in, with a cache of servers of its own. While it lives, no other test has one.
+/// A directory to run the tool in, with a cache of servers of its own.
+///
+/// Tests run beside each other: they spend their time waiting for a Milvus to flush, index and load. No result of theirs may
+/// depend on how fast it was.
 pub struct Sandbox {
     dir: TempDir,
-    _alone: MutexGuard<'static, ()>,
+    /// The collections that no other sandbox uses meanwhile, that of small.toml first.
+    collections: Vec<String>,
+    _beside: Beside,
 }
+
+/// Who else may run tests meanwhile.
+enum Beside {
+    Others(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Nobody(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+static RUNNING: RwLock<()> = RwLock::new(());
+
+static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static NO_LONGER_IN_USE: Condvar = Condvar::new();
 
 impl Sandbox {
     pub fn new() -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
         // A test that failed leaves nothing behind that could disturb the next.
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::beside(Beside::Others(RUNNING.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// For a test that leaves the others no time.
+    pub fn alone() -> Self {
+        Self::beside(Beside::Nobody(RUNNING.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// For a test on a collection that others use too; waits until none of them does.
+    pub fn on(collection: &str) -> Self {
+        let mut sandbox = Self::new();
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        while !in_use.insert(collection.to_owned()) {
+            in_use = NO_LONGER_IN_USE.wait(in_use).unwrap_or_else(PoisonError::into_inner);
+        }
+        sandbox.collections.push(collection.to_owned());
+        sandbox
+    }
+
+    fn beside(beside: Beside) -> Self {
         let dir = tempfile::tempdir().unwrap();
         link_install(&dir.path().join("cache"));
-        let sandbox = Self { dir, _alone: alone };
-        sandbox.write("small.toml", SMALL);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first that is free: it mostly is there and as the next test wants it.
+        let small = (0..).map(|n| format!("run_small_{n}")).find(|name| in_use.insert(name.clone())).unwrap();
+        drop(in_use);
+        let sandbox = Self { dir, collections: vec![small], _beside: beside };
+        sandbox.write("small.toml", &sandbox.small());
         sandbox
+    }
+
+    /// [`SMALL`] with this sandbox's own collection.
+    pub fn small(&self) -> String {
+        SMALL.replace("run_small", &self.collections[0])
     }
 
     pub fn path(&self) -> &Path {
@@ -148,6 +192,14 @@ impl Sandbox {
         let servers = self.servers();
         assert_eq!(servers.len(), 1, "{servers:?}");
         fs::read_to_string(servers[0].join("server.pid")).unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.retain(|name| !self.collections.contains(name));
+        NO_LONGER_IN_USE.notify_all();
     }
 }
 

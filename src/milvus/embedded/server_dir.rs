@@ -68,14 +68,14 @@ pub(super) const RUNTIME_DIR: &str = "/tmp/milvus";
 
 /// What a server leaves outside its directory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Strays<'a> {
+pub(super) struct Leftovers<'a> {
     /// Where `server_id_<process>` is written.
     pub(super) ids: &'a Path,
     /// The process-id files that all standalone servers of a machine, or of its users other than root, share.
     pub(super) pid_files: [&'a Path; 2],
 }
 
-impl Strays<'static> {
+impl Leftovers<'static> {
     /// Where Milvus 2.3.5 writes them.
     pub(super) fn of_milvus() -> Self {
         let pid_files = ["/run/milvus/standalone.pid", "/tmp/milvus/standalone.pid"];
@@ -83,7 +83,7 @@ impl Strays<'static> {
     }
 }
 
-impl Strays<'_> {
+impl Leftovers<'_> {
     /// Removes those of the ended server `pid`; others' are left alone.
     pub(super) fn tidy(&self, pid: u32) -> io::Result<()> {
         remove_if_there(&self.ids.join(format!("server_id_{pid}")))?;
@@ -109,21 +109,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_strays_of_that_process_are_removed() {
+    fn only_the_leftovers_of_that_process_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (roots, users) = (dir.path().join("root.pid"), dir.path().join("user.pid"));
-        let strays = Strays { ids: dir.path(), pid_files: [&roots, &users] };
+        let leftovers = Leftovers { ids: dir.path(), pid_files: [&roots, &users] };
         fs::write(&roots, "124\n").unwrap();
         fs::write(&users, "1240").unwrap();
         for pid in [123, 124] {
             fs::write(dir.path().join(format!("server_id_{pid}")), "x").unwrap();
         }
-        strays.tidy(123).unwrap();
+        leftovers.tidy(123).unwrap();
         assert!(!dir.path().join("server_id_123").exists());
         assert!(dir.path().join("server_id_124").exists());
         assert!(roots.exists());
-        strays.tidy(124).unwrap();
+        leftovers.tidy(124).unwrap();
         assert!(!roots.exists() && users.exists());
-        strays.tidy(124).unwrap();
+        leftovers.tidy(124).unwrap();
     }
 }

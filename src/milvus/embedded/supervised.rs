@@ -34,7 +34,7 @@ pub(super) struct Supervised {
     dir: ServerDir,
     supervisor: Child,
     /// The tool's end of the pipe. Nobody else has it: the standard library opens it close-on-exec.
-    lifeline: Option<ChildStdin>,
+    pipe: Option<ChildStdin>,
     pid: u32,
 }
 
@@ -66,8 +66,8 @@ impl Supervised {
             .stderr(log)
             .spawn()
             .map_err(EmbeddedError::io("start", exe))?;
-        let lifeline = supervisor.stdin.take();
-        let mut supervised = Self { dir, supervisor, lifeline, pid: 0 };
+        let pipe = supervisor.stdin.take();
+        let mut supervised = Self { dir, supervisor, pipe, pid: 0 };
         supervised.pid = supervised.wait_for_server(progress)?;
         Ok(supervised)
     }
@@ -125,19 +125,19 @@ impl Supervised {
     /// Lets the server live on after this process; false where it has ended already.
     pub(super) fn release(&mut self) -> bool {
         let alive = self.exit_status().is_none() && self.check_alive().is_ok();
-        let told = match self.lifeline.as_mut() {
-            Some(lifeline) if alive => lifeline.write_all(&[KEEP]).is_ok(),
+        let told = match self.pipe.as_mut() {
+            Some(pipe) if alive => pipe.write_all(&[KEEP]).is_ok(),
             Some(_) | None => false,
         };
         if told {
-            self.lifeline = None;
+            self.pipe = None;
         }
         told
     }
 
     /// Ends the server and removes its directory. Does nothing after [`Supervised::release`].
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
-        if self.lifeline.take().is_none() {
+        if self.pipe.take().is_none() {
             return Ok(());
         }
         let start = Instant::now();

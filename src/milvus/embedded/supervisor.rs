@@ -32,7 +32,7 @@ use tokio::time::timeout;
 use super::cache::{Lock, write_whole};
 use super::error::EmbeddedError;
 use super::logs;
-use super::server_dir::{ServerDir, Strays};
+use super::server_dir::{Leftovers, ServerDir};
 
 /// The hidden subcommand that [`supervise`] answers to.
 pub const SUPERVISE: &str = "__supervise";
@@ -80,7 +80,7 @@ fn run(dir: &ServerDir) -> Result<(), EmbeddedError> {
     let runtime = runtime.map_err(EmbeddedError::io("supervise a server in", dir.path()))?;
     let pid = runtime.block_on(watch(dir, &launch))?;
     // What cannot be tidied outside must not keep us from removing the directory.
-    let tidied = Strays::of_milvus().tidy(pid);
+    let tidied = Leftovers::of_milvus().tidy(pid);
     dir.remove().map_err(EmbeddedError::io("remove", dir.path()))?;
     tidied.map_err(EmbeddedError::io("tidy up after a server in", dir.path()))
 }
@@ -101,7 +101,7 @@ async fn watch(dir: &ServerDir, launch: &Launch) -> Result<u32, EmbeddedError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(unsupervised())?;
     // To have a listener is to be spared the signal's default action; nobody needs to read it.
     let _ignored = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()].map(signal);
-    let mut lifeline = Lifeline::stdin().map_err(unsupervised())?;
+    let mut parent = ParentPipe::stdin().map_err(unsupervised())?;
     let mut server = Server::spawn(dir, launch)?;
     let mut kept = false;
     loop {
@@ -114,12 +114,12 @@ async fn watch(dir: &ServerDir, launch: &Launch) -> Result<u32, EmbeddedError> {
                 if kept { break }
             }
             _ = terminate.recv() => break,
-            word = lifeline.next(), if !kept => match word {
-                Word::Keep => {
+            request = parent.next(), if !kept => match request {
+                Request::Keep => {
                     kept = true;
                     if server.ended { break }
                 }
-                Word::Cut => break,
+                Request::End => break,
             }
         }
     }
@@ -191,27 +191,27 @@ impl Server {
     }
 }
 
-/// What the tool says through the pipe.
-enum Word {
+/// What the tool asks for through the pipe.
+enum Request {
     /// [`KEEP`].
     Keep,
     /// Its end is closed: the tool has ended or wants the server ended.
-    Cut,
+    End,
 }
 
-struct Lifeline(pipe::Receiver);
+struct ParentPipe(pipe::Receiver);
 
-impl Lifeline {
+impl ParentPipe {
     fn stdin() -> io::Result<Self> {
         let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         pipe::Receiver::from_file(stdin).map(Self)
     }
 
-    /// Cancel-safe: a word is one byte.
-    async fn next(&mut self) -> Word {
+    /// Cancel-safe: a request is one byte.
+    async fn next(&mut self) -> Request {
         match self.0.read_u8().await {
-            Ok(KEEP) => Word::Keep,
-            Ok(_) | Err(_) => Word::Cut,
+            Ok(KEEP) => Request::Keep,
+            Ok(_) | Err(_) => Request::End,
         }
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::cache::{Cache, Lock};
 use super::error::EmbeddedError;
-use super::server_dir::{ServerDir, Strays};
+use super::server_dir::{Leftovers, ServerDir};
 use super::supervised::{POLL, read_number};
 
 /// How long a killed server may take to be gone.
@@ -34,7 +34,7 @@ pub(super) fn remove_leftover(dir: &ServerDir) -> Result<(), EmbeddedError> {
     };
     if let Some(pid) = read_number(&dir.pid()) {
         kill_server(dir, pid);
-        let _ = Strays::of_milvus().tidy(pid);
+        let _ = Leftovers::of_milvus().tidy(pid);
     }
     let removed = dir.remove().map_err(EmbeddedError::io("remove", dir.path()));
     drop(lock);

@@ -32,7 +32,7 @@ pub use dist::{Dist, UnknownReason};
 pub use operations::{
     ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation, Stage, StageOperation, StageRate,
 };
-pub use request::{Ending, NoLink, Request};
+pub use request::{NoLink, Outcome, Request};
 
 /// The schema's name, first field of every report.
 pub const SCHEMA: &str = "milvus-load/report/1";

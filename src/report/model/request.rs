@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum Outcome {
     /// Answered as asked.
     Succeeded,
     /// Refused by the server or the connection.
@@ -15,7 +15,7 @@ pub enum Ending {
     TimedOut,
 }
 
-impl Ending {
+impl Outcome {
     /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ pub struct Request {
     /// sent - intended, in microseconds; null: it was over before it was sent.
     pub lag_us: Option<f64>,
     /// How it ended.
-    pub outcome: Ending,
+    pub outcome: Outcome,
     /// gRPC status code, of a failed one.
     pub grpc: Option<u8>,
     /// Milvus's code, of a failed one.

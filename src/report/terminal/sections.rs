@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Ending, Finding, LoadKind, Operation, Request, RunReport, Severity, ShardPart, State, UnknownReason,
+    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Severity, ShardPart, State,
+    UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -43,7 +44,7 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     Ok(())
 }
 
-/// `4 on 2 machines, the latest 0 ns after the start given, clocks off by at most 1.20 ms`.
+/// `4 on 2 machines, none late, clocks off by at most 1.20 ms`.
 fn shards(parts: &[ShardPart]) -> String {
     let machines = parts.iter().map(|part| part.machine + 1).max().unwrap_or(0);
     let plural = if machines == 1 { "" } else { "s" };
@@ -53,11 +54,11 @@ fn shards(parts: &[ShardPart]) -> String {
         Some(bounds) => format!("clocks off by at most {}", span(bounds.into_iter().fold(0.0, f64::max))),
         None => "how far clocks are off is unknown".to_owned(),
     };
-    format!(
-        "{} on {machines} machine{plural}, the latest {} after the start given, {clocks}",
-        parts.len(),
-        span(late)
-    )
+    let lateness = match late > 0.0 {
+        true => format!("the latest {} after the start given", span(late)),
+        false => "none late".to_owned(),
+    };
+    format!("{} on {machines} machine{plural}, {lateness}, {clocks}", parts.len())
 }
 
 /// `open loop, rate 200, arrival poisson, 30.0 s measured`: what the settings say of the stream, where they do.
@@ -213,7 +214,7 @@ pub(super) fn slowest(report: &RunReport, style: Style, count: usize, out: &mut 
 
 fn request_row(request: &Request) -> Vec<Cell> {
     let or_dash = |micros: Option<f64>| micros.map_or_else(|| "-".to_owned(), span);
-    let tone = if request.outcome == Ending::Succeeded { Tone::Plain } else { Tone::Bad };
+    let tone = if request.outcome == Outcome::Succeeded { Tone::Plain } else { Tone::Bad };
     vec![
         Cell(clean(&request.operation), Tone::Strong),
         span(request.response_us).into(),
@@ -345,7 +346,7 @@ mod tests {
         );
         assert_eq!(
             shards(&[part(0, 0.0, None)]),
-            "1 on 1 machine, the latest 0 ns after the start given, how far clocks are off is unknown"
+            "1 on 1 machine, none late, how far clocks are off is unknown"
         );
     }
 }

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::super::calendar::rfc3339;
-use super::super::model::{Ending, NoLink, Request, RunReport};
+use super::super::model::{NoLink, Outcome, Request, RunReport};
 use super::Footer;
 use super::fetched::{self, Answer};
 use super::sections::{self, percent, span};
@@ -98,7 +98,7 @@ fn block(
 
 fn row(request: &Request) -> Vec<Cell> {
     let or_dash = |micros: Option<f64>| micros.map_or_else(|| "-".to_owned(), span);
-    let tone = if request.outcome == Ending::Succeeded { Tone::Plain } else { Tone::Bad };
+    let tone = if request.outcome == Outcome::Succeeded { Tone::Plain } else { Tone::Bad };
     vec![
         Cell(cut(&clean(&request.operation), LONGEST_NAME), Tone::Strong),
         span(request.response_us).into(),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::model::{Ending, NoLink};
+use super::super::model::{NoLink, Outcome};
 use super::slow::{Listing, render};
 use super::*;
 use crate::report::samples;
@@ -98,7 +98,7 @@ fn each_reason_for_a_missing_link_has_its_remedy_once() {
 fn a_failed_request_shows_its_codes() {
     let mut report = samples::full();
     let first = &mut report.slowest[0];
-    (first.outcome, first.grpc, first.milvus) = (Ending::Failed, Some(0), Some(8));
+    (first.outcome, first.grpc, first.milvus) = (Outcome::Failed, Some(0), Some(8));
     assert!(text(&report, 1, &Answer::NotAsked).contains("\n    Milvus code 8\n"));
     (report.slowest[0].grpc, report.slowest[0].milvus) = (Some(14), None);
     assert!(text(&report, 1, &Answer::NotAsked).contains("\n    gRPC code 14\n"));
