@@ -42,9 +42,11 @@
 //! | [`record`] | how a record is stored | units, trace, measure, random |
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
-//! | [`report`] | *how* to show it | units, grpc, workload, trace, measure |
+//! | [`stats`] | what it *means* | random |
+//! | [`report`] | *how* to show it | units, grpc, workload, trace, measure, stats |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
+//! | [`experiment`] | which runs answer a question | units, random, workload, milvus, trace, measure, engine, run, stats, report |
 //! | [`cli`] | what can be typed | units, workload, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -115,6 +117,12 @@
 //! `two_runs_follow_each_other_on_one_server_and_nothing_is_prepared_again` and
 //! `a_second_run_on_a_collection_is_told_who_has_it_and_touches_nothing`.
 //!
+//! **[`stats`]**: intervals, comparisons, designs. *Not here:* clocks, input and output, Milvus. *Invariant:* every error rate
+//! and coverage that is claimed is simulated.
+//!
+//! **[`experiment`]**: which runs, in which order. *Not here:* what their numbers mean. *Invariant:* the order of all that is
+//! compared is drawn from a seed that is told.
+//!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
 //! the second Ctrl-C); where several exit codes apply, one order decides. Guarded by
@@ -152,6 +160,7 @@ pub mod clock;
 pub mod commands;
 pub mod data;
 pub mod engine;
+pub mod experiment;
 pub mod grpc;
 pub mod measure;
 pub mod milvus;
@@ -159,6 +168,7 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod stats;
 pub mod trace;
 pub mod truth;
 pub mod units;

@@ -100,7 +100,7 @@ async fn open_loop(
     let (alarm, mut burst) = (Alarm::new()?, 0);
     while let Some(&due) = arrivals.peek() {
         loop {
-            // In this order, see `Outcome::at`.
+            // In this order, see `RunEnd::at`.
             let now = state.clock.has_started().then(|| state.clock.now());
             let end = state.ending.at(&state.clock);
             if due.at >= end {

@@ -11,6 +11,8 @@
 
 mod calendar;
 pub mod csv;
+pub mod document;
+pub mod experiment;
 mod from_recorded;
 pub mod from_run;
 pub mod hlog;

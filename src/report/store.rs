@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::calendar;
 use super::model::{RunReport, SCHEMA};
 
@@ -62,20 +64,24 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// Some other JSON.
-    #[error("{} is not a report of milvus-load: its \"schema\" is {found}, not {SCHEMA:?}", path.display())]
+    #[error("{} is not a report of milvus-load: its \"schema\" is {found}, not {schema:?}", path.display())]
     Foreign {
         /// Which file.
         path: PathBuf,
         /// Its schema as JSON, or `missing`.
         found: String,
+        /// The schema that was looked for.
+        schema: &'static str,
     },
     /// A report of a later version.
-    #[error("{} is of a later version ({found:?}, this one reads {SCHEMA:?}): use the milvus-load that wrote it, or a newer one", path.display())]
+    #[error("{} is of a later version ({found:?}, this one reads {schema:?}): use the milvus-load that wrote it, or a newer one", path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
         /// Its schema.
         found: String,
+        /// The schema that was looked for.
+        schema: &'static str,
     },
 }
 
@@ -163,17 +169,29 @@ pub fn read(path: &Path) -> Result<RunReport, StoreError> {
 }
 
 fn parse(bytes: &[u8], path: &Path) -> Result<RunReport, StoreError> {
+    parse_as(bytes, path, SCHEMA)
+}
+
+/// Reads a file of another of our formats back.
+pub(super) fn read_as<T: DeserializeOwned>(path: &Path, schema: &'static str) -> Result<T, StoreError> {
+    let bytes = fs::read(path).map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
+    parse_as(&bytes, path, schema)
+}
+
+fn parse_as<T: DeserializeOwned>(bytes: &[u8], path: &Path, schema: &'static str) -> Result<T, StoreError> {
     let damaged = |source| StoreError::Damaged { path: path.to_owned(), source };
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
     let found = value.get("schema");
+    // Up to the version.
+    let format = schema.trim_end_matches(|c: char| c.is_ascii_digit());
     match found.and_then(|schema| schema.as_str()) {
-        Some(SCHEMA) => serde_json::from_value(value).map_err(damaged),
-        Some(newer) if newer.starts_with("milvus-load/report/") => {
-            Err(StoreError::Newer { path: path.to_owned(), found: newer.to_owned() })
+        Some(same) if same == schema => serde_json::from_value(value).map_err(damaged),
+        Some(newer) if newer.starts_with(format) => {
+            Err(StoreError::Newer { path: path.to_owned(), found: newer.to_owned(), schema })
         }
         Some(_) | None => {
             let found = found.map_or_else(|| "missing".to_owned(), ToString::to_string);
-            Err(StoreError::Foreign { path: path.to_owned(), found })
+            Err(StoreError::Foreign { path: path.to_owned(), found, schema })
         }
     }
 }

@@ -10,7 +10,7 @@ pub mod slow;
 #[cfg(test)]
 mod slow_tests;
 mod stages;
-mod table;
+pub(in crate::report) mod table;
 pub(in crate::report) mod words;
 
 use std::io::{self, Write};
@@ -33,7 +33,7 @@ pub struct Footer {
 /// Slowest requests shown.
 const SLOWEST: usize = 10;
 /// Columns.
-const WIDTH: usize = 100;
+pub(in crate::report) const WIDTH: usize = 100;
 
 /// Writes it.
 ///

@@ -14,7 +14,7 @@ pub enum Style {
 
 /// What a text means; decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::report) enum Tone {
     Plain,
     Strong,
     Dim,
@@ -25,7 +25,7 @@ pub(super) enum Tone {
 
 impl Style {
     /// The text in its tone.
-    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+    pub(in crate::report) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Strong => "1",
@@ -43,7 +43,7 @@ impl Style {
 
 /// One cell: text and tone; its width is counted without colour.
 #[derive(Clone, Debug)]
-pub(super) struct Cell(pub(super) String, pub(super) Tone);
+pub(in crate::report) struct Cell(pub(in crate::report) String, pub(in crate::report) Tone);
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
@@ -64,7 +64,7 @@ pub(super) fn table(out: &mut dyn Write, style: Style, left: usize, rows: &[Vec<
 
 /// One line for each row, every column as wide as its widest cell, two spaces in front: the first `left` columns to the
 /// left, the others to the right. The first row is the heading.
-pub(super) fn aligned(style: Style, left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
+pub(in crate::report) fn aligned(style: Style, left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.0.chars().count()).max().unwrap_or(0)
@@ -85,7 +85,7 @@ pub(super) fn aligned(style: Style, left: usize, rows: &[Vec<Cell>]) -> Vec<Stri
 }
 
 /// Cuts a text into lines of at most `width` characters, between words where there are any.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(in crate::report) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word: Vec<char> = word.chars().collect();
@@ -116,7 +116,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::report) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,0 +1,202 @@
+//! What a report of an experiment says, in blocks that a terminal and Markdown both can show.
+//!
+//! Belongs here: the order of blocks and their two renderings. Invariant: both show the same words and numbers, and no foreign word
+//! steers a terminal or is taken for markup.
+
+use std::io::{self, Write};
+
+use super::terminal::table::{Cell, Style, Tone, aligned, wrap};
+use super::terminal::{WIDTH, clean};
+
+/// One block.
+#[derive(Clone, Debug)]
+pub(in crate::report) enum Block {
+    /// What it is about; the first block.
+    Title(String),
+    /// Over the blocks that follow.
+    Heading(String),
+    /// A paragraph.
+    Text(String),
+    /// One paragraph a line.
+    List(Vec<String>),
+    /// Names and what they stand for.
+    Facts(Vec<(String, String)>),
+    /// Rows, the heading first; so many columns to the left, the others to the right.
+    Table(usize, Vec<Vec<Cell>>),
+    /// Lines in which every character has one width.
+    Drawing(Vec<String>),
+}
+
+/// Blocks from top to bottom.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    blocks: Vec<Block>,
+}
+
+impl Document {
+    pub(in crate::report) fn push(&mut self, block: Block) {
+        self.blocks.push(block);
+    }
+
+    /// For a terminal, at most 100 columns wide but for drawings and tables that need more.
+    ///
+    /// # Errors
+    /// Where the writer fails.
+    pub fn terminal(&self, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        for (index, block) in self.blocks.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            terminal_lines(block, style).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        }
+        Ok(())
+    }
+
+    /// Markdown as GitHub reads it; readable as plain text.
+    ///
+    /// # Errors
+    /// Where the writer fails.
+    pub fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (index, block) in self.blocks.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            markdown_lines(block).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn terminal_lines(block: &Block, style: Style) -> Vec<String> {
+    match block {
+        Block::Title(text) => vec![style.paint(Tone::Strong, &clean(text))],
+        Block::Heading(text) => vec![style.paint(Tone::Strong, &format!("  {}", clean(text)))],
+        Block::Text(text) => indented(text, "  ", "  "),
+        Block::List(items) => items.iter().flat_map(|item| indented(item, "  - ", "    ")).collect(),
+        Block::Facts(facts) => {
+            let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+            let of = |(name, value): &(String, String)| {
+                let first = format!("  {}  ", style.paint(Tone::Dim, &format!("{name:<width$}")));
+                indented(value, &first, &" ".repeat(width + 4))
+            };
+            facts.iter().flat_map(of).collect()
+        }
+        Block::Table(left, rows) => aligned(style, *left, &cleaned(rows)),
+        Block::Drawing(lines) => lines.iter().map(|line| format!("  {}", clean(line))).collect(),
+    }
+}
+
+fn indented(text: &str, first: &str, others: &str) -> Vec<String> {
+    let lines = wrap(&clean(text), WIDTH - others.len());
+    let with = |(index, line): (usize, String)| {
+        if index == 0 { format!("{first}{line}") } else { format!("{others}{line}") }
+    };
+    lines.into_iter().enumerate().map(with).collect()
+}
+
+fn cleaned(rows: &[Vec<Cell>]) -> Vec<Vec<Cell>> {
+    rows.iter().map(|row| row.iter().map(|Cell(text, tone)| Cell(clean(text), *tone)).collect()).collect()
+}
+
+fn markdown_lines(block: &Block) -> Vec<String> {
+    match block {
+        Block::Title(text) => vec![format!("## {}", escaped(text))],
+        Block::Heading(text) => vec![format!("### {}", escaped(text))],
+        Block::Text(text) => vec![escaped(text)],
+        Block::List(items) => items.iter().map(|item| format!("- {}", escaped(item))).collect(),
+        Block::Facts(facts) => {
+            facts.iter().map(|(name, value)| format!("- {}: {}", escaped(name), escaped(value))).collect()
+        }
+        Block::Table(left, rows) => markdown_table(*left, rows),
+        Block::Drawing(lines) => {
+            // A fence ends at a line of as many backquotes; what is drawn here has none.
+            let drawn = lines.iter().map(|line| clean(line).replace('`', "'"));
+            ["```text".to_owned()].into_iter().chain(drawn).chain(["```".to_owned()]).collect()
+        }
+    }
+}
+
+fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let mut row: Vec<String> = row.iter().map(|Cell(text, _)| escaped(text)).collect();
+            row.resize(columns, String::new());
+            row
+        })
+        .collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().zip(&widths).enumerate().map(|(column, (text, width))| {
+            let padding = " ".repeat(width - text.chars().count());
+            if column < left { format!("{text}{padding}") } else { format!("{padding}{text}") }
+        });
+        format!("| {} |", padded.collect::<Vec<_>>().join(" | "))
+    };
+    let rule = widths.iter().enumerate().map(|(column, width)| {
+        if column < left { "-".repeat(*width) } else { format!("{}:", "-".repeat(width - 1)) }
+    });
+    let rule = format!("| {} |", rule.collect::<Vec<_>>().join(" | "));
+    let mut lines: Vec<String> = cells.iter().map(line).collect();
+    lines.insert(lines.len().min(1), rule);
+    lines
+}
+
+/// Text that stays text: what Markdown or HTML would take for markup is escaped.
+pub(in crate::report) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in clean(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => escaped.extend(['\\', c]),
+            // A mention would notify somebody.
+            '@' => escaped.push_str("@\u{200b}"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> Document {
+        let mut document = Document::default();
+        document.push(Block::Title("A title".into()));
+        document.push(Block::Text("word ".repeat(30)));
+        document.push(Block::Facts(vec![("a".into(), "first".into()), ("longer".into(), "second".into())]));
+        let rows =
+            vec![vec!["name".into(), "p50".into()], vec!["a|b".into(), Cell("1.00 ms".into(), Tone::Bad)]];
+        document.push(Block::Table(1, rows));
+        document.push(Block::Drawing(vec!["  |--o--|".into()]));
+        document
+    }
+
+    fn text(render: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut bytes = Vec::new();
+        render(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_of_at_most_a_hundred_columns() {
+        let text = text(|out| document().terminal(Style::Plain, out));
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.starts_with("A title\n\n  word word"), "{text}");
+        assert!(text.contains("\n  a       first\n  longer  second\n"), "{text}");
+        assert!(text.contains("\n  name      p50\n  a|b   1.00 ms\n"), "{text}");
+    }
+
+    #[test]
+    fn markdown_aligns_its_tables_and_takes_no_word_for_markup() {
+        let text = text(|out| document().markdown(out));
+        assert!(text.contains("\n| name |     p50 |\n| ---- | ------: |\n| a\\|b | 1.00 ms |\n"), "{text}");
+        assert!(text.contains("```text\n  |--o--|\n```\n"), "{text}");
+        assert_eq!(escaped("<b>*x* @all\u{1b}[2J"), "&lt;b>\\*x\\* @\u{200b}all");
+    }
+}

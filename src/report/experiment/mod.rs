@@ -1,0 +1,106 @@
+//! The shape of an experiment's result, `milvus-load/experiment/1`: a promise to people's scripts, like that of a report.
+//!
+//! Belongs here: every type that is written to experiment.json, and the [`Document`] that is made of each. Within `/1` fields are
+//! only added. Unknown is null with a reason beside it, never 0.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+use super::model::{Machine, Server};
+use super::store::{RunDirectory, StoreError};
+
+/// The schema's name, first field of every experiment.
+pub const EXPERIMENT_SCHEMA: &str = "milvus-load/experiment/1";
+
+/// The file's name within an experiment's directory.
+pub const EXPERIMENT_FILE: &str = "experiment.json";
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Experiment {
+    /// Always `milvus-load/experiment/1`.
+    #[schemars(extend("const" = EXPERIMENT_SCHEMA))]
+    pub schema: String,
+    /// Which one it was.
+    pub experiment: About,
+    /// The server under load; null where there is not one for all runs.
+    pub server: Option<Server>,
+    /// The machine that generated the load; null where there is not one for all runs.
+    pub machine: Option<Machine>,
+    /// The runs that it is made of, in the order of their start.
+    pub runs: Vec<RunReference>,
+    /// What was found.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What tells an experiment from others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct About {
+    /// 8 hex digits.
+    pub id: String,
+    /// The workload's name.
+    pub name: String,
+    /// The command, as typed.
+    pub command: String,
+    /// The version of milvus-load.
+    pub version: String,
+    /// When it was started, RFC 3339.
+    pub started: String,
+    /// The seed of everything that was drawn, as text.
+    pub seed: String,
+    /// Whether it came to its end.
+    pub complete: bool,
+}
+
+/// A run of an experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReference {
+    /// The run's ID.
+    pub id: String,
+    /// What it was in the experiment, such as `A` or `load.rate=200`.
+    pub label: String,
+    /// Its report, relative to experiment.json where it lies beneath it.
+    pub report: String,
+    /// Whether its numbers can be trusted.
+    pub trusted: bool,
+}
+
+/// What an experiment found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "result", rename_all = "snake_case")]
+pub enum Outcome {}
+
+impl Experiment {
+    /// What it says, for people.
+    pub fn document(&self) -> Document {
+        match self.outcome {}
+    }
+
+    /// Writes it, whole or not at all, and says where.
+    ///
+    /// # Errors
+    /// Where the disk is full, or the directory is gone.
+    pub fn write(&self, directory: &RunDirectory) -> Result<PathBuf, StoreError> {
+        let path = directory.path().join(EXPERIMENT_FILE);
+        let mut text = Vec::new();
+        super::json::render(self, &mut text).map_err(|source| StoreError::Write { path, source })?;
+        directory.write_file(EXPERIMENT_FILE, &text)
+    }
+
+    /// Reads one back.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, or is not an experiment that this version reads.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        super::store::read_as(path, EXPERIMENT_SCHEMA)
+    }
+}
+
+/// The experiment's JSON Schema, draft 2020-12.
+pub fn experiment_schema() -> serde_json::Value {
+    schemars::schema_for!(Experiment).to_value()
+}
