@@ -1,5 +1,7 @@
 //! The command line: definitions only.
 
+mod compare;
+
 use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
@@ -7,6 +9,8 @@ use crate::units::{Nanos, parse_duration, parse_rfc3339};
 use crate::workload::TemplateKind;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use compare::{CompareArgs, ComparisonFormat, RepeatArgs};
 
 /// More processes than anybody starts for one run.
 const MOST_SHARDS: u32 = 10_000;
@@ -45,6 +49,15 @@ pub enum Command {
         Exit codes: 0 proved; 4 wrong, or the machine is too noisy to say."
     )]
     Calibrate(CalibrateArgs),
+    /// Compare runs: what changed, how sure that is, and an exit code for CI
+    #[command(
+        after_help = "One run of each tells of these runs alone: how far runs differ from each other is unknown. At least 5 of\n\
+        each, mixed in time, tell of the two; run --repeat 5 --against makes them and compares them.\n\n\
+        Exit codes: 0 compared, or a change for the worse beyond --fail-above is excluded; 2 workload or server\n\
+        differ, or too few runs for --fail-above; 3 worse by more than --fail-above; 4 too noisy to say, or runs\n\
+        that cannot be trusted."
+    )]
+    Compare(CompareArgs),
     /// Render a report in another format
     Report(ReportArgs),
     /// Make one report out of those of a run's shards, exactly
@@ -138,6 +151,9 @@ pub struct RunArgs {
     /// Prove the measurement on this machine first (some 20 s), as `milvus-load calibrate --quick` does
     #[arg(long)]
     pub calibrate: bool,
+    /// Several runs instead of one.
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
 }
 
 /// What `--shard`, `--run-id` and `--start-at` say together.
@@ -256,12 +272,11 @@ pub enum Format {
     Csv,
     /// HdrHistogram interval log, for HdrHistogram's own tools
     Hlog,
+    /// A summary for CI jobs; of an experiment, all that it found
+    Markdown,
     /// Not built yet
     #[value(hide = true)]
     Html,
-    /// Not built yet
-    #[value(hide = true)]
-    Markdown,
 }
 
 /// `init`.
@@ -284,6 +299,8 @@ pub enum SchemaKind {
     Workload,
     /// What calibrate --json prints
     Calibration,
+    /// experiment.json
+    Experiment,
 }
 
 /// A window in which every percentile up to p99 has enough samples.

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod command_line;
+mod compare;
 mod dry_run;
 pub mod embedded;
 mod exit;
@@ -52,6 +53,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;
@@ -62,6 +64,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Workload => crate::workload::schema(),
                 SchemaKind::Calibration => crate::report::calibration_schema(),
+                SchemaKind::Experiment => crate::report::experiment::experiment_schema(),
             };
             schema::run(&schema, &mut Output::stdout())?;
             Ok(Exit::Done)

@@ -5,6 +5,8 @@
 //! in. Read [`Interval`] and [`Contrast`] first.
 
 pub mod blocks;
+pub mod capacity;
+pub mod compare;
 mod contrast;
 mod cost_line;
 mod error;
@@ -15,6 +17,7 @@ pub mod overhead;
 #[cfg(test)]
 mod overhead_tests;
 mod paired;
+mod psychometric;
 mod rank_interval;
 mod scale;
 #[cfg(test)]

@@ -9,7 +9,6 @@ use super::cost_line::{CostLine, Errors, Point};
 use super::error::{StatsError, log};
 use super::huber::{Blocks, Fit, fit};
 use super::interval::Interval;
-use super::paired::one_sample;
 use super::scale::Better;
 
 /// Level at which an arm's effect is seen.
@@ -85,7 +84,7 @@ pub struct ArmEffect {
     pub smallest_detectable: f64,
     /// Its residual variance over that of the other slots.
     pub spread: f64,
-    /// Whether `effect` is the arm's own paired comparison, as its spread is unlike the others'.
+    /// Whether `effect` is from the arm's own pairs, as its spread is unlike the others'.
     pub own_interval: bool,
     /// The decision.
     pub verdict: Verdict,
@@ -208,13 +207,7 @@ impl Judged {
         let column = arm + 2;
         let spread = spread(model, column);
         let own_interval = spread > UNEQUAL_SPREAD;
-        let contrast = if own_interval {
-            let differences: Vec<f64> =
-                table.cost.iter().map(|row| row[column] - (row[0] + row[1]) / 2.0).collect();
-            one_sample(&differences)?
-        } else {
-            model.contrast(arm + 1, 0)
-        };
+        let contrast = if own_interval { own_pairs(column, table)? } else { model.contrast(arm + 1, 0) };
         Ok(Self { contrast, spread, own_interval })
     }
 
@@ -229,6 +222,15 @@ impl Judged {
             verdict,
         }
     }
+}
+
+/// The arm against the mean of both "off" of its block, in a fit of these pairs alone.
+///
+/// A plain paired t would take every burst of stolen time for the arm's own spread.
+fn own_pairs(column: usize, table: &Table) -> Result<Contrast, StatsError> {
+    let pairs: Vec<Vec<f64>> =
+        table.cost.iter().map(|row| vec![(row[0] + row[1]) / 2.0, row[column]]).collect();
+    Ok(fit(&Blocks { y: &pairs, arms: &[0, 1] })?.contrast(1, 0))
 }
 
 /// Mean squared residual of a column over that of the other columns.

@@ -3,6 +3,9 @@
 //! Belongs here: every type that is written to experiment.json, and the [`Document`] that is made of each. Within `/1` fields are
 //! only added. Unknown is null with a reason beside it, never 0.
 
+mod compare;
+mod compare_document;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -11,6 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::model::{Machine, Server};
 use super::store::{RunDirectory, StoreError};
+
+pub use compare::{
+    Change, ChangeVerdict, Comparison, Decision, DecisionOutcome, Difference, Direction, Estimate, Group,
+    Metric, NoValue, RunOrder, RunValue, Seen, Spread, Unit, Weight,
+};
+pub use compare_document::{listed, percent, signed_percent};
 
 /// The schema's name, first field of every experiment.
 pub const EXPERIMENT_SCHEMA: &str = "milvus-load/experiment/1";
@@ -72,12 +81,17 @@ pub struct RunReference {
 /// What an experiment found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "result", rename_all = "snake_case")]
-pub enum Outcome {}
+pub enum Outcome {
+    /// Groups of runs against the first of them, or how far the runs of one lie apart.
+    Compare(Box<Comparison>),
+}
 
 impl Experiment {
     /// What it says, for people.
     pub fn document(&self) -> Document {
-        match self.outcome {}
+        match &self.outcome {
+            Outcome::Compare(comparison) => compare_document::document(self, comparison),
+        }
     }
 
     /// Writes it, whole or not at all, and says where.

@@ -10,6 +10,10 @@ pub mod slow;
 #[cfg(test)]
 mod slow_tests;
 mod stages;
+/// What a summary says, for other renderings of it.
+pub(in crate::report) mod summary {
+    pub(in crate::report) use super::sections::{load, rate, target, time_row, value_of};
+}
 pub(in crate::report) mod table;
 pub(in crate::report) mod words;
 

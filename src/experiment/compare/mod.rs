@@ -1,0 +1,17 @@
+//! Comparing runs: what may be compared, on which numbers, and what follows.
+//!
+//! Read [`Runs`] first, then [`analyse`].
+
+mod analysis;
+mod assembly;
+mod decision;
+mod differences;
+mod metrics;
+mod sources;
+
+pub use analysis::{CompareError, Question, Runs, analyse};
+pub use assembly::{About, experiment};
+pub use decision::{Asked, FailAbove};
+pub use differences::{between, is_beneath};
+pub use metrics::MetricKey;
+pub use sources::{Found, gather, labels};

@@ -1,0 +1,396 @@
+//! What a comparison of runs says to people.
+
+use serde_json::Value;
+
+use super::super::document::{Block, Document};
+use super::super::terminal::table::{Cell, Tone};
+use super::compare::{
+    Change, ChangeVerdict, Comparison, DecisionOutcome, Estimate, Group, Metric, RunOrder, Seen, Spread,
+    Unit, Weight,
+};
+use super::{Experiment, RunReference};
+use crate::units::Nanos;
+
+/// `5 %`, `0.25 %`: a share as it was written.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.3}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `+3.1 %`: a relative change, to a tenth of a percent where it is below a hundred.
+pub fn signed_percent(share: f64) -> String {
+    format!("{} %", signed(share * 100.0))
+}
+
+fn signed(percent: f64) -> String {
+    match percent.abs() {
+        small if small < 0.05 => "0.0".to_owned(),
+        large if large >= 99.95 => format!("{percent:+.0}"),
+        _ => format!("{percent:+.1}"),
+    }
+}
+
+pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Document {
+    let mut document = Document::default();
+    let mut add = |block| document.push(block);
+    add(Block::Title(title(experiment, comparison)));
+    headlines(comparison).into_iter().for_each(|text| add(Block::Text(text)));
+    if let Some(text) = decided(comparison) {
+        add(Block::Text(text));
+    }
+    add(Block::Facts(facts(experiment, comparison)));
+    match comparison.groups.len() {
+        0 => {}
+        1 => add(Block::Table(1, spreads(comparison))),
+        count => {
+            for index in 1..count {
+                if count > 2 {
+                    let label = |index: usize| &comparison.groups[index].label;
+                    add(Block::Heading(format!("{} against {}", label(index), label(0))));
+                }
+                add(Block::Table(1, changes(comparison, index)));
+            }
+        }
+    }
+    if !comparison.metrics.is_empty() {
+        add(Block::Text(legend(comparison)));
+    }
+    if !comparison.differences.is_empty() {
+        add(Block::Heading("What else is not the same in all runs".to_owned()));
+        add(Block::Table(usize::MAX, differences(comparison)));
+    }
+    let untrusted: Vec<&RunReference> = experiment.runs.iter().filter(|run| !run.trusted).collect();
+    if !untrusted.is_empty() {
+        add(Block::Heading("Runs whose numbers cannot be trusted".to_owned()));
+        let of = |run: &&RunReference| format!("{} (run {}): {}", run.label, run.id, run.report);
+        add(Block::List(untrusted.iter().map(of).collect()));
+    }
+    document
+}
+
+fn title(experiment: &Experiment, comparison: &Comparison) -> String {
+    let labels: Vec<&str> = comparison.groups.iter().map(|group| group.label.as_str()).collect();
+    let state = if experiment.experiment.complete { "" } else { " (stopped before its end)" };
+    let name = &experiment.experiment.name;
+    match labels.as_slice() {
+        [] => format!("{name}: no complete run{state}"),
+        [_] => format!("{name}: {}{state}", count(comparison.groups[0].runs.len(), "run")),
+        [baseline, others @ ..] => format!("{name}: {} against {baseline}{state}", others.join(", ")),
+    }
+}
+
+/// `1 run`, `5 runs`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn headlines(comparison: &Comparison) -> Vec<String> {
+    let (Some(metric), Some(baseline)) = (comparison.primary(), comparison.groups.first()) else {
+        return vec!["There is nothing to tell: no complete run.".to_owned()];
+    };
+    if comparison.groups.len() == 1 {
+        return vec![alone(metric, baseline)];
+    }
+    metric.changes.iter().map(|change| headline(metric, change, &baseline.label)).collect()
+}
+
+fn alone(metric: &Metric, group: &Group) -> String {
+    let spread = &metric.groups[0];
+    match (spread.mean, spread.sd) {
+        (Some(mean), Some(sd)) => format!(
+            "{} is {} (95 % CI {} to {}) over {}; from run to run it varies by {} (one standard deviation).",
+            metric.name,
+            number(metric.unit, mean.value),
+            number(metric.unit, mean.low),
+            number(metric.unit, mean.high),
+            count(group.runs.len(), "run"),
+            relative(metric.unit, sd, mean.value),
+        ),
+        _ => format!("{}: {}.", metric.name, shown(metric.unit, spread).0),
+    }
+}
+
+fn headline(metric: &Metric, change: &Change, baseline: &str) -> String {
+    let (name, other) = (&metric.name, &change.group);
+    let Some(by) = change.change else {
+        let reason = change.reason.as_deref().unwrap_or("it has no number");
+        return match change.verdict {
+            ChangeVerdict::Better | ChangeVerdict::Worse => {
+                format!("{other} is {} than {baseline}: {name} is {reason}.", change.verdict.words())
+            }
+            _ => format!("{name} of {other} and {baseline} cannot be compared: {reason}."),
+        };
+    };
+    let numbers = match &change.interval {
+        Some(interval) => {
+            format!("{name} {} (95 % CI {})", one(metric.unit, by), range(metric.unit, interval))
+        }
+        None => format!("{name} {}", one(metric.unit, by)),
+    };
+    let excluded = change.excluded_above.map(|above| percent_of(above, metric.unit));
+    let excluded = excluded.unwrap_or_default();
+    match change.verdict {
+        ChangeVerdict::Better | ChangeVerdict::Worse => {
+            format!("{other} is {} than {baseline}: {numbers}.", change.verdict.words())
+        }
+        ChangeVerdict::NoneSeen => format!(
+            "No difference seen between {other} and {baseline}: {numbers}; that {other} is worse by more than {excluded} is \
+             excluded."
+        ),
+        ChangeVerdict::TooNoisy => format!(
+            "Too noisy to say whether {other} differs from {baseline}: {numbers}; only that it is worse by more than \
+             {excluded} is excluded. More runs, or longer ones, would tell."
+        ),
+        ChangeVerdict::DriftNotExcluded => format!(
+            "{}: {numbers}. Drift is not excluded: all runs of one side came after those of the other, and the machine may have \
+             changed meanwhile. `run --repeat 5 --against` mixes them.",
+            seen_between(change.seen, other, baseline)
+        ),
+        ChangeVerdict::TooFewRuns => {
+            format!("Too few runs to decide: {numbers}. It takes 5 of {other} and 5 of {baseline}.")
+        }
+        ChangeVerdict::SingleRuns => format!(
+            "Within these runs, {}: {numbers}. Run-to-run variation unknown: two runs of the same thing may differ as much.",
+            uncapitalised(&seen_between(change.seen, other, baseline))
+        ),
+        ChangeVerdict::Stopped => {
+            format!(
+                "Stopped before its end, so nothing is decided: {numbers} between {other} and {baseline}."
+            )
+        }
+        ChangeVerdict::Unknown => format!("{numbers}: nothing can be concluded."),
+    }
+}
+
+fn seen_between(seen: Option<Seen>, other: &str, baseline: &str) -> String {
+    match seen {
+        Some(Seen::Better) => format!("{other} is better than {baseline}"),
+        Some(Seen::Worse) => format!("{other} is worse than {baseline}"),
+        Some(Seen::Nothing) => format!("No difference is seen between {other} and {baseline}"),
+        None => format!("The difference between {other} and {baseline} is"),
+    }
+}
+
+fn uncapitalised(text: &str) -> String {
+    match text
+        .strip_prefix("No ")
+        .map(|rest| ("no ", rest))
+        .or(text.strip_prefix("The ").map(|rest| ("the ", rest)))
+    {
+        Some((word, rest)) => format!("{word}{rest}"),
+        None => text.to_owned(),
+    }
+}
+
+fn decided(comparison: &Comparison) -> Option<String> {
+    let decision = &comparison.decision;
+    let limit = percent(decision.fail_above?);
+    let word = match decision.outcome {
+        DecisionOutcome::NotAsked => return None,
+        DecisionOutcome::Passed => "passed",
+        DecisionOutcome::Regressed => "REGRESSED",
+        DecisionOutcome::CannotSay => "cannot say",
+    };
+    Some(format!("Fail above {limit}: {word}. {}.", decision.reason))
+}
+
+fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, String)> {
+    let mut facts: Vec<(String, String)> = Vec::new();
+    for group in &comparison.groups {
+        let untrusted = match group.untrusted {
+            0 => String::new(),
+            some => format!(", {some} not to be trusted"),
+        };
+        facts.push((
+            group.label.clone(),
+            format!("{} ({}{untrusted})", group.source, count(group.runs.len(), "run")),
+        ));
+    }
+    if let Some(server) = &experiment.server {
+        let version =
+            server.version.as_deref().map_or("version not known".to_owned(), |v| format!("Milvus {v}"));
+        let embedded = if server.embedded { ", embedded" } else { "" };
+        facts.push(("server".to_owned(), format!("{} ({version}{embedded})", server.uri)));
+    }
+    let order = match comparison.order {
+        RunOrder::Pairs => {
+            let seed = &experiment.experiment.seed;
+            format!(
+                "in pairs, the order within each drawn by lot (--seed {seed}); compared by the paired t on logarithms"
+            )
+        }
+        RunOrder::Mixed => "mixed in time; compared by Welch's t on logarithms".to_owned(),
+        RunOrder::Successive => {
+            "one group after the other: drift is not excluded; compared by Welch's t on logarithms".to_owned()
+        }
+        RunOrder::SingleRuns => {
+            "one of each: the intervals are those of chance within the runs; run-to-run variation unknown"
+                .to_owned()
+        }
+        RunOrder::OneGroup => "of one kind".to_owned(),
+    };
+    facts.push(("runs".to_owned(), order));
+    facts
+}
+
+fn spreads(comparison: &Comparison) -> Vec<Vec<Cell>> {
+    let mut rows =
+        vec![["", "mean", "95 % CI", "run-to-run SD", "lowest", "highest"].map(Cell::from).to_vec()];
+    for metric in &comparison.metrics {
+        let spread = &metric.groups[0];
+        let unit = metric.unit;
+        let mut row = vec![name(metric), shown(unit, spread)];
+        match (spread.mean, spread.sd) {
+            (Some(mean), Some(sd)) => {
+                row.push(format!("{} to {}", number(unit, mean.low), number(unit, mean.high)).into());
+                row.push(relative(unit, sd, mean.value).into());
+            }
+            _ => row.extend(["-", "-"].map(Cell::from)),
+        }
+        let known: Vec<f64> = spread.values.iter().filter_map(|value| value.value).collect();
+        let ends = [known.iter().copied().reduce(f64::min), known.iter().copied().reduce(f64::max)];
+        row.extend(ends.map(|end| Cell::from(end.map_or("-".to_owned(), |end| number(unit, end)))));
+        rows.push(row);
+    }
+    rows
+}
+
+fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
+    let label = |index: usize| Cell::from(comparison.groups[index].label.as_str());
+    let mut rows =
+        vec![vec!["".into(), label(0), label(index), "change".into(), "95 % CI".into(), "verdict".into()]];
+    for metric in &comparison.metrics {
+        let change = &metric.changes[index - 1];
+        let or_dash = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".to_owned()));
+        rows.push(vec![
+            name(metric),
+            shown(metric.unit, &metric.groups[0]),
+            shown(metric.unit, &metric.groups[index]),
+            or_dash(change.change.map(|by| one(metric.unit, by))),
+            or_dash(change.interval.map(|interval| range(metric.unit, &interval))),
+            verdict(change, metric.unit),
+        ]);
+    }
+    rows
+}
+
+fn name(metric: &Metric) -> Cell {
+    match metric.primary {
+        true => Cell(format!("> {}", metric.name), Tone::Strong),
+        false => Cell::from(format!("  {}", metric.name)),
+    }
+}
+
+fn verdict(change: &Change, unit: Unit) -> Cell {
+    let above = change.excluded_above.map(|above| percent_of(above, unit)).unwrap_or_default();
+    let seen = match change.seen {
+        Some(Seen::Better) => "better",
+        Some(Seen::Worse) => "worse",
+        Some(Seen::Nothing) => "none seen",
+        None => "-",
+    };
+    match change.verdict {
+        ChangeVerdict::Better => Cell("better".into(), Tone::Good),
+        ChangeVerdict::Worse => Cell("worse".into(), Tone::Bad),
+        ChangeVerdict::NoneSeen => format!("none seen, > {above} excluded").into(),
+        ChangeVerdict::TooNoisy => Cell(format!("too noisy, > {above} excluded"), Tone::Warning),
+        ChangeVerdict::DriftNotExcluded => Cell(format!("{seen}, drift not excluded"), Tone::Warning),
+        ChangeVerdict::SingleRuns => format!("{seen} within runs").into(),
+        ChangeVerdict::TooFewRuns | ChangeVerdict::Stopped | ChangeVerdict::Unknown => {
+            Cell(change.verdict.words().into(), Tone::Dim)
+        }
+    }
+}
+
+fn legend(comparison: &Comparison) -> String {
+    let means =
+        "numbers are means over runs; changes are ratios of geometric means, of errors differences in points";
+    match comparison.groups.len() {
+        1 => "> the metric that a comparison would decide on; percentiles are of all that was offered".to_owned(),
+        _ if comparison.order == RunOrder::SingleRuns => {
+            "> the metric that decides; all others are exploratory. Worse and better are said where the interval leaves out 0"
+                .to_owned()
+        }
+        _ => format!(
+            "> the metric that decides; all others are exploratory: of twenty, one is seen to change where nothing did; {means}"
+        ),
+    }
+}
+
+fn differences(comparison: &Comparison) -> Vec<Vec<Cell>> {
+    let mut heading: Vec<Cell> = vec!["".into()];
+    heading.extend(comparison.groups.iter().map(|group| Cell::from(group.label.as_str())));
+    let mut rows = vec![heading];
+    for difference in &comparison.differences {
+        let tone = match difference.weight {
+            Weight::Decides => Tone::Warning,
+            Weight::Told => Tone::Plain,
+        };
+        let mut row = vec![Cell(difference.key.clone(), tone)];
+        row.extend(difference.values.iter().map(|values| Cell::from(listed(values))));
+        rows.push(row);
+    }
+    rows
+}
+
+/// Values as a person writes them: text without its quotes, nothing as `-`.
+pub fn listed(values: &[Value]) -> String {
+    let one = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    values.iter().map(one).collect::<Vec<_>>().join(" or ")
+}
+
+/// The mean over runs, or why there is none.
+fn shown(unit: Unit, spread: &Spread) -> Cell {
+    if let Some(unknown) = spread.values.iter().find_map(|value| value.unknown) {
+        return Cell(unknown.words().into(), Tone::Dim);
+    }
+    match (spread.mean, spread.values.as_slice()) {
+        (Some(mean), _) => number(unit, mean.value).into(),
+        (None, [only]) => only.value.map_or("-".into(), |value| number(unit, value).into()),
+        (None, _) => "-".into(),
+    }
+}
+
+fn number(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Microseconds if value < 0.0 => format!("-{}", Nanos::new((-value * 1e3).round() as u64)),
+        Unit::Microseconds => Nanos::new((value * 1e3).round() as u64).to_string(),
+        Unit::PerSecond => format!("{value:.1}/s"),
+        Unit::Share => percent(value),
+    }
+}
+
+/// A spread beside what it is the spread of.
+fn relative(unit: Unit, sd: f64, mean: f64) -> String {
+    match unit {
+        Unit::Share => percent(sd),
+        Unit::Microseconds | Unit::PerSecond if mean > 0.0 => format!("{:.1} %", sd / mean * 100.0),
+        Unit::Microseconds | Unit::PerSecond => "-".to_owned(),
+    }
+}
+
+fn one(unit: Unit, change: f64) -> String {
+    match unit {
+        Unit::Share => format!("{} points", signed(change * 100.0)),
+        Unit::Microseconds | Unit::PerSecond => signed_percent(change),
+    }
+}
+
+fn range(unit: Unit, interval: &Estimate) -> String {
+    let (low, high) = (signed(interval.low * 100.0), signed(interval.high * 100.0));
+    match unit {
+        Unit::Share => format!("{low} to {high} points"),
+        Unit::Microseconds | Unit::PerSecond => format!("{low} to {high} %"),
+    }
+}
+
+fn percent_of(above: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Share => format!("{:.1} points", above * 100.0),
+        Unit::Microseconds | Unit::PerSecond => format!("{:.1} %", above * 100.0),
+    }
+}
