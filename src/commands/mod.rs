@@ -12,6 +12,7 @@ mod output;
 mod overrides;
 pub mod progress;
 mod publish;
+mod repeat;
 pub mod report;
 pub mod run;
 mod run_progress;

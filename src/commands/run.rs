@@ -12,7 +12,7 @@ use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Setti
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish, signals};
+use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish, repeat, signals};
 
 /// Carries out `run`.
 ///
@@ -26,6 +26,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
+    }
+    if let Some(repeats) = args.repeat.repeat {
+        return repeat::run(args, repeats, &settings);
     }
     if args.prepare_only {
         return prepare_only(args, &settings);
@@ -120,7 +123,7 @@ fn measured(
 }
 
 /// Chooses the server, and says what is to be known of one that is started for this run.
-fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
+pub(super) fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
     let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
         match (error.downcast_ref(), stop.reason()) {
             (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
@@ -158,7 +161,7 @@ fn drive(
 
 /// Ends the server of the run. That it leaves something behind is told and changes nothing; that it cannot be kept as asked is a
 /// failure.
-fn end(server: Server, keep: bool) -> Result<(), Failure> {
+pub(super) fn end(server: Server, keep: bool) -> Result<(), Failure> {
     match server.finish(keep) {
         Ok(Some(kept)) => super::say(&format!(
             "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",

@@ -5,3 +5,5 @@
 //! and exit codes ([`commands`](crate::commands)). Invariant: the order of everything that is compared is drawn from a seed that is told.
 
 pub mod compare;
+pub mod order;
+pub mod repeat;

@@ -118,9 +118,9 @@ fn keys(groups: &[Runs], named: Option<&str>) -> Result<Vec<(MetricKey, bool)>, 
     let primary = named.map_or_else(|| format!("{main}.response.p50"), str::to_owned);
     // Any percentile of an operation can be asked for, not only those that are always looked at.
     let asked = MetricKey::parse(&primary)
-        .filter(|key| can_decide(key) && key.operation().is_none_or(is_in_all))
+        .filter(|key| key.can_decide() && key.operation().is_none_or(is_in_all))
         .ok_or_else(|| {
-            let known = keys.iter().filter(|key| can_decide(key)).map(|key| key.name.clone());
+            let known = keys.iter().filter(|key| key.can_decide()).map(|key| key.name.clone());
             CompareError::NoMetric { name: primary.clone(), known: known.collect() }
         })?;
     if !keys.contains(&asked) {
@@ -131,11 +131,6 @@ fn keys(groups: &[Runs], named: Option<&str>) -> Result<Vec<(MetricKey, bool)>, 
         (key, decides)
     };
     Ok(keys.into_iter().map(marked).collect())
-}
-
-/// A share of errors has no relative change where there were none: thresholds judge it.
-fn can_decide(key: &MetricKey) -> bool {
-    key.unit() != Unit::Share
 }
 
 /// Whether any run tells it.

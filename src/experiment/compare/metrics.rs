@@ -73,6 +73,12 @@ impl MetricKey {
         }
     }
 
+    /// Whether a comparison can be decided on it. A share of errors has no relative change where there were none: thresholds judge
+    /// it.
+    pub fn can_decide(&self) -> bool {
+        self.unit() != Unit::Share
+    }
+
     /// In what it is counted.
     pub fn unit(&self) -> Unit {
         match self.number {
