@@ -20,7 +20,7 @@ const MOST_SHARDS: u32 = 10_000;
 #[command(name = "milvus-load", version, max_term_width = 100, propagate_version = true)]
 #[command(
     after_help = "Start here:\n  milvus-load init search > search.toml\n  milvus-load run search.toml\n\n\
-    Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met;\n\
+    Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met, or a regression;\n\
     4 the numbers cannot be trusted; 130 interrupted, 143 terminated (partial report written)."
 )]
 pub struct Cli {
@@ -136,6 +136,9 @@ pub struct RunArgs {
     /// Exit 0 even where the verdict says that the numbers cannot be trusted
     #[arg(long)]
     pub allow_untrusted: bool,
+    /// Write JUnit XML to this file, with a test case for each threshold and one for the verdict
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "prepare_only", "shard"])]
+    pub junit: Option<PathBuf>,
     /// Make the collection ready and end, before the shards of a run are started
     #[arg(long, conflicts_with_all = ["dry_run", "json", "calibrate", "keep"])]
     pub prepare_only: bool,

@@ -18,7 +18,11 @@ use super::{Exit, Failure, command_line, style};
 /// # Errors
 /// Where a report cannot be read; as usage where the runs may not be compared, or are too few to decide on.
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
-    let found = compare::gather(&args.reports, &args.out)?;
+    let found = compare::gather(&args.reports, &args.out).map_err(|error| match args.reports.len() {
+        // Most likely another one was forgotten.
+        1 => Failure::usage(error),
+        _ => Failure::from(error),
+    })?;
     found.notes.iter().for_each(|note| super::say(&format!("note: {note}")));
     refuse_differences(&found, args.allow_differences.as_deref())?;
     let fail = |limit| FailAbove { limit, single_run: args.single_run, drift: args.allow_drift };
@@ -30,7 +34,7 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     };
     let comparison = compare::analyse(&found.groups, question).map_err(failure)?;
     let identity = Identity::new(command_line::as_typed(std::env::args()))?;
-    let about = compare::About { identity: &identity, seed: None, complete: true };
+    let about = compare::About { identity: &identity, seed: found.seed, complete: true };
     let experiment = compare::experiment(about, &found.groups, |id| path(&found, id), comparison);
     let format = if args.json { ComparisonFormat::Json } else { args.format };
     show(&experiment, format)?;

@@ -254,7 +254,7 @@ impl Follow for Follower<'_> {
     fn begin(&mut self, run: usize, of: usize, label: &str, left: Duration) -> Box<dyn RunProgress> {
         let kind = if self.arms.len() == 2 { format!(" ({label})") } else { String::new() };
         let title = format!("run {run} of {of}{kind}");
-        super::say(&format!("{title}, about {} left", Nanos::from(left)));
+        super::say(&format!("{title}, about {} left", whole(left)));
         // What the first one says of the server and its set-up holds for all.
         Box::new(match std::mem::take(&mut self.is_first) {
             true => Cleared(TerminalProgress::new()),
@@ -268,6 +268,16 @@ impl Follow for Follower<'_> {
         {
             super::say(&format!("warning: {error:#}"));
         }
+    }
+}
+
+/// `45 s`, `3 min 20 s`, `2 h 5 min`.
+fn whole(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -309,5 +319,19 @@ impl RunProgress for Cleared {
 
     fn server_spans(&mut self) {
         self.0.server_spans();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_in_whole_seconds() {
+        let told = |millis| whole(Duration::from_millis(millis));
+        assert_eq!(
+            [400, 60_000, 199_001, 7_500_000].map(told),
+            ["1 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
+        );
     }
 }

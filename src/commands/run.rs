@@ -4,9 +4,9 @@ use crate::cli::RunArgs;
 use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::record::JOURNAL_FILE;
-use crate::report::RunReport;
 use crate::report::model::State;
 use crate::report::store::RunDirectory;
+use crate::report::{RunReport, junit};
 use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
 use super::output::Output;
@@ -32,6 +32,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     if args.prepare_only {
         return prepare_only(args, &settings);
+    }
+    if let Some(path) = &args.junit {
+        publish::junit(path, |out| junit::unfinished(&settings.workload.name, out))?;
     }
     let identity = identity(args)?;
     let directory = RunDirectory::create(
@@ -109,6 +112,10 @@ fn measured(
     let report = run::report(&record, &[])?;
     let published = publish::report(&report, args.json, directory);
     let recorded = publish::record(&record[0], directory);
+    let for_ci = args
+        .junit
+        .as_ref()
+        .map_or(Ok(()), |path| publish::junit(path, |out| junit::render(&report, args.allow_untrusted, out)));
     let ended = end(server, args.keep);
     published?;
     match recorded {
@@ -119,6 +126,7 @@ fn measured(
         Ok(()) => {}
     }
     ended?;
+    for_ci?;
     Ok(exit(args, &report, &stop))
 }
 

@@ -66,7 +66,7 @@ fn facts(report: &RunReport) -> Vec<(String, String)> {
 }
 
 fn thresholds(thresholds: &[Threshold]) -> Vec<Vec<Cell>> {
-    let mut rows = vec![["threshold", "value", ""].map(Cell::from).to_vec()];
+    let mut rows = vec![["threshold", "value", "result"].map(Cell::from).to_vec()];
     for threshold in thresholds {
         let met = match threshold.met {
             Some(true) => "met",
@@ -129,7 +129,7 @@ mod tests {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let lines: Vec<String> = text.lines().map(words).collect();
         for line in [
-            "| search.response.p99 < 50ms | 1.98 s | not met |",
+            "| search.response.p99 &lt; 50ms | 1.98 s | not met |",
             "| search | response | 1.00 s | 1.80 s | 1.98 s | too few | 2.00 s |",
             "| search | 2,000 | 2,000 | 0 | 0 | 0 | 100.0 | 100.0 |",
         ] {

@@ -199,3 +199,24 @@ fn what_is_not_there_is_an_error_that_says_so() {
     let nowhere = reports.compare(&["nowhere", "nowhere"]);
     assert!(nowhere.stderr.contains("\"nowhere\" is no report"), "{}", nowhere.stderr);
 }
+
+#[test]
+fn thresholds_are_test_cases_of_a_file_for_ci() {
+    let (reports, server) = (Reports::new(), of_millis(5));
+    let uri = server.uri();
+    let text = format!("{WORKLOAD}\n[thresholds]\n\"search.response.p50\" = \"< 1ms\"\nerrors = \"< 50%\"\n");
+    std::fs::write(reports.path().join("w.toml"), text).unwrap();
+    let run = ["run", "w.toml", "--uri", &uri, "--out", "reports", "--allow-untrusted", "--junit"];
+    let ended = reports.tool(&[&run[..], &["junit.xml"]].concat());
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let xml = std::fs::read_to_string(reports.path().join("junit.xml")).unwrap();
+    assert!(xml.contains("tests=\"3\" failures=\"1\" errors=\"0\""), "{xml}");
+    assert!(xml.contains("<failure message=\"not met: it was 5."), "{xml}");
+    // Before anything is measured, and with nothing older left in its place.
+    let nowhere = reports.tool(&[&run[..], &["no/where.xml"]].concat());
+    assert!(nowhere.code == 1 && nowhere.stderr.contains("cannot write no/where.xml"), "{}", nowhere.stderr);
+    let closed = run.map(|word| if word == uri { "http://127.0.0.1:1" } else { word });
+    assert_eq!(reports.tool(&[&closed[..], &["junit.xml"]].concat()).code, 1);
+    let xml = std::fs::read_to_string(reports.path().join("junit.xml")).unwrap();
+    assert!(xml.contains("did not come to its end"), "{xml}");
+}

@@ -149,3 +149,97 @@ fn in_words(change: &Change) -> String {
         (None, _, reason) => format!("is not known: {}", reason.as_deref().unwrap_or("no number")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::experiment::{Direction, Estimate, Unit};
+
+    fn metric(verdict: ChangeVerdict, [low, change, high]: [f64; 3], better: Direction) -> Metric {
+        let worse = worse_by(low, better).min(worse_by(high, better));
+        let seen = match () {
+            () if low <= 0.0 && high >= 0.0 => Seen::Nothing,
+            () if worse > 0.0 => Seen::Worse,
+            () => Seen::Better,
+        };
+        let change = Change {
+            group: "B".into(),
+            change: Some(change),
+            interval: Some(Estimate { value: change, low, high }),
+            p_value: Some(0.01),
+            smallest_detectable: None,
+            verdict,
+            seen: Some(seen),
+            excluded_above: None,
+            reason: None,
+        };
+        Metric {
+            name: "m".into(),
+            unit: Unit::Microseconds,
+            better,
+            primary: true,
+            groups: vec![],
+            changes: vec![change],
+        }
+    }
+
+    const ASKED: FailAbove = FailAbove { limit: 0.05, single_run: false, drift: false };
+
+    fn outcome(metrics: &[Metric], fail: FailAbove) -> Option<DecisionOutcome> {
+        let asked = Asked { fail_above: Some(fail) };
+        decide(metrics, asked, false, RunOrder::Pairs).ok().map(|decision| decision.outcome)
+    }
+
+    #[test]
+    fn it_regressed_where_worse_by_more_passed_where_more_is_excluded_and_nothing_is_said_in_between() {
+        use ChangeVerdict as V;
+        use DecisionOutcome::{CannotSay, Passed, Regressed};
+        for (verdict, numbers, expected) in [
+            (V::Worse, [0.08, 0.1, 0.12], Regressed),
+            // Seen worse, and more than the limit by the estimate.
+            (V::Worse, [0.03, 0.06, 0.09], Regressed),
+            (V::Worse, [0.01, 0.02, 0.03], Passed),
+            (V::Worse, [0.01, 0.04, 0.07], CannotSay),
+            (V::NoneSeen, [-0.01, 0.01, 0.03], Passed),
+            (V::TooNoisy, [-0.01, 0.03, 0.07], CannotSay),
+            (V::TooNoisy, [-0.01, 0.06, 0.13], CannotSay),
+            (V::Better, [-0.3, -0.2, -0.1], Passed),
+        ] {
+            let lower = metric(verdict, numbers, Direction::Lower);
+            assert_eq!(outcome(&[lower], ASKED), Some(expected), "{numbers:?}");
+            let [low, change, high] = numbers;
+            let higher = metric(verdict, [-high, -change, -low], Direction::Higher);
+            assert_eq!(outcome(&[higher], ASKED), Some(expected), "{numbers:?}, higher is better");
+        }
+    }
+
+    #[test]
+    fn drift_and_single_runs_decide_only_where_that_was_said() {
+        let worse = |verdict| [metric(verdict, [0.08, 0.1, 0.12], Direction::Lower)];
+        let drift = worse(ChangeVerdict::DriftNotExcluded);
+        assert_eq!(outcome(&drift, ASKED), Some(DecisionOutcome::CannotSay));
+        assert_eq!(outcome(&drift, FailAbove { drift: true, ..ASKED }), Some(DecisionOutcome::Regressed));
+        let single = worse(ChangeVerdict::SingleRuns);
+        assert_eq!(outcome(&single, ASKED), None);
+        assert_eq!(
+            outcome(&single, FailAbove { single_run: true, ..ASKED }),
+            Some(DecisionOutcome::Regressed)
+        );
+        let few = FailAbove { single_run: true, drift: true, ..ASKED };
+        assert_eq!(outcome(&worse(ChangeVerdict::TooFewRuns), few), None);
+    }
+
+    #[test]
+    fn of_several_the_worst_is_told_and_without_a_limit_only_noise() {
+        let mut both = metric(ChangeVerdict::NoneSeen, [-0.01, 0.0, 0.01], Direction::Lower);
+        both.changes.extend(metric(ChangeVerdict::Worse, [0.2, 0.3, 0.4], Direction::Lower).changes);
+        assert_eq!(outcome(&[both.clone()], ASKED), Some(DecisionOutcome::Regressed));
+        let unasked =
+            |metrics: &[Metric]| decide(metrics, Asked::default(), false, RunOrder::Pairs).unwrap().outcome;
+        assert_eq!(unasked(&[both]), DecisionOutcome::NotAsked);
+        let noisy = metric(ChangeVerdict::TooNoisy, [-0.5, 0.0, 0.5], Direction::Lower);
+        assert_eq!(unasked(&[noisy.clone()]), DecisionOutcome::CannotSay);
+        let stopped = decide(&[noisy], Asked { fail_above: Some(ASKED) }, true, RunOrder::Pairs).unwrap();
+        assert_eq!(stopped.outcome, DecisionOutcome::CannotSay);
+    }
+}

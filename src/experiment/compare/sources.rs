@@ -28,6 +28,8 @@ pub struct Found {
     pub notes: Vec<String>,
     /// Settings that were made to differ.
     pub varied: Vec<String>,
+    /// Of the order of their runs, where it was drawn.
+    pub seed: Option<u64>,
     /// Where the report of each run is, by its ID.
     pub paths: BTreeMap<String, PathBuf>,
 }
@@ -54,6 +56,7 @@ pub fn gather(references: &[String], base: &Path) -> anyhow::Result<Found> {
         paired: false,
         notes: Vec::new(),
         varied: Vec::new(),
+        seed: None,
         paths: BTreeMap::new(),
     };
     if let [reference] = references {
@@ -65,6 +68,7 @@ pub fn gather(references: &[String], base: &Path) -> anyhow::Result<Found> {
             bail!("{reference} holds runs of one kind: name others to compare them with");
         }
         found.paired = comparison.order == RunOrder::Pairs;
+        found.seed = experiment.experiment.seed.parse().ok();
         // It was made to have them.
         found.varied = comparison.differences.iter().map(|difference| difference.key.clone()).collect();
         for (group, stored) in groups_of(&experiment, comparison, &path)? {

@@ -191,7 +191,7 @@ fn decided(comparison: &Comparison) -> Option<String> {
         DecisionOutcome::Regressed => "REGRESSED",
         DecisionOutcome::CannotSay => "cannot say",
     };
-    Some(format!("Fail above {limit}: {word}. {}.", decision.reason))
+    Some(format!("Fail above {limit}: {word}: {}.", decision.reason))
 }
 
 fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, String)> {
@@ -276,7 +276,7 @@ fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
 
 fn name(metric: &Metric) -> Cell {
     match metric.primary {
-        true => Cell(format!("> {}", metric.name), Tone::Strong),
+        true => Cell(format!("* {}", metric.name), Tone::Strong),
         false => Cell::from(format!("  {}", metric.name)),
     }
 }
@@ -292,9 +292,12 @@ fn verdict(change: &Change, unit: Unit) -> Cell {
     match change.verdict {
         ChangeVerdict::Better => Cell("better".into(), Tone::Good),
         ChangeVerdict::Worse => Cell("worse".into(), Tone::Bad),
+        // Where runs do not differ at all, there is no interval to speak of.
+        ChangeVerdict::NoneSeen if change.interval.is_none_or(|i| i.low == i.high) => "none seen".into(),
         ChangeVerdict::NoneSeen => format!("none seen, > {above} excluded").into(),
         ChangeVerdict::TooNoisy => Cell(format!("too noisy, > {above} excluded"), Tone::Warning),
         ChangeVerdict::DriftNotExcluded => Cell(format!("{seen}, drift not excluded"), Tone::Warning),
+        ChangeVerdict::SingleRuns if change.seen.is_none() => Cell("-".into(), Tone::Dim),
         ChangeVerdict::SingleRuns => format!("{seen} within runs").into(),
         ChangeVerdict::TooFewRuns | ChangeVerdict::Stopped | ChangeVerdict::Unknown => {
             Cell(change.verdict.words().into(), Tone::Dim)
@@ -306,13 +309,13 @@ fn legend(comparison: &Comparison) -> String {
     let means =
         "numbers are means over runs; changes are ratios of geometric means, of errors differences in points";
     match comparison.groups.len() {
-        1 => "> the metric that a comparison would decide on; percentiles are of all that was offered".to_owned(),
+        1 => "* the metric that a comparison would decide on; percentiles are of all that was offered".to_owned(),
         _ if comparison.order == RunOrder::SingleRuns => {
-            "> the metric that decides; all others are exploratory. Worse and better are said where the interval leaves out 0"
+            "* the metric that decides; all others are exploratory. Worse and better are said where the interval leaves out 0"
                 .to_owned()
         }
         _ => format!(
-            "> the metric that decides; all others are exploratory: of twenty, one is seen to change where nothing did; {means}"
+            "* the metric that decides; all others are exploratory: of twenty, one is seen to change where nothing did; {means}"
         ),
     }
 }
@@ -390,7 +393,135 @@ fn range(unit: Unit, interval: &Estimate) -> String {
 
 fn percent_of(above: f64, unit: Unit) -> String {
     match unit {
-        Unit::Share => format!("{:.1} points", above * 100.0),
-        Unit::Microseconds | Unit::PerSecond => format!("{:.1} %", above * 100.0),
+        Unit::Share => format!("{:.1} points", (above * 100.0).max(0.0)),
+        Unit::Microseconds | Unit::PerSecond => format!("{:.1} %", (above * 100.0).max(0.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{About, Decision, Direction, EXPERIMENT_SCHEMA, Outcome};
+    use super::*;
+    use crate::report::experiment::{NoValue, RunValue};
+    use crate::report::terminal::{Style, WIDTH};
+
+    fn spread(values: &[Option<f64>]) -> Spread {
+        let values = values
+            .iter()
+            .map(|value| RunValue { value: *value, unknown: value.is_none().then_some(NoValue::Unanswered) });
+        let mean = Estimate { value: 1_250.0, low: 1_200.0, high: 1_300.0 };
+        Spread { values: values.collect(), mean: Some(mean), sd: Some(25.0) }
+    }
+
+    fn change(verdict: ChangeVerdict, seen: Seen) -> Change {
+        Change {
+            group: "B".into(),
+            change: Some(0.0312),
+            interval: Some(Estimate { value: 0.0312, low: -0.01, high: 1.0625 }),
+            p_value: Some(0.2),
+            smallest_detectable: Some(0.1),
+            verdict,
+            seen: Some(seen),
+            excluded_above: Some(1.0625),
+            reason: None,
+        }
+    }
+
+    fn told(groups: usize, change: Option<Change>, outcome: DecisionOutcome) -> [String; 2] {
+        let group = |label: &str| Group {
+            label: label.into(),
+            source: "reports/some/where".into(),
+            runs: vec!["1".into()],
+            untrusted: 1,
+        };
+        let metric = Metric {
+            name: "search.response.p50".into(),
+            unit: Unit::Microseconds,
+            better: Direction::Lower,
+            primary: true,
+            groups: vec![spread(&[Some(1_250.0)]); groups],
+            changes: change.into_iter().collect(),
+        };
+        let comparison = Comparison {
+            order: if groups == 1 { RunOrder::OneGroup } else { RunOrder::Pairs },
+            groups: ["A", "B"][..groups].iter().copied().map(group).collect(),
+            differences: vec![],
+            metrics: vec![metric],
+            decision: Decision {
+                metric: "search.response.p50".into(),
+                fail_above: Some(0.05),
+                outcome,
+                reason: "it changed".into(),
+            },
+        };
+        let about = About {
+            id: "1".into(),
+            name: "search".into(),
+            command: String::new(),
+            version: "0".into(),
+            started: String::new(),
+            seed: "7".into(),
+            complete: true,
+        };
+        let experiment = Experiment {
+            schema: EXPERIMENT_SCHEMA.into(),
+            experiment: about,
+            server: None,
+            machine: None,
+            runs: vec![],
+            outcome: Outcome::Compare(Box::new(comparison)),
+        };
+        let (mut terminal, mut markdown) = (Vec::new(), Vec::new());
+        experiment.document().terminal(Style::Plain, &mut terminal).unwrap();
+        experiment.document().markdown(&mut markdown).unwrap();
+        [terminal, markdown].map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn every_verdict_has_its_sentence_in_a_terminal_and_in_markdown() {
+        use ChangeVerdict as V;
+        for (verdict, seen, words) in [
+            (
+                V::Better,
+                Seen::Better,
+                "B is better than A: search.response.p50 +3.1 % (95 % CI -1.0 to +106 %).",
+            ),
+            (V::Worse, Seen::Worse, "B is worse than A: "),
+            (V::NoneSeen, Seen::Nothing, "worse by more than 106.2 % is excluded"),
+            (V::TooNoisy, Seen::Nothing, "Too noisy to say whether B differs from A"),
+            (V::DriftNotExcluded, Seen::Worse, "B is worse than A: search.response.p50 +3.1 %"),
+            (V::DriftNotExcluded, Seen::Nothing, "Drift is not excluded"),
+            (V::TooFewRuns, Seen::Nothing, "It takes 5 of B and 5 of A"),
+            (V::SingleRuns, Seen::Nothing, "Within these runs, no difference is seen between B and A"),
+            (V::SingleRuns, Seen::Worse, "Run-to-run variation unknown"),
+            (V::Stopped, Seen::Nothing, "Stopped before its end, so nothing is decided"),
+        ] {
+            for text in told(2, Some(change(verdict, seen)), DecisionOutcome::Regressed) {
+                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(line.contains(words), "{words}:\n{text}");
+                assert!(line.contains("Fail above 5 %: REGRESSED: it changed."), "{text}");
+            }
+        }
+        let [terminal, _] = told(2, Some(change(V::NoneSeen, Seen::Nothing)), DecisionOutcome::Passed);
+        assert!(terminal.lines().all(|line| line.chars().count() <= WIDTH + 10), "{terminal}");
+        assert!(!terminal.lines().any(|line| line.trim_start().starts_with('%')), "{terminal}");
+    }
+
+    #[test]
+    fn what_has_no_number_says_why_and_runs_of_one_kind_tell_their_spread() {
+        let unanswered = Change {
+            change: None,
+            interval: None,
+            reason: Some("unanswered in 5 of 5 runs of B".into()),
+            ..change(ChangeVerdict::Worse, Seen::Worse)
+        };
+        let [terminal, _] = told(2, Some(unanswered), DecisionOutcome::Regressed);
+        assert!(
+            terminal.contains("B is worse than A: search.response.p50 is unanswered in 5 of 5 runs"),
+            "{terminal}"
+        );
+        let [terminal, markdown] = told(1, None, DecisionOutcome::NotAsked);
+        assert!(terminal.contains("is 1.25 ms (95 % CI 1.20 ms to 1.30 ms) over 1 run"), "{terminal}");
+        assert!(markdown.contains("\n\\* the metric"), "{markdown}");
     }
 }
