@@ -38,7 +38,7 @@ pub enum Command {
         variables. A flag or --set beats the environment, which beats the workload file. --dry-run shows\n\
         which of them each setting comes from."
     )]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List the slowest requests of a report with their trace IDs and Jaeger links
     Slow(SlowArgs),
     /// Prove the measurement on this machine, against a built-in server whose delays are known

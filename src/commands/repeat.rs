@@ -263,7 +263,7 @@ impl Follow for Follower<'_> {
     }
 
     fn complete(&mut self, done: &[Done]) {
-        if done.len() % self.arms.len() == 0
+        if done.len().is_multiple_of(self.arms.len())
             && let Err(error) = self.store(done).context("what there is so far is not stored")
         {
             super::say(&format!("warning: {error:#}"));

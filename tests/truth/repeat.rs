@@ -159,7 +159,7 @@ fn an_interrupt_leaves_the_complete_pairs() {
     assert_eq!(stored().unwrap(), experiment);
     assert_eq!(experiment["experiment"]["complete"], false);
     let runs = order(&experiment);
-    assert!(runs.len() >= 4 && runs.len() % 2 == 0 && runs.len() < 100, "{runs}");
+    assert!(runs.len() >= 4 && runs.len().is_multiple_of(2) && runs.len() < 100, "{runs}");
     let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
     assert_eq!(p50["verdict"], "stopped", "{p50}");
 }

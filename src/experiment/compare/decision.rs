@@ -238,7 +238,7 @@ mod tests {
             |metrics: &[Metric]| decide(metrics, Asked::default(), false, RunOrder::Pairs).unwrap().outcome;
         assert_eq!(unasked(&[both]), DecisionOutcome::NotAsked);
         let noisy = metric(ChangeVerdict::TooNoisy, [-0.5, 0.0, 0.5], Direction::Lower);
-        assert_eq!(unasked(&[noisy.clone()]), DecisionOutcome::CannotSay);
+        assert_eq!(unasked(std::slice::from_ref(&noisy)), DecisionOutcome::CannotSay);
         let stopped = decide(&[noisy], Asked { fail_above: Some(ASKED) }, true, RunOrder::Pairs).unwrap();
         assert_eq!(stopped.outcome, DecisionOutcome::CannotSay);
     }

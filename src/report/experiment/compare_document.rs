@@ -8,6 +8,7 @@ use super::compare::{
     Change, ChangeVerdict, Comparison, DecisionOutcome, Estimate, Group, Metric, RunOrder, Seen, Spread,
     Unit, Weight,
 };
+use super::forest::{Row, forest};
 use super::{Experiment, RunReference};
 use crate::units::Nanos;
 
@@ -49,6 +50,10 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
                     add(Block::Heading(format!("{} against {}", label(index), label(0))));
                 }
                 add(Block::Table(1, changes(comparison, index)));
+                let drawn = forest(&intervals(comparison, index));
+                if !drawn.is_empty() {
+                    add(Block::Drawing(drawn));
+                }
             }
         }
     }
@@ -272,6 +277,17 @@ fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
         ]);
     }
     rows
+}
+
+/// Relative changes with an interval that is one.
+fn intervals(comparison: &Comparison, index: usize) -> Vec<Row> {
+    let of = |metric: &Metric| {
+        let interval = metric.changes[index - 1].interval?;
+        let is_drawn = metric.unit != Unit::Share && interval.low < interval.high;
+        let Estimate { low, value, high } = interval;
+        is_drawn.then(|| Row { name: metric.name.clone(), low, estimate: value, high })
+    };
+    comparison.metrics.iter().filter_map(of).collect()
 }
 
 fn name(metric: &Metric) -> Cell {

@@ -5,6 +5,7 @@
 
 mod compare;
 mod compare_document;
+mod forest;
 
 use std::path::{Path, PathBuf};
 
