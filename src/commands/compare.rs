@@ -4,9 +4,7 @@ use anyhow::anyhow;
 
 use crate::cli::{CompareArgs, ComparisonFormat};
 use crate::experiment::compare::{self, Asked, CompareError, FailAbove, Found, Question, Runs, is_beneath};
-use crate::report::experiment::{
-    Comparison, DecisionOutcome, Difference, Experiment, Outcome, Weight, listed,
-};
+use crate::report::experiment::{Comparison, DecisionOutcome, Difference, Experiment, Weight, listed};
 use crate::report::json;
 use crate::run::Identity;
 
@@ -34,12 +32,12 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     };
     let comparison = compare::analyse(&found.groups, question).map_err(failure)?;
     let identity = Identity::new(command_line::as_typed(std::env::args()))?;
+    let exit = exit(&comparison, args.allow_untrusted);
     let about = compare::About { identity: &identity, seed: found.seed, complete: true };
     let experiment = compare::experiment(about, &found.groups, |id| path(&found, id), comparison);
     let format = if args.json { ComparisonFormat::Json } else { args.format };
     show(&experiment, format)?;
-    let Outcome::Compare(comparison) = &experiment.outcome;
-    Ok(exit(comparison, args.allow_untrusted))
+    Ok(exit)
 }
 
 fn path(found: &Found, id: &str) -> String {
@@ -56,8 +54,7 @@ pub fn failure(error: CompareError) -> Failure {
     }
 }
 
-/// Prints an experiment.
-pub fn show(experiment: &Experiment, format: ComparisonFormat) -> std::io::Result<()> {
+fn show(experiment: &Experiment, format: ComparisonFormat) -> std::io::Result<()> {
     let mut out = Output::stdout();
     match format {
         ComparisonFormat::Text => experiment.document().terminal(style::of_stdout(), &mut out),

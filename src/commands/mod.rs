@@ -6,9 +6,12 @@ mod compare;
 mod dry_run;
 pub mod embedded;
 mod exit;
+mod experiment;
 pub mod init;
 pub mod merge;
 mod output;
+mod overhead;
+mod overhead_progress;
 mod overrides;
 pub mod progress;
 mod publish;
@@ -55,6 +58,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Overhead(args) => overhead::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;

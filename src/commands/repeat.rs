@@ -5,25 +5,23 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::cli::{ComparisonFormat, RepeatArgs, RunArgs};
+use crate::cli::{RepeatArgs, RunArgs};
 use crate::engine::prepare::SetupProgress;
 use crate::engine::{LiveTotals, Stop};
 use crate::experiment::compare::{self, About, Asked, FailAbove, MetricKey, Question, Runs};
 use crate::experiment::order;
 use crate::experiment::repeat::{Arm, Done, Ended, Follow, Repeat, is_set_up_alike};
-use crate::report::experiment::{EXPERIMENT_FILE, Experiment, Outcome};
+use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
 use crate::report::json;
 use crate::report::store::RunDirectory;
-use crate::report::terminal::{self, Footer};
 use crate::run::{Identity, RunProgress, Settings, Sharing};
 use crate::stats::compare::FEWEST_RUNS;
 use crate::units::Nanos;
 use crate::workload::{Override, Prepare};
 
-use super::compare::{exit, failure, show};
-use super::output::Output;
+use super::compare::{exit, failure};
 use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, command_line, overrides, run, signals, style};
+use super::{Exit, Failure, overrides, run};
 
 /// Carries out `run --repeat`.
 ///
@@ -32,14 +30,11 @@ use super::{Exit, Failure, command_line, overrides, run, signals, style};
 pub fn run(args: &RunArgs, repeats: u32, a: &Settings) -> Result<Exit, Failure> {
     let b = args.repeat.is_comparison().then(|| other(args, a)).transpose()?;
     check(args, repeats, a)?;
-    let identity = Identity::new(command_line::as_typed(std::env::args()))?;
-    let seed = match args.repeat.seed {
-        Some(seed) => seed,
-        None => crate::trace::ids::RunEntropy::from_os()?.generator(0).span_id(),
-    };
+    let (identity, stop) = super::experiment::begin()?;
+    let seed = super::experiment::seed(args.repeat.seed)?;
     let name = format!("{}-{}", a.workload.name, if b.is_some() { "compare" } else { "repeat" });
     let directory = RunDirectory::create(&args.out, &name, identity.started_unix_us, &identity.run_id)?;
-    let ended = prepared(args, repeats, (a, b.as_ref()), &Drawn { identity, seed }, &directory);
+    let ended = prepared(args, repeats, (a, b.as_ref()), &Drawn { identity, seed }, &directory, &stop);
     // Where nothing was measured, an empty directory would only be in the way.
     directory.discard_if_empty();
     ended
@@ -113,12 +108,11 @@ fn prepared(
     (a, b): (&Settings, Option<&Settings>),
     drawn: &Drawn,
     directory: &RunDirectory,
+    stop: &Stop,
 ) -> Result<Exit, Failure> {
-    let stop = Stop::default();
-    signals::listen(stop.clone())?;
-    let server = run::choose(a, &stop)?;
+    let server = run::choose(a, stop)?;
     let another = match b {
-        Some(b) if b.workload.target.uri != a.workload.target.uri => Some(run::choose(b, &stop)?),
+        Some(b) if b.workload.target.uri != a.workload.target.uri => Some(run::choose(b, stop)?),
         _ => None,
     };
     let mut arms = vec![Arm { label: "A".into(), source: source(args, false), settings: a, server: &server }];
@@ -128,7 +122,7 @@ fn prepared(
         settings: b,
         server: another.as_ref().unwrap_or(&server),
     }));
-    let ended = locked(args, repeats, &arms, drawn, directory, &stop);
+    let ended = locked(args, repeats, &arms, drawn, directory, stop);
     drop(arms);
     let over = another.map_or(Ok(()), |another| run::end(another, args.keep));
     let over = run::end(server, args.keep).and(over);
@@ -171,40 +165,24 @@ fn locked(
     let mut follower = Follower { args, arms, drawn, directory, is_first: true };
     let (done, ended) = repeat.carry_out(stop, &mut follower);
     let experiment = follower.experiment(&done, matches!(ended, Ended::Complete)).map_err(failure)?;
-    let path = if done.is_empty() { None } else { Some(experiment.write(directory)?) };
-    if let Some(path) = &path {
-        tell(args, &experiment, directory, path)?;
+    let is_stored = !done.is_empty();
+    if is_stored {
+        experiment.write(directory)?;
+    }
+    if is_stored {
+        let next = format!("milvus-load report {} --format markdown", directory.path().display());
+        super::experiment::show(&experiment, args.json, directory, Some(next))?;
     }
     match ended {
         Ended::Failed(error) => Err(error.into()),
-        Ended::Stopped(reason) if path.is_none() => Err(Failure::Stopped(reason)),
+        Ended::Stopped(reason) if !is_stored => Err(Failure::Stopped(reason)),
         Ended::Stopped(reason) => Ok(Exit::Stopped(reason)),
         Ended::Complete => {
-            let Outcome::Compare(comparison) = &experiment.outcome;
-            let found = exit(comparison, args.allow_untrusted);
+            let found = experiment.comparison().map_or(Exit::Done, |found| exit(found, args.allow_untrusted));
             let is_missed = |done: &Done| done.report.thresholds.iter().any(|t| t.met == Some(false));
             Ok(found.min(if done.iter().any(is_missed) { Exit::NotMet } else { Exit::Done }))
         }
     }
-}
-
-fn tell(
-    args: &RunArgs,
-    experiment: &Experiment,
-    directory: &RunDirectory,
-    path: &std::path::Path,
-) -> Result<(), Failure> {
-    if args.json {
-        show(experiment, ComparisonFormat::Json)?;
-        return Ok(());
-    }
-    show(experiment, ComparisonFormat::Text)?;
-    let footer = Footer {
-        paths: vec![("report".to_owned(), path.display().to_string())],
-        next: Some(format!("milvus-load report {} --format markdown", directory.path().display())),
-    };
-    terminal::footer(&footer, style::of_stdout(), &mut Output::stdout())?;
-    Ok(())
 }
 
 /// Shows how it goes on, and stores what there is after each run, so that nothing is lost where this process dies.

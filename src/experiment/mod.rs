@@ -1,4 +1,4 @@
-//! Several runs that answer one question: which runs, in which order, on which server.
+//! Several runs, or several treatments within one, that answer one question: which, in which order, on which server.
 //!
 //! Belongs here: designing an experiment, carrying it out over [`run`](crate::run), and asking [`stats`](crate::stats) of the
 //! reports that came out. Does not belong: statistics themselves, how results are shown ([`report`](crate::report)), arguments
@@ -6,4 +6,5 @@
 
 pub mod compare;
 pub mod order;
+pub mod overhead;
 pub mod repeat;

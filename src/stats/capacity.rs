@@ -1,7 +1,7 @@
 //! The highest rate that holds a service level: which rate to try next, and what all tries together say.
 //!
-//! One probe is one window at one rate, which held or did not. Windows differ, so the answer is the rate at which half of them hold,
-//! and the search goes to and fro around it.
+//! One probe is one window at one rate, which held or did not. Windows differ, so the answer is the rate at which
+//! half of them hold, and the search goes to and fro around it.
 
 use super::interval::Interval;
 use super::psychometric::posterior;
@@ -69,9 +69,10 @@ pub enum Capacity {
 
 /// The next step after these probes, in the order in which they were made.
 ///
-/// Doubles or halves until one held and one failed, bisects until they are within 16 %, then goes up by 4 % after a window that
-/// held and down after one that failed: 10 probes or more, until the interval is narrow enough or the budget is spent. Source: the
-/// up-and-down method, Dixon and Mood, "A method for obtaining and analyzing sensitivity data", 1948.
+/// Doubles or halves until one held and one failed, bisects until they are within 16 %, then goes up by 4 % after a
+/// window that held and down after one that failed: 10 probes or more, until the interval is narrow enough or the
+/// budget is spent. Source: the up-and-down method, Dixon and Mood, "A method for obtaining and analyzing sensitivity
+/// data", 1948.
 pub fn next(search: &Search, probes: &[Probe]) -> Step {
     let place = probes.iter().fold(Place::START, |place, probe| place.after(search, *probe));
     let so_far = capacity(probes);
@@ -179,7 +180,8 @@ mod tests {
     #[test]
     fn it_doubles_then_bisects_then_goes_to_and_fro() {
         let (probes, _) = search(&SEARCH, 1000.0);
-        // 800 and 1600 enclose it; sqrt(800 * 1600) = 1131, sqrt(800 * 1131) = 951, then within 16 %? 1131 / 951 = 1.19: 1037.
+        // 800 and 1600 enclose it; sqrt(800 * 1600) = 1131, sqrt(800 * 1131) = 951, then within 16 %? 1131 / 951 =
+        // 1.19: 1037.
         assert_eq!(rates(&probes)[..8], [100.0, 200.0, 400.0, 800.0, 1600.0, 1131.0, 951.0, 1037.0]);
         // sqrt(951 * 1037) = 993 holds, 993 * 1.04 = 1033 fails, 993 again.
         assert_eq!(rates(&probes)[8..11], [993.0, 1033.0, 993.0]);

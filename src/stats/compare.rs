@@ -1,7 +1,7 @@
 //! Two sets of runs: whether one metric changed between them.
 //!
-//! On logarithms, so the change is relative. What may be concluded depends on how the runs were arranged in time: only chance in
-//! their order excludes that the machine changed meanwhile.
+//! On logarithms, so the change is relative. What may be concluded depends on how the runs were arranged in time:
+//! only chance in their order excludes that the machine changed meanwhile.
 
 use super::contrast::Contrast;
 use super::error::{StatsError, logs};
@@ -34,7 +34,8 @@ pub struct Question {
     pub order: Order,
     /// Which way the metric is better.
     pub better: Better,
-    /// Where no change is seen and one for the worse beyond this share (0.1 for 10 %) is not excluded, the runs were too noisy.
+    /// Where no change is seen and one for the worse beyond this share (0.1 for 10 %) is not excluded, the runs were
+    /// too noisy.
     pub must_exclude: f64,
 }
 
@@ -61,7 +62,8 @@ pub enum Verdict {
         /// 0.02 for 2 %.
         excluded_above: f64,
     },
-    /// No change seen, but only one for the worse by more than this share is excluded, and that is more than was asked for.
+    /// No change seen, but only one for the worse by more than this share is excluded, and that is more than was
+    /// asked for.
     TooNoisy {
         /// 0.02 for 2 %.
         excluded_above: f64,
@@ -91,9 +93,9 @@ pub struct Comparison {
 
 /// Compares one metric of the runs of two sets.
 ///
-/// Estimand: the ratio of geometric means over runs. Assumption: runs are independent, logarithms about normal or alike in
-/// shape. Smallest n: 1 each for a difference, 2 for an interval, [`FEWEST_RUNS`] for a decision; 5 each find 2.0 standard deviations of a run
-/// 4 times in 5, 10 each 1.3. Sources: see [`paired_logs`] and [`welch_logs`].
+/// Estimand: the ratio of geometric means over runs. Assumption: runs are independent, logarithms about normal or
+/// alike in shape. Smallest n: 1 each for a difference, 2 for an interval, [`FEWEST_RUNS`] for a decision; 5 each
+/// find 2.0 standard deviations of a run 4 times in 5, 10 each 1.3. Sources: see [`paired_logs`] and [`welch_logs`].
 ///
 /// # Errors
 /// Where a set is empty, pairs are incomplete, or a value is not above 0.

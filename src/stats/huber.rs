@@ -1,7 +1,7 @@
 //! The additive model y = block + arm on complete blocks, fitted so that a few wild values move it little.
 //!
-//! Huber's M-estimate: a value's weight is 1 up to k scales from the fit and falls as 1 / distance beyond. Blocks take up what
-//! changes slowly, weights what bursts.
+//! Huber's M-estimate: a value's weight is 1 up to k scales from the fit and falls as 1 / distance beyond. Blocks
+//! take up what changes slowly, weights what bursts.
 
 use super::contrast::Contrast;
 use super::error::StatsError;
@@ -52,9 +52,10 @@ pub struct Fit {
 impl Fit {
     /// Effect of `arm` less that of `reference`.
     ///
-    /// Estimand: the difference that the arm makes in a typical slot. Assumption: slots' errors are alike and independent within a block after
-    /// the randomised order. Smallest n: 2 blocks, and 5 for a decision. Source of the standard error: Huber, "Robust
-    /// regression: asymptotics, conjectures and Monte Carlo", 1973, with the correction K.
+    /// Estimand: the difference that the arm makes in a typical slot. Assumption: slots' errors are alike and
+    /// independent within a block after the randomised order. Smallest n: 2 blocks, and 5 for a decision. Source of
+    /// the standard error: Huber, "Robust regression: asymptotics, conjectures and Monte Carlo", 1973, with the
+    /// correction K.
     pub fn contrast(&self, arm: usize, reference: usize) -> Contrast {
         let blocks = self.residuals.len() as f64;
         let share = 1.0 / self.columns[arm] + 1.0 / self.columns[reference];
@@ -68,8 +69,8 @@ impl Fit {
 
 /// Fits by Huber's weights with k = 1.345, starting from least squares.
 ///
-/// Scale = median|r| / 0.6745 * sqrt(N / df), estimated in every round. Where more than half of the residuals vanish there is no
-/// such scale, and least squares is the answer.
+/// Scale = median|r| / 0.6745 * sqrt(N / df), estimated in every round. Where more than half of the residuals vanish
+/// there is no such scale, and least squares is the answer.
 ///
 /// # Errors
 /// Below 2 blocks, without a second arm, or where a block is not complete or a value not finite.
@@ -236,8 +237,8 @@ mod tests {
         ]
     }
 
-    /// statsmodels 0.15, `RLM(M=HuberT(1.345)).fit(cov="H1")`, both scales replaced by the one above (its own leaves out
-    /// sqrt(N / df)), tolerance 1e-14: effects, standard errors, scale.
+    /// statsmodels 0.15, `RLM(M=HuberT(1.345)).fit(cov="H1")`, both scales replaced by the one above (its own leaves
+    /// out sqrt(N / df)), tolerance 1e-14: effects, standard errors, scale.
     #[test]
     fn it_agrees_with_another_implementation() {
         let y = wild();

@@ -23,10 +23,10 @@ const CERTAIN: f64 = 6.0;
 
 /// Median and 95 % interval of the root's posterior; `None` without probes.
 ///
-/// Estimand: the rate at which a window holds with probability one half. Model: P(hold) = 0.01 + 0.98 Phi((root - log rate) / width),
-/// windows independent; prior flat in the root's logarithm, within a factor of 2 of the rates that were tried, and in the
-/// logarithm of the width from 0.5 to 10 %. Smallest n: one that held and one that failed; narrow from some 10 on. Source: Kuss, Jaekel and
-/// Wichmann, "Bayesian inference for psychometric functions", 2005.
+/// Estimand: the rate at which a window holds with probability one half. Model: P(hold) = 0.01 + 0.98 Phi((root - log
+/// rate) / width), windows independent; prior flat in the root's logarithm, within a factor of 2 of the rates that
+/// were tried, and in the logarithm of the width from 0.5 to 10 %. Smallest n: one that held and one that failed;
+/// narrow from some 10 on. Source: Kuss, Jaekel and Wichmann, "Bayesian inference for psychometric functions", 2005.
 pub(super) fn posterior(probes: &[Probe]) -> Option<Interval> {
     let logs: Vec<(f64, bool)> = probes.iter().map(|probe| (probe.rate.ln(), probe.held)).collect();
     let lowest = logs.iter().map(|(log, _)| *log).reduce(f64::min)? - BEYOND;

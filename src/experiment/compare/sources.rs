@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::report::experiment::{Comparison, EXPERIMENT_FILE, Experiment, Group, Outcome, RunOrder};
+use crate::report::experiment::{Comparison, EXPERIMENT_FILE, Experiment, Group, RunOrder};
 use crate::report::model::State;
 use crate::report::store::REPORT_FILE;
 use crate::report::{RunReport, store};
@@ -63,7 +63,7 @@ pub fn gather(references: &[String], base: &Path) -> anyhow::Result<Found> {
         let Some((experiment, path)) = experiment(reference)? else {
             bail!("{reference} is one report: name another to compare it with");
         };
-        let Outcome::Compare(comparison) = &experiment.outcome;
+        let comparison = comparison(&experiment, reference)?;
         if comparison.groups.len() < 2 {
             bail!("{reference} holds runs of one kind: name others to compare them with");
         }
@@ -103,6 +103,12 @@ fn experiment(reference: &str) -> anyhow::Result<Option<(Experiment, PathBuf)>> 
     Ok(Some((Experiment::read(&file)?, file)))
 }
 
+fn comparison<'a>(experiment: &'a Experiment, reference: &str) -> anyhow::Result<&'a Comparison> {
+    experiment
+        .comparison()
+        .with_context(|| format!("{reference} is another kind of experiment; name runs of it"))
+}
+
 /// The groups of an experiment with their runs.
 fn groups_of(
     experiment: &Experiment,
@@ -126,7 +132,7 @@ fn groups_of(
 
 fn reports_of(reference: &str, base: &Path, notes: &mut Vec<String>) -> anyhow::Result<Vec<Stored>> {
     if let Some((experiment, path)) = experiment(reference)? {
-        let Outcome::Compare(comparison) = &experiment.outcome;
+        let comparison = comparison(&experiment, reference)?;
         if comparison.groups.len() > 1 {
             bail!("{reference} holds runs of {} kinds already: compare it alone", comparison.groups.len());
         }

@@ -8,7 +8,7 @@ use super::compare::{
     Change, ChangeVerdict, Comparison, DecisionOutcome, Estimate, Group, Metric, RunOrder, Seen, Spread,
     Unit, Weight,
 };
-use super::forest::{Row, forest};
+use super::plot::{Interval, forest};
 use super::{Experiment, RunReference};
 use crate::units::Nanos;
 
@@ -50,9 +50,9 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
                     add(Block::Heading(format!("{} against {}", label(index), label(0))));
                 }
                 add(Block::Table(1, changes(comparison, index)));
-                let drawn = forest(&intervals(comparison, index));
-                if !drawn.is_empty() {
-                    add(Block::Drawing(drawn));
+                let intervals = intervals(comparison, index);
+                if !intervals.is_empty() {
+                    add(Block::Drawing(forest(&intervals, 0.0, &signed_percent)));
                 }
             }
         }
@@ -280,12 +280,12 @@ fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
 }
 
 /// Relative changes with an interval that is one.
-fn intervals(comparison: &Comparison, index: usize) -> Vec<Row> {
+fn intervals(comparison: &Comparison, index: usize) -> Vec<Interval> {
     let of = |metric: &Metric| {
         let interval = metric.changes[index - 1].interval?;
         let is_drawn = metric.unit != Unit::Share && interval.low < interval.high;
         let Estimate { low, value, high } = interval;
-        is_drawn.then(|| Row { name: metric.name.clone(), low, estimate: value, high })
+        is_drawn.then(|| Interval { label: metric.name.clone(), low, estimate: value, high })
     };
     comparison.metrics.iter().filter_map(of).collect()
 }

@@ -69,7 +69,8 @@ fn runs_that_do_not_differ_are_called_different_in_at_most_7_percent() {
 
 #[test]
 fn five_each_find_two_standard_deviations_and_ten_each_1_3_four_times_in_five() {
-    // Non-central t (SciPy 1.17): the t of equal variances finds 80 % of both; Welch's gives up to 3 of them for not assuming that.
+    // Non-central t (SciPy 1.17): the t of equal variances finds 80 % of both; Welch's gives up to 3 of them for not
+    // assuming that.
     for (n, deviations) in [(5, 2.02), (10, 1.32)] {
         let found = sees(Law::Normal, Order::Shuffled, n, deviations * SPREAD, 10_000);
         println!("{n} each, {deviations} standard deviations: found in {:.1} %", found.percent());
