@@ -8,7 +8,7 @@ use crate::report::experiment::{
 };
 use crate::stats::compare::FEWEST_RUNS;
 
-use super::analysis::worse_by;
+use super::change::worse_by;
 
 /// What is to be decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -4,9 +4,12 @@
 
 mod analysis;
 mod assembly;
+mod change;
 mod decision;
 mod differences;
 mod metrics;
+#[cfg(test)]
+mod samples;
 mod sources;
 
 pub use analysis::{CompareError, Question, Runs, analyse};

@@ -16,6 +16,8 @@ pub struct Comparison {
     pub groups: Vec<Group>,
     /// What is not the same in all runs, beyond their numbers.
     pub differences: Vec<Difference>,
+    /// The runs that cannot be trusted.
+    pub untrusted_runs: Vec<UntrustedRun>,
     /// The numbers.
     pub metrics: Vec<Metric>,
     /// What follows for whoever asked.
@@ -49,6 +51,17 @@ pub struct Group {
     pub runs: Vec<String>,
     /// How many of them cannot be trusted.
     pub untrusted: u64,
+}
+
+/// A run whose numbers cannot be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UntrustedRun {
+    /// Its group's label.
+    pub group: String,
+    /// Its ID.
+    pub run: String,
+    /// What speaks against it, as its own report says.
+    pub errors: Vec<String>,
 }
 
 /// Something that is not the same in all runs.

@@ -1,35 +1,16 @@
 //! What a comparison of runs says to people.
 
-use serde_json::Value;
-
 use super::super::document::{Block, Document};
 use super::super::terminal::table::{Cell, Tone};
+use super::Experiment;
 use super::compare::{
-    Change, ChangeVerdict, Comparison, DecisionOutcome, Estimate, Group, Metric, RunOrder, Seen, Spread,
-    Unit, Weight,
+    Change, ChangeVerdict, Comparison, Estimate, Metric, RunOrder, Seen, Unit, UntrustedRun, Weight,
 };
+use super::compare_numbers::{
+    count, listed, number, one, percent_of, range, relative, shown, signed_percent,
+};
+use super::compare_sentence::{decided, headlines};
 use super::plot::{Interval, forest};
-use super::{Experiment, RunReference};
-use crate::units::Nanos;
-
-/// `5 %`, `0.25 %`: a share as it was written.
-pub fn percent(share: f64) -> String {
-    let text = format!("{:.3}", share * 100.0);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// `+3.1 %`: a relative change, to a tenth of a percent where it is below a hundred.
-pub fn signed_percent(share: f64) -> String {
-    format!("{} %", signed(share * 100.0))
-}
-
-fn signed(percent: f64) -> String {
-    match percent.abs() {
-        small if small < 0.05 => "0.0".to_owned(),
-        large if large >= 99.95 => format!("{percent:+.0}"),
-        _ => format!("{percent:+.1}"),
-    }
-}
 
 pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Document {
     let mut document = Document::default();
@@ -38,6 +19,14 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
     headlines(comparison).into_iter().for_each(|text| add(Block::Text(text)));
     if let Some(text) = decided(comparison) {
         add(Block::Text(text));
+    }
+    if !comparison.untrusted_runs.is_empty() {
+        let all = comparison.groups.iter().map(|group| group.runs.len()).sum::<usize>();
+        add(Block::Text(format!(
+            "{} of {} cannot be trusted, see below, and decide nothing unless that is allowed (--allow-untrusted).",
+            comparison.untrusted_runs.len(),
+            count(all, "run"),
+        )));
     }
     add(Block::Facts(facts(experiment, comparison)));
     match comparison.groups.len() {
@@ -64,11 +53,9 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
         add(Block::Heading("What else is not the same in all runs".to_owned()));
         add(Block::Table(usize::MAX, differences(comparison)));
     }
-    let untrusted: Vec<&RunReference> = experiment.runs.iter().filter(|run| !run.trusted).collect();
-    if !untrusted.is_empty() {
+    if !comparison.untrusted_runs.is_empty() {
         add(Block::Heading("Runs whose numbers cannot be trusted".to_owned()));
-        let of = |run: &&RunReference| format!("{} (run {}): {}", run.label, run.id, run.report);
-        add(Block::List(untrusted.iter().map(of).collect()));
+        add(Block::List(comparison.untrusted_runs.iter().map(doubts).collect()));
     }
     document
 }
@@ -84,119 +71,16 @@ fn title(experiment: &Experiment, comparison: &Comparison) -> String {
     }
 }
 
-/// `1 run`, `5 runs`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-fn headlines(comparison: &Comparison) -> Vec<String> {
-    let (Some(metric), Some(baseline)) = (comparison.primary(), comparison.groups.first()) else {
-        return vec!["There is nothing to tell: no complete run.".to_owned()];
-    };
-    if comparison.groups.len() == 1 {
-        return vec![alone(metric, baseline)];
-    }
-    metric.changes.iter().map(|change| headline(metric, change, &baseline.label)).collect()
-}
-
-fn alone(metric: &Metric, group: &Group) -> String {
-    let spread = &metric.groups[0];
-    match (spread.mean, spread.sd) {
-        (Some(mean), Some(sd)) => format!(
-            "{} is {} (95 % CI {} to {}) over {}; from run to run it varies by {} (one standard deviation).",
-            metric.name,
-            number(metric.unit, mean.value),
-            number(metric.unit, mean.low),
-            number(metric.unit, mean.high),
-            count(group.runs.len(), "run"),
-            relative(metric.unit, sd, mean.value),
-        ),
-        _ => format!("{}: {}.", metric.name, shown(metric.unit, spread).0),
-    }
-}
-
-fn headline(metric: &Metric, change: &Change, baseline: &str) -> String {
-    let (name, other) = (&metric.name, &change.group);
-    let Some(by) = change.change else {
-        let reason = change.reason.as_deref().unwrap_or("it has no number");
-        return match change.verdict {
-            ChangeVerdict::Better | ChangeVerdict::Worse => {
-                format!("{other} is {} than {baseline}: {name} is {reason}.", change.verdict.words())
-            }
-            _ => format!("{name} of {other} and {baseline} cannot be compared: {reason}."),
-        };
-    };
-    let numbers = match &change.interval {
-        Some(interval) => {
-            format!("{name} {} (95 % CI {})", one(metric.unit, by), range(metric.unit, interval))
+/// What speaks against a run, and no more than its first words.
+fn doubts(run: &UntrustedRun) -> String {
+    match run.errors.as_slice() {
+        [] => format!("{}, run {}", run.group, run.run),
+        [first, others @ ..] => {
+            let more =
+                if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+            format!("{}, run {}: {first}{more}", run.group, run.run)
         }
-        None => format!("{name} {}", one(metric.unit, by)),
-    };
-    let excluded = change.excluded_above.map(|above| percent_of(above, metric.unit));
-    let excluded = excluded.unwrap_or_default();
-    match change.verdict {
-        ChangeVerdict::Better | ChangeVerdict::Worse => {
-            format!("{other} is {} than {baseline}: {numbers}.", change.verdict.words())
-        }
-        ChangeVerdict::NoneSeen => format!(
-            "No difference seen between {other} and {baseline}: {numbers}; that {other} is worse by more than {excluded} is \
-             excluded."
-        ),
-        ChangeVerdict::TooNoisy => format!(
-            "Too noisy to say whether {other} differs from {baseline}: {numbers}; only that it is worse by more than \
-             {excluded} is excluded. More runs, or longer ones, would tell."
-        ),
-        ChangeVerdict::DriftNotExcluded => format!(
-            "{}: {numbers}. Drift is not excluded: all runs of one side came after those of the other, and the machine may have \
-             changed meanwhile. `run --repeat 5 --against` mixes them.",
-            seen_between(change.seen, other, baseline)
-        ),
-        ChangeVerdict::TooFewRuns => {
-            format!("Too few runs to decide: {numbers}. It takes 5 of {other} and 5 of {baseline}.")
-        }
-        ChangeVerdict::SingleRuns => format!(
-            "Within these runs, {}: {numbers}. Run-to-run variation unknown: two runs of the same thing may differ as much.",
-            uncapitalised(&seen_between(change.seen, other, baseline))
-        ),
-        ChangeVerdict::Stopped => {
-            format!(
-                "Stopped before its end, so nothing is decided: {numbers} between {other} and {baseline}."
-            )
-        }
-        ChangeVerdict::Unknown => format!("{numbers}: nothing can be concluded."),
     }
-}
-
-fn seen_between(seen: Option<Seen>, other: &str, baseline: &str) -> String {
-    match seen {
-        Some(Seen::Better) => format!("{other} is better than {baseline}"),
-        Some(Seen::Worse) => format!("{other} is worse than {baseline}"),
-        Some(Seen::Nothing) => format!("No difference is seen between {other} and {baseline}"),
-        None => format!("The difference between {other} and {baseline} is"),
-    }
-}
-
-fn uncapitalised(text: &str) -> String {
-    match text
-        .strip_prefix("No ")
-        .map(|rest| ("no ", rest))
-        .or(text.strip_prefix("The ").map(|rest| ("the ", rest)))
-    {
-        Some((word, rest)) => format!("{word}{rest}"),
-        None => text.to_owned(),
-    }
-}
-
-fn decided(comparison: &Comparison) -> Option<String> {
-    let decision = &comparison.decision;
-    let limit = percent(decision.fail_above?);
-    let word = match decision.outcome {
-        DecisionOutcome::NotAsked => return None,
-        DecisionOutcome::Passed => "passed",
-        DecisionOutcome::Regressed => "REGRESSED",
-        DecisionOutcome::CannotSay => "cannot say",
-    };
-    Some(format!("Fail above {limit}: {word}: {}.", decision.reason))
 }
 
 fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, String)> {
@@ -220,13 +104,11 @@ fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, Strin
     let order = match comparison.order {
         RunOrder::Pairs => {
             let seed = &experiment.experiment.seed;
-            format!(
-                "in pairs, the order within each drawn by lot (--seed {seed}); compared by the paired t on logarithms"
-            )
+            format!("in pairs of random order (--seed {seed}); paired t on logarithms")
         }
-        RunOrder::Mixed => "mixed in time; compared by Welch's t on logarithms".to_owned(),
+        RunOrder::Mixed => "mixed in time; Welch's t on logarithms".to_owned(),
         RunOrder::Successive => {
-            "one group after the other: drift is not excluded; compared by Welch's t on logarithms".to_owned()
+            "one group after the other: drift is not excluded; Welch's t on logarithms".to_owned()
         }
         RunOrder::SingleRuns => {
             "one of each: the intervals are those of chance within the runs; run-to-run variation unknown"
@@ -352,73 +234,11 @@ fn differences(comparison: &Comparison) -> Vec<Vec<Cell>> {
     rows
 }
 
-/// Values as a person writes them: text without its quotes, nothing as `-`.
-pub fn listed(values: &[Value]) -> String {
-    let one = |value: &Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    values.iter().map(one).collect::<Vec<_>>().join(" or ")
-}
-
-/// The mean over runs, or why there is none.
-fn shown(unit: Unit, spread: &Spread) -> Cell {
-    if let Some(unknown) = spread.values.iter().find_map(|value| value.unknown) {
-        return Cell(unknown.words().into(), Tone::Dim);
-    }
-    match (spread.mean, spread.values.as_slice()) {
-        (Some(mean), _) => number(unit, mean.value).into(),
-        (None, [only]) => only.value.map_or("-".into(), |value| number(unit, value).into()),
-        (None, _) => "-".into(),
-    }
-}
-
-fn number(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Microseconds if value < 0.0 => format!("-{}", Nanos::new((-value * 1e3).round() as u64)),
-        Unit::Microseconds => Nanos::new((value * 1e3).round() as u64).to_string(),
-        Unit::PerSecond => format!("{value:.1}/s"),
-        Unit::Share => percent(value),
-    }
-}
-
-/// A spread beside what it is the spread of.
-fn relative(unit: Unit, sd: f64, mean: f64) -> String {
-    match unit {
-        Unit::Share => percent(sd),
-        Unit::Microseconds | Unit::PerSecond if mean > 0.0 => format!("{:.1} %", sd / mean * 100.0),
-        Unit::Microseconds | Unit::PerSecond => "-".to_owned(),
-    }
-}
-
-fn one(unit: Unit, change: f64) -> String {
-    match unit {
-        Unit::Share => format!("{} points", signed(change * 100.0)),
-        Unit::Microseconds | Unit::PerSecond => signed_percent(change),
-    }
-}
-
-fn range(unit: Unit, interval: &Estimate) -> String {
-    let (low, high) = (signed(interval.low * 100.0), signed(interval.high * 100.0));
-    match unit {
-        Unit::Share => format!("{low} to {high} points"),
-        Unit::Microseconds | Unit::PerSecond => format!("{low} to {high} %"),
-    }
-}
-
-fn percent_of(above: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Share => format!("{:.1} points", (above * 100.0).max(0.0)),
-        Unit::Microseconds | Unit::PerSecond => format!("{:.1} %", (above * 100.0).max(0.0)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{About, Decision, Direction, EXPERIMENT_SCHEMA, Outcome};
     use super::*;
-    use crate::report::experiment::{NoValue, RunValue};
+    use crate::report::experiment::{DecisionOutcome, Group, NoValue, RunValue, Spread};
     use crate::report::terminal::{Style, WIDTH};
 
     fn spread(values: &[Option<f64>]) -> Spread {
@@ -462,6 +282,11 @@ mod tests {
             order: if groups == 1 { RunOrder::OneGroup } else { RunOrder::Pairs },
             groups: ["A", "B"][..groups].iter().copied().map(group).collect(),
             differences: vec![],
+            untrusted_runs: vec![UntrustedRun {
+                group: "B".into(),
+                run: "1".into(),
+                errors: vec!["requests were late".into(), "another".into()],
+            }],
             metrics: vec![metric],
             decision: Decision {
                 metric: "search.response.p50".into(),
@@ -515,6 +340,8 @@ mod tests {
             for text in told(2, Some(change(verdict, seen)), DecisionOutcome::Regressed) {
                 let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert!(line.contains(words), "{words}:\n{text}");
+                assert!(line.contains("B, run 1: requests were late (and 1 more)"), "{text}");
+                assert!(line.contains("1 of 2 runs cannot be trusted"), "{text}");
                 assert!(line.contains("Fail above 5 %: REGRESSED: it changed."), "{text}");
             }
         }

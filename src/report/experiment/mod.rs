@@ -5,6 +5,8 @@
 
 mod compare;
 mod compare_document;
+mod compare_numbers;
+mod compare_sentence;
 pub mod overhead;
 mod overhead_document;
 mod overhead_sentence;
@@ -23,9 +25,9 @@ use super::store::{RunDirectory, StoreError};
 
 pub use compare::{
     Change, ChangeVerdict, Comparison, Decision, DecisionOutcome, Difference, Direction, Estimate, Group,
-    Metric, NoValue, RunOrder, RunValue, Seen, Spread, Unit, Weight,
+    Metric, NoValue, RunOrder, RunValue, Seen, Spread, Unit, UntrustedRun, Weight,
 };
-pub use compare_document::{listed, percent, signed_percent};
+pub use compare_numbers::{listed, percent, signed_percent};
 
 /// The schema's name, first field of every experiment.
 pub const EXPERIMENT_SCHEMA: &str = "milvus-load/experiment/1";
