@@ -7,6 +7,7 @@ mod analysis;
 mod arms;
 mod design;
 mod findings;
+mod own_fraction;
 mod slots;
 
 use crate::engine::Stop;
@@ -24,6 +25,7 @@ use crate::workload::LoadModel;
 
 pub use arms::ArmTotals;
 pub use design::{Design, SLOT, WASHOUT, check, expected_half_width};
+pub use own_fraction::{FollowStarts, OwnFraction};
 pub use slots::THROUGHPUT;
 
 /// How long after the last answer spans may still come: the server's C++ part exports every 5 s.
@@ -161,7 +163,7 @@ fn told(
         fractions,
         slots,
     };
-    overhead.findings = findings::of(&overhead, report);
+    overhead.findings = findings::of(&overhead, &report.verdict.findings);
     overhead
 }
 
