@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::overhead::OverheadArgs;
-use crate::experiment::overhead::{self, Design, Done, Plan, SLOT, WASHOUT};
+use crate::experiment::overhead::{self, Design, Done, Place, Plan, SLOT, WASHOUT};
 use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
     About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
@@ -60,13 +60,13 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
         let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
         let ready = server.prepare(&settings, &stop, &mut progress);
         let done = ready.and_then(|mut ready| {
+            let place = Place { server, collector: collector.as_mut(), identity: &identity, stop: &stop };
+            let known_to = progress.known_to();
             overhead::carry_out(
                 &plan,
-                server,
+                place,
                 &mut ready,
-                collector.as_mut(),
-                identity.clone(),
-                &stop,
+                &mut |share| known_to.set(Some(share)),
                 &mut progress,
             )
         });
