@@ -31,7 +31,7 @@ pub fn run(args: &RunArgs, repeats: u32, a: &Settings) -> Result<Exit, Failure> 
     let b = args.repeat.is_comparison().then(|| other(args, a)).transpose()?;
     check(args, repeats, a)?;
     let (identity, stop) = super::experiment::begin()?;
-    let seed = super::experiment::seed(args.repeat.seed)?;
+    let seed = super::experiment::seed_or_new(args.repeat.seed)?;
     let name = format!("{}-{}", a.workload.name, if b.is_some() { "compare" } else { "repeat" });
     let directory = RunDirectory::create(&args.out, &name, identity.started_unix_us, &identity.run_id)?;
     let ended = prepared(args, repeats, (a, b.as_ref()), &Drawn { identity, seed }, &directory, &stop);
