@@ -1,5 +1,8 @@
 //! The command line: definitions only.
 
+pub mod capacity;
+pub mod experiment;
+
 use std::path::PathBuf;
 
 use crate::commands::embedded::EmbeddedCommand;
@@ -58,6 +61,14 @@ pub enum Command {
         Exit codes as those of run."
     )]
     Merge(MergeArgs),
+    /// Find the highest rate that holds a service level
+    #[command(
+        after_help = "One window after the other, each at a rate that those before ask for, until it is known at\n\
+        which rate half of all windows hold. Every probe's report is kept.\n\n\
+        Exit codes: 0 found; 3 it holds at no rate; 4 the generator gave up first, the budget was too short,\n\
+        or the probes cannot be trusted; else those of run."
+    )]
+    Capacity(capacity::CapacityArgs),
     /// Manage the local Milvus that runs use when no target is named
     Embedded {
         /// What to do with it.

@@ -1,10 +1,12 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
 mod calibrate;
+mod capacity;
 mod command_line;
 mod dry_run;
 pub mod embedded;
 mod exit;
+mod experiment;
 pub mod init;
 pub mod merge;
 mod output;
@@ -52,6 +54,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Capacity(args) => capacity::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;

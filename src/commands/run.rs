@@ -119,6 +119,23 @@ fn measured(
     Ok(exit(args, &report, &stop))
 }
 
+/// Does its work with the server that is there, or with an embedded one that is ended after it.
+///
+/// # Errors
+/// Where there is no server to be had, and those of the work.
+pub(super) fn with_server<T>(
+    settings: &Settings,
+    stop: &Stop,
+    work: impl FnOnce(&Server) -> Result<T, RunError>,
+) -> Result<T, Failure> {
+    let server = choose(settings, stop)?;
+    let done = work(&server);
+    let ended = end(server, false);
+    let done = done?;
+    ended?;
+    Ok(done)
+}
+
 /// Chooses the server, and says what is to be known of one that is started for this run.
 fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
     let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {

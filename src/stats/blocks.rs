@@ -36,8 +36,8 @@ pub fn default_fractions(budget: Duration) -> &'static [f64] {
 
 /// Blocks that hold every arm once, each in an order of its own, all orders equally likely.
 ///
-/// The order depends on the seed and the block's number alone, so more blocks do not change the first ones. Source: Fisher, "The
-/// design of experiments", 1935; shuffled as by Durstenfeld, "Algorithm 235", 1964.
+/// The order depends on the seed and the block's number alone, so more blocks do not change the first ones. Source:
+/// Fisher, "The design of experiments", 1935; shuffled as by Durstenfeld, "Algorithm 235", 1964.
 pub fn randomised(seed: u64, fractions: usize, blocks: usize) -> Vec<Vec<Arm>> {
     (0..blocks as u64).map(|block| shuffled(arms(fractions), splitmix64(seed ^ DOMAIN) ^ block)).collect()
 }

@@ -37,7 +37,7 @@ impl Contrast {
 
     /// The true difference that a repetition finds 4 times in 5 at 5 %: (t.975 + t.80) standard errors.
     ///
-    /// An approximation of the exact power by the non-central t, within 3 % of it from 4 degrees of freedom.
+    /// By the non-central t it is found in 79.1 % on 4 degrees of freedom, and in 79.8 % and more from 8 on.
     pub fn smallest_detectable(self) -> f64 {
         (two_sided_t(self.df) + t_quantile(POWER, self.df)) * self.standard_error
     }

@@ -5,14 +5,14 @@ use super::interval::Interval;
 use super::scale::Better;
 use super::student::f_beyond;
 
-/// Newton's steps; each doubles the digits.
+/// Steps of Gauss and Newton; a handful is enough, as costs are nearly linear.
 const STEPS: usize = 50;
 
 /// Relative cost = slope * fraction, fitted to the arms' effects with the covariance that sharing "off" gives them.
 ///
-/// Estimand: the cost at a fraction, if cost is proportional. Queueing bends the true curve up, so that small fractions are then
-/// overstated. Assumption: that of the arms' own effects. Smallest n: one arm, two for the lack of fit. Source: generalised
-/// least squares, Aitken, "On least squares and linear combination of observations", 1936.
+/// Estimand: the cost at a fraction, if cost is proportional. Queueing bends the true curve up, so that small
+/// fractions are then overstated. Assumption: that of the arms' own effects. Smallest n: one arm, two for the lack of
+/// fit. Source: generalised least squares, Aitken, "On least squares and linear combination of observations", 1936.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CostLine {
     /// log(1 + cost at fraction 1), so that the interval at fraction 1 is that of an arm there.
@@ -48,9 +48,10 @@ impl Errors {
 }
 
 impl CostLine {
-    /// `None` without an arm, or where there is no error to weigh by.
+    /// `None` without an arm, where a fraction is not in (0, 1], or where there is no error to weigh by.
     pub(super) fn fit(points: &[Point], errors: Errors, better: Better) -> Option<Self> {
-        if points.is_empty() || errors.own <= 0.0 {
+        let impossible = points.iter().any(|point| !(point.fraction > 0.0 && point.fraction <= 1.0));
+        if points.is_empty() || impossible || errors.own <= 0.0 {
             return None;
         }
         let largest = points.iter().max_by(|a, b| a.fraction.total_cmp(&b.fraction))?;
@@ -80,7 +81,8 @@ impl CostLine {
         self.better.change(cost)
     }
 
-    /// The largest fraction, at most 1, at which the upper end of the cost's interval stays at or below `limit` (0.02 for 2 %).
+    /// The largest fraction, at most 1, at which the upper end of the cost's interval stays at or below `limit` (0.02
+    /// for 2 %).
     pub fn largest_fraction_within(&self, limit: f64) -> f64 {
         let worst = self.log_at_full.interval().high.exp_m1();
         let allowed = self.better.cost_of(limit).exp_m1();
@@ -128,7 +130,6 @@ mod tests {
         assert_eq!(got.lack_of_fit_p, None);
     }
 
-    /// NumPy: V = 1e-4 I + 5e-5 J, least squares of small costs on fractions, all in plain matrices.
     #[test]
     fn weights_are_those_of_the_full_covariance() {
         // For tiny costs log(1 + c f) = c f, so the line is linear: slope f'V^-1 e / f'V^-1 f.
@@ -136,6 +137,14 @@ mod tests {
         // f'V^-1 e: 1.5e-6 - 0.5 * (3e-7 + 1e-7) + 1.5 * 0.1 * 3e-7 = 1.345e-6; f'V^-1 f = 1.5 - 0.1 + 0.015 = 1.415.
         let got = line(&[(1.0, 1e-6), (0.1, 3e-7)], Better::Lower);
         assert!((got.at(1.0).estimate - 1.345e-6 / 1.415).abs() < 1e-11);
+    }
+
+    /// SciPy 1.17: `minimize_scalar` over (e - log1p(b f))' V^-1 (e - log1p(b f)), and `stats.f.sf` of its half on (2, 20).
+    #[test]
+    fn three_arms_agree_with_another_implementation() {
+        let got = line(&[(1.0, 0.30), (0.3, 0.15), (0.1, 0.01)], Better::Lower);
+        assert!((got.at(1.0).estimate - 0.3644613884459442).abs() < 1e-7, "{:?}", got.at(1.0));
+        assert!((got.lack_of_fit_p.unwrap() / 0.00012824363363052226 - 1.0).abs() < 1e-7);
     }
 
     #[test]
@@ -165,5 +174,6 @@ mod tests {
         assert_eq!(CostLine::fit(&[], ERRORS, Better::Lower), None);
         let exact = Errors { own: 0.0, ..ERRORS };
         assert_eq!(CostLine::fit(&[Point { fraction: 1.0, cost: 0.1 }], exact, Better::Lower), None);
+        assert_eq!(CostLine::fit(&[Point { fraction: 0.0, cost: 0.1 }], ERRORS, Better::Lower), None);
     }
 }

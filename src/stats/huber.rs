@@ -1,7 +1,7 @@
 //! The additive model y = block + arm on complete blocks, fitted so that a few wild values move it little.
 //!
-//! Huber's M-estimate: a value's weight is 1 up to k scales from the fit and falls as 1 / distance beyond. Blocks take up what
-//! changes slowly, weights what bursts.
+//! Huber's M-estimate: a value's weight is 1 up to k scales from the fit and falls as 1 / distance beyond. Blocks
+//! take up what changes slowly, weights what bursts.
 
 use super::contrast::Contrast;
 use super::error::StatsError;
@@ -52,9 +52,10 @@ pub struct Fit {
 impl Fit {
     /// Effect of `arm` less that of `reference`.
     ///
-    /// Estimand: the difference that the arm makes in a typical slot. Assumption: slots' errors are alike and independent within a block after
-    /// the randomised order. Smallest n: 2 blocks, and 5 for a decision. Source of the standard error: Huber, "Robust
-    /// regression: asymptotics, conjectures and Monte Carlo", 1973, with the correction K.
+    /// Estimand: the difference that the arm makes in a typical slot. Assumption: slots' errors are alike and
+    /// independent within a block after the randomised order. Smallest n: 2 blocks, and 5 for a decision. Source of
+    /// the standard error: Huber, "Robust regression: asymptotics, conjectures and Monte Carlo", 1973, with the
+    /// correction K.
     pub fn contrast(&self, arm: usize, reference: usize) -> Contrast {
         let blocks = self.residuals.len() as f64;
         let share = 1.0 / self.columns[arm] + 1.0 / self.columns[reference];
@@ -68,8 +69,8 @@ impl Fit {
 
 /// Fits by Huber's weights with k = 1.345, starting from least squares.
 ///
-/// Scale = median|r| / 0.6745 * sqrt(N / df), estimated in every round. Where more than half of the residuals vanish there is no
-/// such scale, and least squares is the answer.
+/// Scale = median|r| / 0.6745 * sqrt(N / df), estimated in every round. Where more than half of the residuals vanish
+/// there is no such scale, and least squares is the answer.
 ///
 /// # Errors
 /// Below 2 blocks, without a second arm, or where a block is not complete or a value not finite.
@@ -218,6 +219,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn near(got: f64, truth: f64, relative: f64) {
         assert!((got - truth).abs() <= relative * truth.abs().max(1e-3), "got {got}, truth {truth}");
@@ -235,8 +237,8 @@ mod tests {
         ]
     }
 
-    /// statsmodels 0.15, `RLM(M=HuberT(1.345)).fit(cov="H1")`, both scales replaced by the one above (its own leaves out
-    /// sqrt(N / df)), tolerance 1e-14: effects, standard errors, scale.
+    /// statsmodels 0.15, `RLM(M=HuberT(1.345)).fit(cov="H1")`, both scales replaced by the one above (its own leaves
+    /// out sqrt(N / df)), tolerance 1e-14: effects, standard errors, scale.
     #[test]
     fn it_agrees_with_another_implementation() {
         let y = wild();
@@ -280,11 +282,16 @@ mod tests {
 
     #[test]
     fn a_median_residual_of_zero_leaves_least_squares() {
-        // One of eight columns' values is off by 8; most residuals of the others vanish at first only for exact data.
-        let exact: Vec<Vec<f64>> = (0..4).map(|b| vec![f64::from(b), f64::from(b) + 2.0]).collect();
-        let got = fit(&Blocks { y: &exact, arms: &[0, 1] }).unwrap();
+        let mut y: Vec<Vec<f64>> = (0..6).map(|b| vec![f64::from(b), f64::from(b) + 2.0, 7.0, 1.0]).collect();
+        y.iter_mut().enumerate().for_each(|(b, row)| row[2..].iter_mut().for_each(|y| *y += b as f64));
+        // Their sums vanish in every block and column: these are the residuals, and all others are 0.
+        for (block, column, by) in [(0, 1, 1.0), (0, 2, -1.0), (1, 1, -1.0), (1, 2, 1.0)] {
+            y[block][column] += by;
+        }
+        let got = fit(&Blocks { y: &y, arms: &[0, 1, 2, 3] }).unwrap();
         near(got.effects[1], 2.0, 1e-12);
-        assert!(got.contrast(1, 0).standard_error < 1e-9);
+        // 4 squares of 1 on 24 - 6 - 3 degrees of freedom, two means of 6.
+        near(got.contrast(1, 0).standard_error, (4.0f64 / 15.0 * 2.0 / 6.0).sqrt(), 1e-12);
     }
 
     #[test]
@@ -311,5 +318,48 @@ mod tests {
         assert_eq!(refused, Some(StatsError::NotComplete { block: 1 }));
         let two = vec![vec![1.0, 2.0], vec![1.0, 2.0]];
         assert!(fit(&Blocks { y: &two, arms: &[0, 0] }).is_err());
+    }
+
+    proptest! {
+        /// So that a simulated effect may be added after the fit, and blocks may differ by anything.
+        #[test]
+        fn what_is_additive_moves_the_effects_and_nothing_else(
+            noise in prop::collection::vec(prop::collection::vec(-1.0f64..1.0, 4), 2..12),
+            levels in prop::collection::vec(-3.0f64..3.0, 12),
+            added in -2.0f64..2.0,
+        ) {
+            let arms = [0, 0, 1, 2];
+            let moved: Vec<Vec<f64>> = noise.iter().zip(&levels).map(|(row, level)| {
+                row.iter().zip(arms).map(|(y, arm)| y + level + if arm == 2 { added } else { 0.0 }).collect()
+            }).collect();
+            let (plain, moved) = (
+                fit(&Blocks { y: &noise, arms: &arms }).unwrap(),
+                fit(&Blocks { y: &moved, arms: &arms }).unwrap(),
+            );
+            prop_assert!((moved.effects[2] - plain.effects[2] - added).abs() < 1e-6);
+            prop_assert!((moved.effects[1] - plain.effects[1]).abs() < 1e-6);
+            let (before, after) = (plain.contrast(2, 0).standard_error, moved.contrast(2, 0).standard_error);
+            prop_assert!((before - after).abs() < 1e-5 * before, "{before} {after}");
+        }
+
+        /// The estimating equations themselves: clipped residuals sum to nothing in every block and arm.
+        #[test]
+        fn the_clipped_residuals_of_each_block_and_arm_sum_to_zero(
+            noise in prop::collection::vec(prop::collection::vec(-1.0f64..1.0, 4), 2..12),
+        ) {
+            let arms = [0, 0, 1, 2];
+            let got = fit(&Blocks { y: &noise, arms: &arms }).unwrap();
+            let clipped = |r: f64| r.clamp(-K * got.scale, K * got.scale);
+            for row in &got.residuals {
+                prop_assert!(row.iter().map(|&r| clipped(r)).sum::<f64>().abs() < 1e-6 * got.scale.max(1e-3));
+            }
+            for wanted in 0..3 {
+                let of_arm = |row: &Vec<f64>| -> f64 {
+                    row.iter().zip(arms).filter(|(_, arm)| *arm == wanted).map(|(&r, _)| clipped(r)).sum()
+                };
+                let sum: f64 = got.residuals.iter().map(of_arm).sum();
+                prop_assert!(sum.abs() < 1e-6 * got.scale.max(1e-3), "{}", sum);
+            }
+        }
     }
 }

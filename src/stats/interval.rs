@@ -25,7 +25,8 @@ impl Interval {
 
     /// From a difference of natural logarithms to the relative change that it is: 0.0953 becomes 0.1, which is 10 %.
     ///
-    /// Exact for the ends, as the exponential keeps the order. The estimate is then the ratio of geometric means, less 1.
+    /// Exact for the ends, as the exponential keeps the order. The estimate is then the ratio of geometric means,
+    /// less 1.
     pub fn relative_from_logs(self) -> Self {
         self.map(f64::exp_m1)
     }

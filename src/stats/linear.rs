@@ -6,12 +6,12 @@
 pub(super) fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let n = right.len();
     for pivot in 0..n {
-        for row in pivot + 1..n {
-            let factor = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..n {
-                matrix[row][column] -= factor * matrix[pivot][column];
-            }
-            right[row] -= factor * right[pivot];
+        let (done, below) = matrix.split_at_mut(pivot + 1);
+        let row = &done[pivot];
+        for (i, lower) in below.iter_mut().enumerate() {
+            let factor = lower[pivot] / row[pivot];
+            lower.iter_mut().zip(row).for_each(|(lower, upper)| *lower -= factor * upper);
+            right[pivot + 1 + i] -= factor * right[pivot];
         }
     }
     for row in (0..n).rev() {

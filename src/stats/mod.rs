@@ -1,10 +1,12 @@
 //! *What it means*: intervals, comparison, experiment, capacity.
 //!
-//! Belongs here: pure functions from numbers to estimates, intervals and decisions. Does not belong: any clock, any input or
-//! output, anything of Milvus. Invariant: every error rate and coverage that is claimed is simulated. What is random comes from a seed that is handed
-//! in. Read [`Interval`] and [`Contrast`] first.
+//! Belongs here: pure functions from numbers to estimates, intervals and decisions. Does not belong: any clock, any
+//! input or output, anything of Milvus. Invariant: every error rate and coverage that is claimed is simulated. What
+//! is random comes from a seed that is handed in. Read [`Interval`] and [`Contrast`] first.
 
 pub mod blocks;
+pub mod capacity;
+pub mod compare;
 mod contrast;
 mod cost_line;
 mod error;
@@ -15,6 +17,7 @@ pub mod overhead;
 #[cfg(test)]
 mod overhead_tests;
 mod paired;
+mod psychometric;
 mod rank_interval;
 mod scale;
 #[cfg(test)]

@@ -97,9 +97,13 @@ fn a_block_with_an_unknown_slot_is_left_out_whole_and_counted() {
     assert_eq!(got.unknown[2], (Arm::On(0), 1));
     assert_eq!(got.unknown.iter().map(|(_, n)| n).sum::<usize>(), 1);
     let without: Vec<Slot> = slots(7, [0.2, 0.1]).into_iter().filter(|slot| slot.block != 3).collect();
-    // That block is now one of four slots that were never reached.
+    // A block that was never begun is none.
     let fewer = analyse(&without, DESIGN).unwrap();
-    assert_eq!((&fewer.arms, fewer.dropped), (&got.arms, 1));
+    assert_eq!((&fewer.arms, fewer.dropped), (&got.arms, 0));
+    // One that was not finished is left out.
+    let begun = Slot { block: 9, arm: Arm::Off, value: Some(1.0) };
+    let more = analyse(&[without, vec![begun]].concat(), DESIGN).unwrap();
+    assert_eq!((&more.arms, more.dropped), (&got.arms, 1));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::summary::Summary;
 
 /// Mean of log(candidate) - log(baseline) over the pairs.
 ///
-/// Estimand: the typical ratio of a pair, as its logarithm. Assumption: the differences are independent and about normal; what
-/// changes from pair to pair alike for both cancels. Smallest n: 2 pairs, and 5 for a decision. Source: Student, "The probable
-/// error of a mean", 1908.
+/// Estimand: the typical ratio of a pair, as its logarithm. Assumption: the differences are independent and about
+/// normal; what changes from pair to pair alike for both cancels. Smallest n: 2 pairs, and 5 for a decision. Source:
+/// Student, "The probable error of a mean", 1908.
 ///
 /// # Errors
 /// Where pairs are incomplete, fewer than 2, or a value has no logarithm.

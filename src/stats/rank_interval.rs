@@ -1,7 +1,7 @@
 //! Difference of two groups' quantiles, without assuming any distribution.
 //!
-//! A group is everything that was sent; what did not succeed counts as +infinity. The group is given as a function from rank
-//! to value, so that a histogram can stand behind it.
+//! A group is everything that was sent; what did not succeed counts as +infinity. The group is given as a function
+//! from rank to value, so that a histogram can stand behind it.
 
 use super::interval::Interval;
 
@@ -18,7 +18,8 @@ const BILLION: u128 = 1_000_000_000;
 pub struct Ranked<'a> {
     /// How many were sent, successful or not.
     pub sent: u64,
-    /// The value at a rank, from 1 (smallest) to `sent`; `None` where that one did not succeed, or its value is not known.
+    /// The value at a rank, from 1 (smallest) to `sent`; `None` where that one did not succeed, or its value is not
+    /// known.
     pub at: &'a dyn Fn(u64) -> Option<f64>,
 }
 
@@ -33,11 +34,12 @@ pub enum NotTold {
 
 /// The q-quantile of `treated` less that of `control`, with its 95 % interval.
 ///
-/// Estimand: the difference of the quantiles at this load (not the quantile of differences). Assumption: each request's group was
-/// drawn independently of its own time; the times themselves may depend on each other as in a queue. Smallest n: 10 beyond q in
-/// each group. `q` lies in (0, 1) and is taken in whole billionths. Sources: each group's interval by order statistics, Conover,
-/// "Practical nonparametric statistics", 1999, 3.2; the two joined by squares of their arms, Newcombe, "Interval estimation for the
-/// difference between independent proportions", 1998, method 10.
+/// Estimand: the difference of the quantiles at this load (not the quantile of differences). Assumption: each
+/// request's group was drawn independently of its own time; the times themselves may depend on each other as in a
+/// queue. Smallest n: 10 beyond q in each group. `q` lies in (0, 1) and is taken in whole billionths. Sources: each
+/// group's interval by order statistics, Conover, "Practical nonparametric statistics", 1999, 3.2; the two joined by
+/// squares of their arms, Newcombe, "Interval estimation for the difference between independent proportions", 1998,
+/// method 10.
 ///
 /// # Errors
 /// Where it is not told, with the reason.
@@ -155,7 +157,8 @@ mod tests {
         assert_eq!(one, two.map(|x| -x));
     }
 
-    /// The binomial probability that the rank interval of one group covers its quantile, for continuous values: exact.
+    /// The binomial probability that the rank interval of one group covers its quantile, for continuous values:
+    /// exact.
     #[test]
     fn each_group_s_ranks_cover_its_quantile_in_at_least_95_percent() {
         use statrs::distribution::{Binomial, DiscreteCDF as _};

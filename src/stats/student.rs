@@ -1,12 +1,13 @@
 //! Quantiles and tail probabilities of the standard distributions: normal, Student's t, F.
 //!
-//! Degrees of freedom are real and at least 1; less is taken as 1, the widest. Relative error below 1e-9 for the probabilities that are used
-//! here, tested against published tables.
+//! Degrees of freedom are real and at least 1; less is taken as 1, the widest. Relative error below 1e-9 for the
+//! probabilities that are used here, tested against published tables.
 
 use statrs::function::beta::{beta_reg, inv_beta_reg};
 use statrs::function::erf::{erfc, erfc_inv};
 
-/// Above so many degrees of freedom quantiles are those of the normal and two terms of Fisher's expansion, to 11 digits.
+/// Above so many degrees of freedom quantiles are those of the normal and two terms of Fisher's expansion, to 11
+/// digits.
 const EXPANDED_ABOVE: f64 = 1e4;
 
 /// Above so many degrees of freedom tail probabilities are the normal's, to 7 digits.

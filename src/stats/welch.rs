@@ -6,9 +6,9 @@ use super::summary::Summary;
 
 /// Difference of two means, candidate - baseline.
 ///
-/// Estimand: the difference of the groups' expectations. Assumption: values independent within and between the groups, means
-/// about normal; spreads may differ. Smallest n: 2 each, and 5 each for a decision. Source: Welch, "The generalization of
-/// 'Student's' problem when several different population variances are involved", 1947.
+/// Estimand: the difference of the groups' expectations. Assumption: values independent within and between the
+/// groups, means about normal; spreads may differ. Smallest n: 2 each, and 5 each for a decision. Source: Welch, "The
+/// generalization of 'Student's' problem when several different population variances are involved", 1947.
 ///
 /// # Errors
 /// Below 2 in a group.

@@ -19,6 +19,8 @@ pub struct Script {
     pub insert: Delay,
     /// Delay of Query. Other calls have none.
     pub query: Delay,
+    /// Requests with a delay are served one after the other, in the order in which they came: one server, one queue.
+    pub one_at_a_time: bool,
     /// Times in which nothing is answered, whatever the call.
     pub stalls: Option<Stalls>,
     /// Hits for each query vector of a search; `None`: as many as were asked for.

@@ -14,6 +14,7 @@ mod accounting;
 mod arms;
 mod bookkeeping;
 mod broken;
+mod capacity;
 mod clocks;
 mod collection;
 mod connections;

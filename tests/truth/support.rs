@@ -290,6 +290,11 @@ impl Ended {
         }
     }
 
+    /// What it printed.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
     /// The report on standard output.
     #[track_caller]
     pub fn report(&self) -> RunReport {

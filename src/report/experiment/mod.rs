@@ -3,10 +3,18 @@
 //! Belongs here: every type that is written to experiment.json, and the [`Document`] that is made of each. Within `/1` fields are
 //! only added. Unknown is null with a reason beside it, never 0.
 
+pub mod capacity;
+mod figures;
+mod scatter;
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use capacity::Capacity;
+pub use figures::Figures;
 
 use super::document::Document;
 use super::model::{Machine, Server};
@@ -72,12 +80,17 @@ pub struct RunReference {
 /// What an experiment found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "result", rename_all = "snake_case")]
-pub enum Outcome {}
+pub enum Outcome {
+    /// The highest rate that holds a service level.
+    Capacity(Box<Capacity>),
+}
 
 impl Experiment {
     /// What it says, for people.
     pub fn document(&self) -> Document {
-        match self.outcome {}
+        match &self.outcome {
+            Outcome::Capacity(capacity) => capacity::document(self, capacity),
+        }
     }
 
     /// Writes it, whole or not at all, and says where.

@@ -1,6 +1,9 @@
-//! Simulated error rates, coverage and power: what the intervals and decisions of this room promise, held against worlds whose
-//! truth is known. Seeded, so a failure repeats. The longer ones are ignored by default, with a smaller one of each that is not.
+//! Simulated error rates, coverage and power: what the intervals and decisions of this room promise, held against
+//! worlds whose truth is known. Seeded, so a failure repeats. The longer ones are ignored by default, with a smaller
+//! one of each that is not.
 
+mod capacity;
+mod compare;
 mod noise;
 mod overhead;
 mod ranks;

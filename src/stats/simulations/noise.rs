@@ -9,7 +9,7 @@ const SLOT_STEP: f64 = 10.5;
 /// Measured at its end.
 const SLOT: f64 = 5.0;
 /// Standard deviation of a slot's logarithm on a quiet machine.
-const QUIET: f64 = 0.04;
+pub(super) const QUIET: f64 = 0.04;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Noise {
@@ -17,7 +17,8 @@ pub(super) enum Noise {
     White,
     /// Normal, each slot correlated 0.7 with the one before.
     Autoregressive,
-    /// Quiet, with bursts of seconds to minutes in which other guests take the machine's cores: several times slower, and noisier.
+    /// Quiet, with bursts of seconds to minutes in which other guests take the machine's cores: several times slower,
+    /// and noisier.
     Stolen,
 }
 
