@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod experiment;
+pub mod sweep;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,14 @@ pub enum Command {
         Exit codes as those of run."
     )]
     Merge(MergeArgs),
+    /// Run a workload at every combination of some settings: a table, a curve
+    #[command(
+        after_help = "The whole grid, in random order, every point twice and the first one throughout, so that drift shows.\n\
+        A point's report is kept under the sweep's directory. Stopped by Ctrl-C or a failure: go on with\n\n  \
+        milvus-load sweep W.toml --resume DIR\n\n\
+        Exit codes: 4 a point has no run that can be trusted; else those of run, thresholds deciding nothing."
+    )]
+    Sweep(sweep::SweepArgs),
     /// Find the highest rate that holds a service level
     #[command(
         after_help = "One window after the other, each at a rate that those before ask for, until it is known at\n\

@@ -20,6 +20,7 @@ pub mod schema;
 mod signals;
 mod slow;
 mod style;
+mod sweep;
 
 pub use exit::{Exit, Failure};
 use output::Output;
@@ -55,6 +56,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Capacity(args) => capacity::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;

@@ -7,6 +7,7 @@
 pub mod capacity;
 mod follow;
 mod site;
+pub mod sweep;
 
 pub use follow::{Follow, Unfollowed};
 pub use site::{Held, Site};

@@ -32,5 +32,6 @@ mod slots;
 mod stages;
 mod stall;
 mod support;
+mod sweep;
 mod tls;
 mod wire;

@@ -1,7 +1,5 @@
 //! What the probes so far say, and which rate they ask for next. Pure: time is handed in.
 
-use std::time::Duration;
-
 use crate::report::experiment::capacity::{Capacity, Conclusion, Probe, ProbeOutcome};
 use crate::stats::capacity::{self as statistics, Capacity as Answer, Search, Step};
 

@@ -6,6 +6,7 @@
 pub mod capacity;
 mod figures;
 mod scatter;
+pub mod sweep;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use capacity::Capacity;
 pub use figures::Figures;
+pub use sweep::Sweep;
 
 use super::document::Document;
 use super::model::{Machine, Server};
@@ -83,6 +85,8 @@ pub struct RunReference {
 pub enum Outcome {
     /// The highest rate that holds a service level.
     Capacity(Box<Capacity>),
+    /// A grid of settings.
+    Sweep(Box<Sweep>),
 }
 
 impl Experiment {
@@ -90,6 +94,7 @@ impl Experiment {
     pub fn document(&self) -> Document {
         match &self.outcome {
             Outcome::Capacity(capacity) => capacity::document(self, capacity),
+            Outcome::Sweep(sweep) => sweep::document(self, sweep),
         }
     }
 
