@@ -139,7 +139,8 @@ mod tests {
         assert!((got.at(1.0).estimate - 1.345e-6 / 1.415).abs() < 1e-11);
     }
 
-    /// SciPy 1.17: `minimize_scalar` over (e - log1p(b f))' V^-1 (e - log1p(b f)), and `stats.f.sf` of its half on (2, 20).
+    /// SciPy 1.17: `minimize_scalar` over (e - log1p(b f))' V^-1 (e - log1p(b f)), and `stats.f.sf` of its half on
+    /// (2, 20).
     #[test]
     fn three_arms_agree_with_another_implementation() {
         let got = line(&[(1.0, 0.30), (0.3, 0.15), (0.1, 0.01)], Better::Lower);

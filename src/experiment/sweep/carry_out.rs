@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::random::splitmix64;
 use crate::report::experiment::sweep::{PointRun, SetUp, Sweep, SweptPoint, Varied};
-use crate::report::experiment::{About, EXPERIMENT_SCHEMA, Experiment, Outcome};
+use crate::report::experiment::{About, EXPERIMENT_SCHEMA, Experiment, Figures, Outcome};
 use crate::report::rfc3339;
 use crate::run::{Identity, RunError};
 use crate::units::Nanos;
@@ -95,20 +96,23 @@ pub fn carry_out(
     sweeping.store(site)?;
     let mut held: Option<(usize, Held<'_>)> = None;
     for (place, point) in sweeping.sweep.missing() {
-        let settings = &design.grid.points[point].settings;
+        let mut settings = design.grid.points[point].settings.clone();
+        // Runs of one point differ in their arrivals too, as any two windows do.
+        let seed = splitmix64(design.seed ^ splitmix64(place as u64));
+        settings.workload.load.arrival_seed = Some(seed);
         let still_fits = held.take().filter(|(before, _)| serves(design, *before, point));
         let mut ready = match still_fits {
             Some((_, ready)) => ready,
-            None => site.prepare(settings, follow)?,
+            None => site.prepare(&settings, follow)?,
         };
         let label = design.grid.label(point);
         let title = format!("run {} of {}, {label}", place + 1, design.order.len());
-        let (report, reference) = site.run(&mut ready, settings, (&title, &label), follow)?;
+        let (report, reference) = site.run(&mut ready, &settings, (&title, &label), follow)?;
         held = Some((point, ready));
         if site.stop.reason().is_some() {
             return sweeping.store(site);
         }
-        let run = PointRun::of(place, &report);
+        let run = PointRun::of(place, seed, &report);
         follow.say(&line(&run, &label, (place, design)));
         sweeping.experiment.server = report.server;
         sweeping.experiment.machine = Some(report.machine);
@@ -130,17 +134,18 @@ fn serves(design: &Design, before: usize, point: usize) -> bool {
 
 /// What a run came to, and how long the rest takes.
 fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> String {
-    let span = |micros: Option<f64>| {
-        micros.map_or_else(|| "unknown".to_owned(), |micros| Nanos::new((micros * 1e3) as u64).to_string())
-    };
-    let of = |(name, figures): (&String, &crate::report::experiment::Figures)| {
-        let rate = figures.succeeded_per_s.unwrap_or(0.0);
-        format!("{name} {rate:.1}/s, p50 {}, p99 {}", span(figures.p50_us), span(figures.p99_us))
+    let of = |(name, figures): (&String, &Figures)| {
+        let time = |name: &str, micros: Option<f64>| match (micros, figures.unknown.get(name)) {
+            (Some(micros), _) => Nanos::new((micros * 1e3) as u64).to_string(),
+            (None, reason) => reason.map_or("unknown", |reason| reason.name()).replace('_', " "),
+        };
+        let (p50, p99) = (time("p50_us", figures.p50_us), time("p99_us", figures.p99_us));
+        format!("{name} {:.1}/s, p50 {p50}, p99 {p99}", figures.succeeded_per_s.unwrap_or(0.0))
     };
     let operations: Vec<String> = run.operations.iter().map(of).collect();
     let distrust =
         if run.trusted { String::new() } else { format!("; not trusted: {}", run.reasons.join(", ")) };
-    let left = design.describe_left(place + 1);
     let (number, all) = (place + 1, design.order.len());
-    format!("run {number} of {all}: {label}: {}{distrust}; {left}", operations.join("; "))
+    let left = if number < all { format!("; {}", design.describe_left(number)) } else { String::new() };
+    format!("run {number} of {all}: {label}: {}{distrust}{left}", operations.join("; "))
 }

@@ -6,7 +6,7 @@ use crate::report::terminal::table::{Cell, Tone};
 use super::super::Experiment;
 use super::super::figures::Figures;
 use super::super::words::{errors, percent, rate_cell, time};
-use super::pictures::{QUANTITIES, curve, heat, letter};
+use super::pictures::{curve, heat, letter, quantities};
 use super::{SetUp, Sweep, SweptPoint};
 
 /// From the numbers to their pictures.
@@ -26,7 +26,7 @@ pub(in crate::report::experiment) fn document(experiment: &Experiment, sweep: &S
             document.push(Block::Heading(format!("{of}{heading}")));
             document.push(Block::Drawing(drawing));
         }
-        for quantity in &QUANTITIES {
+        for quantity in quantities(sweep, name) {
             if let Some(table) = heat(sweep, name, quantity) {
                 document.push(Block::Heading(format!("{of}{}, from low (··) to high (██)", quantity.name)));
                 document.push(Block::Table(1, table));
@@ -83,7 +83,7 @@ fn name_of(point: usize) -> String {
 }
 
 fn table(sweep: &Sweep, operation: &str) -> Vec<Vec<Cell>> {
-    let keys = sweep.varied.iter().map(|varied| Cell::from(varied.key.as_str()));
+    let keys = sweep.short_keys().into_iter().map(Cell::from);
     let columns = ["runs", "offered/s", "succeeded/s", "p50", "p99", "errors", "verdict"];
     let heading = std::iter::once(Cell::from("")).chain(keys).chain(columns.map(Cell::from)).collect();
     let row = |(index, point): (usize, &SweptPoint)| {

@@ -82,6 +82,8 @@ pub struct PointRun {
     pub place: usize,
     /// The run's ID.
     pub run: String,
+    /// The seed of its arrivals, as text.
+    pub seed: String,
     /// When its window began, microseconds since 1970.
     pub started_unix_us: u64,
     /// Whether its numbers can be trusted.
@@ -94,11 +96,12 @@ pub struct PointRun {
 
 impl PointRun {
     /// What is told of a run here.
-    pub fn of(place: usize, report: &RunReport) -> Self {
+    pub fn of(place: usize, seed: u64, report: &RunReport) -> Self {
         let errors = report.verdict.findings.iter().filter(|finding| finding.severity == Severity::Error);
         Self {
             place,
             run: report.run.id.clone(),
+            seed: seed.to_string(),
             started_unix_us: report.run.started_unix_us,
             trusted: report.verdict.trusted,
             reasons: errors.map(|finding| finding.code.clone()).collect(),
@@ -152,6 +155,17 @@ impl Sweep {
         said.collect::<Vec<_>>().join(" ")
     }
 
+    /// Of each varied key what tells it from the others: the end of it, or all.
+    fn short_keys(&self) -> Vec<&str> {
+        let end = |key: &'_ str| key.rsplit('.').next().map_or(0, str::len);
+        let short = |varied: &Varied| varied.key.len() - end(&varied.key);
+        let last = |varied: &Varied| varied.key[short(varied)..].to_owned();
+        let is_unique =
+            |varied: &&Varied| self.varied.iter().filter(|other| last(other) == last(varied)).count() == 1;
+        let of = |varied| if is_unique(&varied) { &varied.key[short(varied)..] } else { varied.key.as_str() };
+        self.varied.iter().map(of).collect()
+    }
+
     /// The operations of any run.
     fn names(&self) -> Vec<&String> {
         let all = self.points.iter().flat_map(|point| point.operations.keys());
@@ -168,6 +182,7 @@ mod tests {
         PointRun {
             place,
             run: place.to_string(),
+            seed: String::new(),
             started_unix_us: 0,
             trusted,
             reasons: vec![],

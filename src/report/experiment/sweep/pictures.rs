@@ -4,7 +4,7 @@ use crate::report::terminal::table::{Cell, Tone};
 
 use super::super::figures::Figures;
 use super::super::scatter::{Axis, Mark, Scale, scatter};
-use super::super::words::{rate, span, time};
+use super::super::words::{rate, rate_cell, span, time};
 use super::Sweep;
 
 /// From cool to hot.
@@ -42,15 +42,18 @@ pub(super) struct Quantity {
     words: fn(&Figures) -> Cell,
 }
 
-/// What heat tables are made of.
-pub(super) const QUANTITIES: [Quantity; 2] = [
-    Quantity { name: "p99 of the response", of: |f| f.p99_us, words: |f| time(f, "p99_us", f.p99_us) },
-    Quantity {
-        name: "succeeded/s",
-        of: |f| f.succeeded_per_s,
-        words: |f| super::super::words::rate_cell(f.succeeded_per_s),
-    },
-];
+const P99: Quantity =
+    Quantity { name: "p99 of the response", of: |f| f.p99_us, words: |f| time(f, "p99_us", f.p99_us) };
+const P50: Quantity =
+    Quantity { name: "p50 of the response", of: |f| f.p50_us, words: |f| time(f, "p50_us", f.p50_us) };
+const THROUGHPUT: Quantity =
+    Quantity { name: "succeeded/s", of: |f| f.succeeded_per_s, words: |f| rate_cell(f.succeeded_per_s) };
+
+/// What heat tables are made of: p99 where any point has it.
+pub(super) fn quantities(sweep: &Sweep, operation: &str) -> [&'static Quantity; 2] {
+    let mut figures = sweep.points.iter().filter_map(|point| point.operations.get(operation));
+    [if figures.any(|figures| figures.p99_us.is_some()) { &P99 } else { &P50 }, &THROUGHPUT]
+}
 
 /// Of a grid of two keys: a line for each value of the first, a column for each of the second, shaded by the logarithm.
 pub(super) fn heat(sweep: &Sweep, operation: &str, quantity: &Quantity) -> Option<Vec<Vec<Cell>>> {
@@ -77,7 +80,7 @@ pub(super) fn heat(sweep: &Sweep, operation: &str, quantity: &Quantity) -> Optio
             Cell(shade.map_or_else(|| text.clone(), |shade| format!("{text} {shade}{shade}")), tone)
         }
     };
-    let heading = std::iter::once(Cell::from(format!("{} \\ {}", down.key, across.key)))
+    let heading = std::iter::once(Cell::from(sweep.short_keys().join(" \\ ")))
         .chain(across.values.iter().map(|value| value.as_str().into()));
     let line = |(row, value): (usize, &String)| {
         let cells = (0..across.values.len()).map(|column| cell(row, column));
