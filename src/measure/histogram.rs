@@ -114,6 +114,19 @@ impl<C: Counter> Timings<C> {
         }
     }
 
+    /// What is left without `part`, exactly, but for its shortest and longest, which are the upper ends of their buckets; `None`
+    /// where `part` is no part of it.
+    pub fn less(&self, part: &Self) -> Option<Self> {
+        let mut histogram = self.histogram.clone();
+        histogram.subtract(&part.histogram).ok()?;
+        let ends = |bucket: Option<u64>| Nanos::new(bucket.unwrap_or(0)).min(LONGEST);
+        let shortest = ends(histogram.iter_recorded().next().map(|bucket| bucket.value_iterated_to()));
+        let longest = ends(histogram.iter_recorded().last().map(|bucket| bucket.value_iterated_to()));
+        let moments = self.moments.less(&part.moments, shortest, longest)?;
+        let saturated = self.saturated.checked_sub(part.saturated)?;
+        (histogram.len() == moments.count()).then_some(Self { histogram, moments, saturated })
+    }
+
     /// How many spans were recorded, the saturated ones included.
     pub const fn count(&self) -> u64 {
         self.moments.count()

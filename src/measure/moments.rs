@@ -65,6 +65,21 @@ impl Moments {
         self.sum_of_squares = self.sum_of_squares.saturating_add(other.sum_of_squares);
     }
 
+    /// What is left without `part`, of which the shortest and the longest are given, as no sum tells them; `None` where `part` is
+    /// no part of it, or a sum has saturated.
+    pub(super) fn less(&self, part: &Self, min: Nanos, max: Nanos) -> Option<Self> {
+        if self.sum_of_squares == u128::MAX {
+            return None;
+        }
+        Some(Self {
+            count: self.count.checked_sub(part.count)?,
+            min: min.get(),
+            max: max.get(),
+            sum: self.sum.checked_sub(part.sum)?,
+            sum_of_squares: self.sum_of_squares.checked_sub(part.sum_of_squares)?,
+        })
+    }
+
     /// From stored sums; `None` where no spans can have them.
     pub fn from_sums(sums: MomentSums) -> Option<Self> {
         let MomentSums { count, min, max, sum, sum_of_squares } = sums;

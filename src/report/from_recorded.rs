@@ -3,7 +3,7 @@
 use super::model::{
     Connection, Dist, ErrorClass, Failures, Hits, NoLink, Operation, Outcome, Request, RunReport,
 };
-use super::parts;
+use super::{parts, sampling};
 use crate::measure::{End, Errors, Exemplar, OperationRecord, Quantile, Recorded, Unknown, quantile};
 use crate::trace::TraceRef;
 use crate::units::Nanos;
@@ -27,6 +27,8 @@ pub struct Source<'a> {
     pub requests: usize,
     /// The addresses that each connection has had at its other end, in order; none where it was never up.
     pub peers: &'a [Vec<String>],
+    /// Whether the sampled and the unsampled requests differ in nothing but that.
+    pub by_sampled: bool,
     /// The link of a trace, or why there is none.
     pub link: &'a dyn Fn(TraceRef) -> Result<String, NoLink>,
 }
@@ -95,6 +97,7 @@ fn operation(info: &workload::Operation, record: &OperationRecord, source: &Sour
         timeouts: Dist::of(&record.timeouts, record.timeouts.count()),
         errors: error_classes(&record.errors),
         recall: None,
+        sampling: source.by_sampled.then(|| sampling::of(record)).flatten(),
     }
 }
 

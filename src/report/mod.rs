@@ -23,6 +23,7 @@ mod parts;
 mod report_tests;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sampling;
 pub mod store;
 pub mod terminal;
 pub mod thresholds;

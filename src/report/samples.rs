@@ -94,7 +94,7 @@ fn recorded_in(stages: Vec<Nanos>, samples: impl IntoIterator<Item = Sample>) ->
         window: WINDOW,
         stages,
         slots: None,
-        by_sampled: false,
+        by_sampled: true,
         longest: Nanos::from_secs(3),
         slowest: 50,
         seed: 42,
@@ -118,6 +118,7 @@ fn filled(state: State, recorded: &Recorded, measured: Nanos) -> RunReport {
         slow: Slow::Quantile(0.99),
         requests: 50,
         peers: &[vec!["127.0.0.1:19530".into()]],
+        by_sampled: true,
         link: &|trace| match trace.sampled {
             true => Ok(format!("http://localhost:16686/trace/{:032x}", trace.trace_id)),
             false => Err(NoLink::NotSampled),

@@ -112,7 +112,12 @@ pub(super) fn plan(
         workers,
         spin: busy_wait(workload, workers, here, shard),
         max_in_flight: load.max_in_flight,
-        recorder: RecorderConfig { slots: slots.as_ref().map(Slots::grid), ..recorder(workload) },
+        recorder: RecorderConfig {
+            slots: slots.as_ref().map(Slots::grid),
+            // Across arms the sampled and the others differ in more than that.
+            by_sampled: slots.is_none() && recorder(workload).by_sampled,
+            ..recorder(workload)
+        },
         drain: Nanos::from(load.drain),
         timeout: workload.target.timeout,
         tracing,

@@ -48,6 +48,7 @@ fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Res
         slow: workload.trace.slow,
         requests: workload.trace.slowest,
         peers: &record.load.peers,
+        by_sampled: only_sampling_differs(record),
         link: &|trace| link.of(trace),
     });
     let judged = thresholds::judge(&workload.thresholds, &report)?;
@@ -101,6 +102,15 @@ fn shards(parts: &[&Record]) -> Vec<model::ShardPart> {
         })
     };
     parts.iter().zip(merged::machines(parts)).filter_map(of).collect()
+}
+
+/// A request without a header is the server's to decide on: it may be sampled there though it counts as unsampled here.
+fn only_sampling_differs(record: &Record) -> bool {
+    let server = record.server.tracing.as_ref().and_then(|tracing| tracing.sample_fraction);
+    match record.workload.trace.unsampled {
+        Unsampled::Propagate => true,
+        Unsampled::Omit => server == Some(0.0),
+    }
 }
 
 /// Requests that were sent, and those of the warm-up.

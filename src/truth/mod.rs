@@ -32,5 +32,5 @@ mod wire;
 pub use law::{Delay, Stalls, due, queued, truth};
 pub use log::{Database, Entry, Lateness, Log, Traceparent, Traceparents};
 pub use rpc::Rpc;
-pub use script::{Effect, Existing, Fault, Limits, Script, ScriptError, When};
+pub use script::{Effect, Existing, Fault, Limits, SampledCost, Script, ScriptError, When};
 pub use thread::TruthServer;

@@ -21,6 +21,8 @@ pub struct Script {
     pub query: Delay,
     /// Requests with a delay are served one after the other, in the order in which they came: one server, one queue.
     pub one_at_a_time: bool,
+    /// What a request pays for being sampled.
+    pub sampled: SampledCost,
     /// Times in which nothing is answered, whatever the call.
     pub stalls: Option<Stalls>,
     /// Hits for each query vector of a search; `None`: as many as were asked for.
@@ -51,6 +53,16 @@ impl Script {
     pub fn fault(mut self, rpc: Rpc, when: When, effect: Effect) -> Self {
         self.faults.push(Fault { rpc, when, effect });
         self
+    }
+
+    /// The delay drawn for a request, and what it pays for being sampled.
+    pub(super) fn delay_with_cost(&self, rpc: Rpc, number: u64, sampled: bool) -> Nanos {
+        let delay = self.delay_of(rpc, number);
+        let SampledCost { fixed, share } = self.sampled;
+        match sampled {
+            true => delay + fixed + Nanos::new((delay.get() as f64 * share.get()).round() as u64),
+            false => delay,
+        }
     }
 
     /// The delay drawn for request `number` (from 0, in order of arrival) of a call.
@@ -87,6 +99,21 @@ impl Script {
             return Err(ScriptError::Window);
         }
         Ok(())
+    }
+}
+
+/// What a request whose `traceparent` says "sampled" takes beyond its delay, as one that is traced does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampledCost {
+    /// Whatever its delay.
+    pub fixed: Nanos,
+    /// Of its delay.
+    pub share: Fraction,
+}
+
+impl Default for SampledCost {
+    fn default() -> Self {
+        Self { fixed: Nanos::ZERO, share: Fraction::ZERO }
     }
 }
 

@@ -132,7 +132,8 @@ impl Server {
             Some(answer) => (answer, None),
             None => state.answer(&self.script, rpc, received.number, body),
         };
-        let mut delay = self.script.delay_of(rpc, received.number);
+        let sampled = received.trace.is_some_and(|trace| trace.sampled);
+        let mut delay = self.script.delay_with_cost(rpc, received.number, sampled);
         if let Some(Effect::Late(by)) = effect {
             delay = delay + by;
         }

@@ -30,7 +30,8 @@ pub use context::{
 };
 pub use dist::{Dist, UnknownReason};
 pub use operations::{
-    ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation, Stage, StageOperation, StageRate,
+    Difference, ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation, Sampling,
+    SamplingDifferences, Stage, StageOperation, StageRate,
 };
 pub use request::{NoLink, Outcome, Request};
 

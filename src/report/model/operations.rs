@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dist::Dist;
+use super::dist::{Dist, UnknownReason};
 
 /// One operation over the window: offered = succeeded + failed + timed_out + not_sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,47 @@ pub struct Operation {
     pub errors: Vec<ErrorClass>,
     /// Share of the true nearest neighbours among those returned; null where it was not asked for.
     pub recall: Option<f64>,
+    /// What being sampled costs a request itself; null: not both some were sampled and some not, or these differ in more than that,
+    /// because the server was left to decide over those without a header.
+    #[serde(default)]
+    pub sampling: Option<Sampling>,
+}
+
+/// The sampled requests against the others, at this load. What they cost each other by queueing is not in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sampling {
+    /// Requests that were sent and sampled.
+    pub sampled: u64,
+    /// Requests that were sent and not sampled.
+    pub unsampled: u64,
+    /// Of their service times: what the sampled take longer.
+    pub service: SamplingDifferences,
+}
+
+/// Differences, sampled less unsampled; percentiles of all that were sent, the mean of the succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SamplingDifferences {
+    /// Of the medians.
+    pub p50_us: Option<Difference>,
+    /// Of the 90th percentiles.
+    pub p90_us: Option<Difference>,
+    /// Of the 99th percentiles.
+    pub p99_us: Option<Difference>,
+    /// Of the means.
+    pub mean_us: Option<Difference>,
+    /// Why a number is null, by its name.
+    pub unknown: BTreeMap<String, UnknownReason>,
+}
+
+/// A difference with its 95 % confidence interval, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// As estimated.
+    pub difference_us: f64,
+    /// Lower end.
+    pub low_us: f64,
+    /// Upper end.
+    pub high_us: f64,
 }
 
 /// What the succeeded requests brought back.

@@ -5,6 +5,7 @@
 
 pub mod calibration;
 mod fetched;
+mod sampling;
 mod sections;
 pub mod slow;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Resu
     sections::verdict_line(report, style, out)?;
     sections::counts(report, style, out)?;
     sections::times(report, style, out)?;
+    sampling::lines(report, style, out)?;
     stages::table_of(report, style, out)?;
     sections::errors(report, style, out)?;
     sections::slowest(report, style, SLOWEST, out)?;
