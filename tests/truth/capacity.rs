@@ -15,7 +15,7 @@ use milvus_load::truth::{Delay, Script, TruthServer, queued};
 use milvus_load::units::Nanos;
 use milvus_load::workload::Override;
 
-use crate::support::{ms, run_to_end, script, start};
+use crate::support::{fits_schema, ms, run_to_end, script, start};
 use crate::tool::tool;
 
 /// Service time of the one server.
@@ -169,6 +169,7 @@ fn a_service_level_that_holds_at_no_rate_ends_with_3() {
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     let experiment: Experiment = serde_json::from_str(ended.stdout()).unwrap();
     assert_eq!(experiment.experiment.seed, "7");
+    fits_schema(&experiment);
     let capacity = capacity_of(&experiment);
     assert_eq!((capacity.conclusion, capacity.rate_per_s), (Conclusion::HoldsAtNoRate, None));
     let lowest = capacity.probes.last().unwrap();

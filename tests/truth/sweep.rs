@@ -9,7 +9,7 @@ use milvus_load::report::store;
 use milvus_load::truth::{Delay, Rpc, Script, TruthServer};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Ended, ms, run_to_end, script, start, wait_for};
+use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 use crate::verdict::is_trusted_but_for_the_machine;
 
@@ -86,6 +86,7 @@ fn every_point_is_run_with_its_settings_in_an_order_that_is_drawn() {
     );
     let experiment: Experiment = serde_json::from_str(ended.stdout()).unwrap();
     assert_eq!(stored(place.path()), experiment);
+    fits_schema(&experiment);
     let sweep = found(&experiment);
     assert!(experiment.experiment.complete && sweep.missing().is_empty());
     // 12 runs, four between two of the control: at the start, twice in between, at the end.

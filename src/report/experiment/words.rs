@@ -1,6 +1,6 @@
 //! Numbers of experiments in words.
 
-use crate::report::model::UnknownReason;
+use crate::report::model::{Server, UnknownReason};
 use crate::report::terminal::table::{Cell, Tone};
 use crate::units::Nanos;
 
@@ -34,6 +34,13 @@ pub(super) fn percent(share: f64) -> String {
         middle if middle < 9.95 => format!("{percent:.1} %"),
         _ => format!("{percent:.0} %"),
     }
+}
+
+/// The server under load, and whether the generator shares its cores.
+pub(super) fn server(server: &Server) -> String {
+    let version = server.version.as_deref().unwrap_or("of unknown version");
+    let shares = if server.embedded { "; embedded, so the generator shares its cores" } else { "" };
+    format!("Milvus {version} at {}{shares}", server.uri)
 }
 
 /// A time of some figures, or why there is none.

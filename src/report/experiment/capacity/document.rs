@@ -7,7 +7,7 @@ use crate::report::terminal::table::{Cell, Tone};
 use super::super::Experiment;
 use super::super::figures::Figures;
 use super::super::scatter::{Axis, Mark, Scale, scatter};
-use super::super::words::{errors, percent, rate, span, time};
+use super::super::words::{self, errors, percent, rate, span, time};
 use super::{Capacity, Conclusion, Probe, ProbeOutcome};
 
 /// From the answer to its evidence.
@@ -125,10 +125,7 @@ fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> 
     if !capacity.probes.is_empty() {
         facts.push(("knee".to_owned(), knee));
     }
-    if let Some(server) = &experiment.server {
-        let version = server.version.as_deref().unwrap_or("of unknown version");
-        facts.push(("server".to_owned(), format!("Milvus {version} at {}", server.uri)));
-    }
+    facts.extend(experiment.server.iter().map(|server| ("server".to_owned(), words::server(server))));
     facts.push(("seed".to_owned(), experiment.experiment.seed.clone()));
     facts
 }

@@ -5,7 +5,7 @@ use crate::report::terminal::table::{Cell, Tone};
 
 use super::super::Experiment;
 use super::super::figures::Figures;
-use super::super::words::{errors, percent, rate_cell, time};
+use super::super::words::{self, errors, percent, rate_cell, time};
 use super::pictures::{curve, heat, letter, quantities};
 use super::{SetUp, Sweep, SweptPoint};
 
@@ -70,10 +70,7 @@ fn facts(experiment: &Experiment, sweep: &Sweep) -> Vec<(String, String)> {
         ("control".to_owned(), control),
         ("set-up".to_owned(), set_up.to_owned()),
     ];
-    if let Some(server) = &experiment.server {
-        let version = server.version.as_deref().unwrap_or("of unknown version");
-        facts.push(("server".to_owned(), format!("Milvus {version} at {}", server.uri)));
-    }
+    facts.extend(experiment.server.iter().map(|server| ("server".to_owned(), words::server(server))));
     facts
 }
 
