@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use milvus_load::truth::{Delay, Existing, Limits, Log, Rpc, Script, Stalls, TruthServer};
+use milvus_load::truth::{Delay, Existing, Limits, Log, Rpc, SampledCost, Script, Stalls, TruthServer};
 use milvus_load::units::{Fraction, Nanos, parse_duration};
 
 /// A Milvus on loopback whose answers have known delays.
@@ -41,6 +41,12 @@ struct Options {
     /// How long each stall lasts.
     #[arg(long, value_parser = parse_duration, requires = "stall_every")]
     stall_for: Option<Duration>,
+    /// What a sampled request takes longer.
+    #[arg(long, value_parser = parse_duration, default_value = "0s")]
+    sampled_cost: Duration,
+    /// What a sampled request takes longer, as a share of its delay, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    sampled_share: f64,
     /// Collections exist from the start, with vectors of so many dimensions.
     #[arg(long)]
     dim: Option<u32>,
@@ -85,6 +91,10 @@ impl Options {
             seed: self.seed,
             search,
             insert: Delay::Constant(self.insert_delay.into()),
+            sampled: SampledCost {
+                fixed: self.sampled_cost.into(),
+                share: Fraction::new(self.sampled_share)?,
+            },
             stalls,
             existing: self.dim.map(|dim| Existing { dim, rows: self.rows }),
             limits: Limits { concurrent_streams: self.max_streams, ..Limits::default() },

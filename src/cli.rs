@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod experiment;
+pub mod overhead;
 pub mod sweep;
 
 use std::path::PathBuf;
@@ -78,6 +79,14 @@ pub enum Command {
         or the probes cannot be trusted; else those of run."
     )]
     Capacity(capacity::CapacityArgs),
+    /// Measure what tracing costs at each sample fraction
+    #[command(
+        after_help = "One load without a pause, cut into slots that are traced or not in random order: off, off again, and\n\
+        each fraction, in every block. The number of blocks is what the budget holds, and nothing is decided\n\
+        before the last one. Ctrl-C leaves a report of the complete blocks, to go on from with --resume.\n\n\
+        Exit codes: 0 done; 4 the numbers cannot be trusted; else those of run."
+    )]
+    Overhead(overhead::OverheadArgs),
     /// Manage the local Milvus that runs use when no target is named
     Embedded {
         /// What to do with it.

@@ -47,7 +47,7 @@
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`experiment`] | which runs answer a question | units, random, workload, milvus, trace, measure, engine, run, stats, report |
-//! | [`cli`] | what can be typed | units, workload, experiment, commands |
+//! | [`cli`] | what can be typed | units, workload, report, experiment, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
 //! **[`units`]**: spans of time, rates, fractions; parsing and showing them. *Not here:* any clock.

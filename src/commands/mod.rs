@@ -10,6 +10,8 @@ mod experiment;
 pub mod init;
 pub mod merge;
 mod output;
+mod overhead;
+mod overhead_progress;
 mod overrides;
 pub mod progress;
 mod publish;
@@ -57,6 +59,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Merge(args) => merge::run(&args),
         Command::Capacity(args) => capacity::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Overhead(args) => overhead::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
             report::run(report, out, args.format, &mut Output::stdout())?;

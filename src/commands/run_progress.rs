@@ -18,6 +18,8 @@ pub struct TerminalProgress {
     step: &'static str,
     /// Where there is one, it stands in the moving line, and no line stays.
     title: Option<String>,
+    /// What stands before the numbers, where anything does.
+    heading: String,
 }
 
 impl TerminalProgress {
@@ -25,12 +27,23 @@ impl TerminalProgress {
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bar: ProgressBar::with_draw_target(None, target), last: None, step: "", title: None }
+        Self {
+            bar: ProgressBar::with_draw_target(None, target),
+            last: None,
+            step: "",
+            title: None,
+            heading: String::new(),
+        }
     }
 
     /// For a run that is one of many: only the moving line, with this title.
     pub fn titled(title: &str) -> Self {
         Self { title: Some(title.to_owned()), ..Self::new() }
+    }
+
+    /// Puts this before the numbers of the moving line; other lines stay as before.
+    pub(super) fn entitle(&mut self, heading: &str) {
+        heading.clone_into(&mut self.heading);
     }
 
     /// Removes the moving line.
@@ -93,7 +106,8 @@ impl RunProgress for TerminalProgress {
             () if now < end => "measuring",
             () => "draining",
         };
-        let title = self.title.as_ref().map_or_else(String::new, |title| format!("{title}: "));
+        let title = self.title.as_deref().unwrap_or(&self.heading);
+        let title = if title.is_empty() { String::new() } else { format!("{title}: ") };
         self.bar.set_message(format!(
             "{title}{phase} {:.0}/{:.0} s  {:.0}/s offered  {:.0}/s ok  {} in flight  {} unsuccessful",
             now.as_secs_f64().min(end.as_secs_f64()),

@@ -1,4 +1,4 @@
-//! Several runs that answer one question: which runs, in which order, on which server.
+//! Several runs, or several treatments within one, that answer one question: which, in which order, on which server.
 //!
 //! Belongs here: designing an experiment and carrying it out over [`run`](crate::run). Does not belong: what its numbers mean
 //! ([`stats`](crate::stats)), how they are shown ([`report`](crate::report)), arguments and exit codes
@@ -6,6 +6,7 @@
 
 pub mod capacity;
 mod follow;
+pub mod overhead;
 mod site;
 pub mod sweep;
 

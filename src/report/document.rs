@@ -82,7 +82,9 @@ fn terminal_lines(block: &Block, style: Style) -> Vec<String> {
             facts.iter().flat_map(of).collect()
         }
         Block::Table(left, rows) => aligned(style, *left, &cleaned(rows)),
-        Block::Drawing(lines) => lines.iter().map(|line| format!("  {}", clean(line))).collect(),
+        Block::Drawing(lines) => {
+            lines.iter().map(|line| format!("  {}", clean(line)).trim_end().to_owned()).collect()
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod attributes;
 #[cfg(test)]
 #[path = "../../tests/common/closed_port.rs"]
 pub(crate) mod closed_port;
+pub mod collector;
 mod context;
 pub mod endpoint;
 pub mod env;

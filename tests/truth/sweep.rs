@@ -53,7 +53,6 @@ fn ended(uri: &str, place: &Path, workload: &str, arguments: &[&str]) -> Ended {
 fn found(experiment: &Experiment) -> &Sweep {
     match &experiment.outcome {
         Outcome::Sweep(sweep) => sweep,
-        #[allow(unreachable_patterns, reason = "other experiments have other outcomes")]
         _ => panic!("another experiment"),
     }
 }

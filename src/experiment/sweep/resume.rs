@@ -77,8 +77,7 @@ pub fn seed(experiment: &Experiment) -> Result<u64, ResumeError> {
 fn sweep_of(experiment: &Experiment) -> Option<&Sweep> {
     match &experiment.outcome {
         Outcome::Sweep(sweep) => Some(sweep),
-        #[allow(unreachable_patterns, reason = "there are other experiments")]
-        _ => None,
+        Outcome::Capacity(_) | Outcome::Overhead(_) => None,
     }
 }
 

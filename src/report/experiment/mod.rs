@@ -5,6 +5,12 @@
 
 pub mod capacity;
 mod figures;
+pub mod overhead;
+mod overhead_document;
+mod overhead_sentence;
+mod plot;
+#[cfg(test)]
+pub(crate) mod samples;
 mod scatter;
 pub mod sweep;
 mod words;
@@ -87,6 +93,8 @@ pub enum Outcome {
     Capacity(Box<Capacity>),
     /// A grid of settings.
     Sweep(Box<Sweep>),
+    /// What tracing costs at each sample fraction.
+    Overhead(Box<overhead::Overhead>),
 }
 
 impl Experiment {
@@ -95,6 +103,7 @@ impl Experiment {
         match &self.outcome {
             Outcome::Capacity(capacity) => capacity::document(self, capacity),
             Outcome::Sweep(sweep) => sweep::document(self, sweep),
+            Outcome::Overhead(overhead) => overhead_document::of(self, overhead),
         }
     }
 
@@ -121,4 +130,41 @@ impl Experiment {
 /// The experiment's JSON Schema, draft 2020-12.
 pub fn experiment_schema() -> serde_json::Value {
     schemars::schema_for!(Experiment).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::terminal::Style;
+
+    #[test]
+    fn what_is_written_is_read_back_and_fits_the_schema() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::create(base.path(), "search", 1_700_000_000_000_000, "1").unwrap();
+        let validator = jsonschema::validator_for(&experiment_schema()).unwrap();
+        for outcome in samples::outcomes() {
+            let experiment = samples::experiment(outcome);
+            let path = experiment.write(&directory).unwrap();
+            assert_eq!(Experiment::read(&path).unwrap(), experiment);
+            let value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let wrong: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_overhead_experiment_is_shown_within_its_columns() {
+        let document = samples::experiment(Outcome::Overhead(Box::new(samples::overhead()))).document();
+        let mut text = Vec::new();
+        document.terminal(Style::Plain, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for words in
+            ["costs +6.1 % search p50", "at 0.1", "against the noise", "slots over time", "upper bounds"]
+        {
+            assert!(text.contains(words), "{words:?} is missing in\n{text}");
+        }
+        let mut markdown = Vec::new();
+        document.markdown(&mut markdown).unwrap();
+        assert!(String::from_utf8(markdown).unwrap().starts_with("## what tracing costs: search\n"));
+    }
 }

@@ -1,0 +1,252 @@
+//! `overhead`: read the workload, get a server and a collector, alternate arms within one load, tell what tracing costs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::cli::overhead::OverheadArgs;
+use crate::experiment::overhead::{self, Design, Done, Plan, SLOT, WASHOUT};
+use crate::report::experiment::overhead::Overhead;
+use crate::report::experiment::{
+    About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
+};
+use crate::report::model::Severity;
+use crate::report::rfc3339;
+use crate::report::store::{REPORT_FILE, RunDirectory};
+use crate::run::{Identity, Server, Settings, Sharing};
+use crate::stats::blocks::{self, Timing};
+use crate::trace::collector::CollectorProcess;
+use crate::units::{Fraction, Nanos};
+use crate::workload::{Origin, Override};
+
+use super::overhead_progress::SlotProgress;
+use super::{Exit, Failure, experiment, run};
+
+/// Keys that the experiment decides on itself.
+const OWN_KEYS: [&str; 4] = ["load.duration", "trace.enabled", "trace.sample_fraction", "trace.unsampled"];
+
+/// Carries out `overhead`.
+///
+/// # Errors
+/// Usage failures before anything is touched; whatever keeps the load from being measured, or the result from being stored.
+pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
+    let flags = experiment::overrides(&args.common)?;
+    ensure_own_keys(&flags).map_err(Failure::usage)?;
+    let base = Settings::resolve(&args.common.workload, flags.clone()).map_err(Failure::usage)?;
+    experiment::say_notices(&base);
+    overhead::check(&base).map_err(Failure::usage)?;
+    let earlier = args.resume.as_deref().map(resumed).transpose().map_err(Failure::usage)?;
+    let seed = experiment::seed(&args.common)?;
+    let design = design(args, &base, seed, earlier.as_ref()).map_err(Failure::usage)?;
+    let mut collector = own_collector(&base)?;
+    let endpoint = collector.as_ref().map(CollectorProcess::endpoint);
+    let settings = Settings::resolve(&args.common.workload, design.overrides(flags, endpoint.as_deref()))
+        .map_err(Failure::usage)?;
+    say_what_comes(&settings, &design, earlier.is_some());
+
+    let (identity, stop) = experiment::begin()?;
+    let name = format!("{}-overhead", settings.workload.name);
+    let directory =
+        RunDirectory::create(&args.common.out, &name, identity.started_unix_us, &identity.run_id)?;
+    let earlier_result = earlier.as_ref().map(|(_, overhead)| overhead);
+    let done = run::with_server(&settings, &stop, |server| {
+        refuse_own_sampling(server)?;
+        let _kept_to_this_run = server.lock(&settings.workload, &identity, Sharing::Alone)?;
+        let mut progress = SlotProgress::new(&settings, &design);
+        let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
+        let ready = server.prepare(&settings, &stop, &mut progress);
+        let done = ready.and_then(|mut ready| {
+            overhead::carry_out(
+                &plan,
+                server,
+                &mut ready,
+                collector.as_mut(),
+                identity.clone(),
+                &stop,
+                &mut progress,
+            )
+        });
+        progress.clear();
+        done
+    });
+    let stored =
+        done.and_then(|done| store(done, &settings, &design, &identity, &directory, earlier.as_ref()));
+    directory.clone().discard_if_empty();
+    let experiment = stored?;
+    let resume = format!(
+        "milvus-load overhead {} --resume {}",
+        args.common.workload.display(),
+        directory.path().display()
+    );
+    experiment::show(&experiment, args.common.json, &directory, stop.is_raised().then_some(resume))?;
+    Ok(match stop.reason() {
+        Some(reason) => Exit::Stopped(reason),
+        None if !args.allow_untrusted && is_doubtful(&experiment) => Exit::Untrusted,
+        None => Exit::Done,
+    })
+}
+
+fn ensure_own_keys(flags: &[Override]) -> anyhow::Result<()> {
+    let own = flags.iter().find(|flag| OWN_KEYS.contains(&flag.key.as_str()));
+    ensure!(
+        own.is_none(),
+        "--set {}: the experiment decides on that itself; its length is --budget, its fractions are --fractions",
+        own.map_or("", |flag| flag.key.as_str())
+    );
+    Ok(())
+}
+
+/// An experiment to go on with.
+fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
+    let file = if path.is_dir() { path.join(EXPERIMENT_FILE) } else { path.to_owned() };
+    let experiment = Experiment::read(&file)?;
+    match &experiment.outcome {
+        Outcome::Overhead(overhead) => {
+            let overhead = (**overhead).clone();
+            Ok((experiment, overhead))
+        }
+        Outcome::Capacity(_) | Outcome::Sweep(_) => anyhow::bail!(
+            "{} is another kind of experiment: name the directory of an overhead one",
+            file.display()
+        ),
+    }
+}
+
+fn design(
+    args: &OverheadArgs,
+    base: &Settings,
+    seed: u64,
+    earlier: Option<&(Experiment, Overhead)>,
+) -> anyhow::Result<Design> {
+    let warm_up = base.workload.load.warmup;
+    let budget = args.budget.as_duration();
+    let Some((experiment, overhead)) = earlier else {
+        let timing = Timing {
+            warm_up,
+            washout: args.washout.map_or(WASHOUT, Nanos::as_duration),
+            slot: args.slot.map_or(SLOT, Nanos::as_duration),
+        };
+        return Design::within(budget, fractions(args)?, args.mode.into(), timing, seed);
+    };
+    ensure!(
+        experiment.experiment.name == base.workload.name,
+        "the experiment to go on with is of workload {}, and this is {}",
+        experiment.experiment.name,
+        base.workload.name
+    );
+    let timing = Timing {
+        warm_up,
+        washout: Duration::from_secs_f64(overhead.timing.washout_s),
+        slot: Duration::from_secs_f64(overhead.timing.slot_s),
+    };
+    let fractions =
+        overhead.fractions.iter().map(|f| Ok(Fraction::new(*f)?)).collect::<anyhow::Result<_>>()?;
+    let seed = experiment.experiment.seed.parse().context("the experiment to go on with has no seed")?;
+    Design::within(budget, fractions, overhead.mode, timing, seed)
+}
+
+fn fractions(args: &OverheadArgs) -> anyhow::Result<Vec<Fraction>> {
+    if !args.fractions.is_empty() {
+        return Ok(args.fractions.clone());
+    }
+    let default = blocks::default_fractions(args.budget.as_duration());
+    if default.len() == 1 {
+        super::say(
+            "note: below 15 minutes 0.1 is left out, for it could not be told from off; ask for it with --fractions 0.1,1",
+        );
+    }
+    default.iter().map(|fraction| Ok(Fraction::new(*fraction)?)).collect()
+}
+
+/// A collector of the experiment's own, unless one was named: then spans go there, and are not counted.
+fn own_collector(settings: &Settings) -> anyhow::Result<Option<CollectorProcess>> {
+    if !matches!(settings.origin("trace.otlp_endpoint"), Some(Origin::Default) | None) {
+        super::say(&format!(
+            "note: spans go to {}, where this experiment cannot count them, so no arm can prove that it took effect",
+            settings.workload.trace.otlp_endpoint
+        ));
+        return Ok(None);
+    }
+    let tool = std::env::current_exe().context("where this program lies is not known")?;
+    Ok(Some(CollectorProcess::start(&tool, &settings.workload.trace.service_name)?))
+}
+
+fn say_what_comes(settings: &Settings, design: &Design, is_resumed: bool) {
+    let [calm, stealing] = overhead::expected_half_width(design.blocks).map(|share| share * 100.0);
+    let fractions: Vec<String> = design.fractions.iter().map(ToString::to_string).collect();
+    let more = if is_resumed { " more" } else { "" };
+    super::say(&format!(
+        "overhead of tracing in {}: {}{more} blocks of off, off again and {} in random order (seed {}), {} in all",
+        settings.workload.name,
+        design.blocks,
+        fractions.join(", "),
+        design.seed,
+        Nanos::from(settings.workload.load.warmup + design.window())
+    ));
+    super::say(&format!(
+        "so many blocks tell the median response time to about \u{b1}{calm:.1} % on a calm machine, as slots varied on one, and to \
+         about \u{b1}{stealing:.0} % where a hypervisor steals time"
+    ));
+}
+
+/// What has no header must not be traced.
+fn refuse_own_sampling(server: &Server) -> anyhow::Result<()> {
+    let fraction = server.tracing().and_then(|tracing| tracing.sample_fraction).unwrap_or(0.0);
+    ensure!(
+        fraction == 0.0,
+        "this Milvus samples {fraction} of the requests that have no header, so off would not be off: milvus-load embedded stop, then \
+         milvus-load embedded start without --sample-fraction"
+    );
+    Ok(())
+}
+
+/// Stores the load's report and the experiment.
+fn store(
+    done: Done,
+    settings: &Settings,
+    design: &Design,
+    identity: &Identity,
+    directory: &RunDirectory,
+    earlier: Option<&(Experiment, Overhead)>,
+) -> Result<Experiment, Failure> {
+    let Done { overhead, report } = done;
+    let load = RunDirectory::create(directory.path(), "runs", identity.started_unix_us, &identity.run_id)?;
+    load.write_report(&report)?;
+    let path = load.path().join(REPORT_FILE);
+    let relative = path.strip_prefix(directory.path()).unwrap_or(&path);
+    let runs = earlier.iter().flat_map(|(experiment, _)| experiment.runs.iter().cloned());
+    let this = RunReference {
+        id: identity.run_id.clone(),
+        label: "all arms".to_owned(),
+        report: relative.display().to_string(),
+        trusted: report.verdict.trusted,
+    };
+    let experiment = Experiment {
+        schema: EXPERIMENT_SCHEMA.to_owned(),
+        experiment: About {
+            id: identity.run_id.clone(),
+            name: settings.workload.name.clone(),
+            command: identity.command.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: rfc3339(identity.started_unix_us),
+            seed: design.seed.to_string(),
+            complete: overhead.blocks.complete >= overhead.blocks.planned,
+        },
+        server: report.server.clone(),
+        machine: Some(report.machine.clone()),
+        runs: runs.chain([this]).collect(),
+        outcome: Outcome::Overhead(Box::new(overhead)),
+    };
+    experiment.write(directory)?;
+    Ok(experiment)
+}
+
+fn is_doubtful(experiment: &Experiment) -> bool {
+    match &experiment.outcome {
+        Outcome::Overhead(overhead) => {
+            overhead.findings.iter().any(|finding| finding.severity == Severity::Error)
+        }
+        Outcome::Capacity(_) | Outcome::Sweep(_) => false,
+    }
+}

@@ -1,0 +1,101 @@
+//! What stderr shows while an experiment alternates arms: block, slot and the time left, never an effect.
+
+use std::io::IsTerminal as _;
+
+use crate::engine::LiveTotals;
+use crate::engine::prepare::SetupProgress;
+use crate::experiment::overhead::Design;
+use crate::run::{RunProgress, Settings};
+use crate::units::Nanos;
+
+use super::run_progress::TerminalProgress;
+
+/// The progress of slots.
+pub(super) struct SlotProgress {
+    inner: TerminalProgress,
+    warmup: Nanos,
+    /// Of a slot, washout included.
+    slot: Nanos,
+    slots_per_block: u64,
+    blocks: u64,
+    block: u64,
+    /// Without a terminal every block gets a line.
+    lines: bool,
+}
+
+impl SlotProgress {
+    pub fn new(settings: &Settings, design: &Design) -> Self {
+        Self {
+            inner: TerminalProgress::new(),
+            warmup: settings.workload.load.warmup.into(),
+            slot: Nanos::from(design.washout + design.slot),
+            slots_per_block: design.fractions.len() as u64 + 2,
+            blocks: design.blocks as u64,
+            block: 0,
+            lines: !std::io::stderr().is_terminal(),
+        }
+    }
+
+    pub fn clear(&self) {
+        self.inner.clear();
+    }
+
+    /// `block 3 of 21, slot 2 of 4, 13m12s left`.
+    fn place(&self, now: Nanos, end: Nanos) -> String {
+        if now < self.warmup {
+            return "warming up".to_owned();
+        }
+        let slot = (now - self.warmup).get() / self.slot.get().max(1);
+        let block = (slot / self.slots_per_block + 1).min(self.blocks);
+        let left = Nanos::from_secs(end.get().saturating_sub(now.get()).div_ceil(1_000_000_000));
+        format!(
+            "block {block} of {}, slot {} of {}, {left} left",
+            self.blocks,
+            slot % self.slots_per_block + 1,
+            self.slots_per_block
+        )
+    }
+}
+
+impl RunProgress for SlotProgress {
+    fn say(&self, line: &str) {
+        self.inner.say(line);
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
+        let place = self.place(now, end);
+        self.inner.entitle(&place);
+        self.inner.running(now, end, warmup, totals);
+        let block = if now < warmup {
+            0
+        } else {
+            (now - warmup).get() / self.slot.get().max(1) / self.slots_per_block
+        };
+        if self.lines && block > self.block && block < self.blocks {
+            super::say(&place);
+        }
+        self.block = self.block.max(block);
+    }
+
+    fn ending(&mut self) {
+        self.inner.ending();
+    }
+
+    fn server_spans(&mut self) {
+        self.inner.server_spans();
+    }
+}
+
+impl SetupProgress for SlotProgress {
+    fn step(&mut self, name: &'static str) {
+        self.inner.step(name);
+    }
+
+    fn rows(&mut self, done: u64, total: u64) {
+        self.inner.rows(done, total);
+    }
+
+    fn waiting(&mut self, missing: &str) {
+        self.inner.waiting(missing);
+    }
+}

@@ -1,0 +1,189 @@
+//! What tracing costs all requests together: one server, one continuous load, and slots in random order whose requests are traced
+//! or not.
+//!
+//! Read [`Design`] first, then [`carry_out`].
+
+mod analysis;
+mod arms;
+mod design;
+mod findings;
+mod slots;
+
+use crate::engine::Stop;
+use crate::measure::SlotGrid;
+use crate::report::RunReport;
+use crate::report::experiment::overhead::{Overhead, OverheadBlocks, OverheadSlot, OverheadTiming};
+use crate::run::{
+    self, Alternation, EdgeReading, Identity, Observed, Ready, Record, RunError, RunProgress, Server,
+    Settings,
+};
+use crate::stats::overhead::Ending;
+use crate::trace::collector::{CollectorProcess, Tally};
+use crate::units::Nanos;
+use crate::workload::LoadModel;
+
+pub use arms::ArmTotals;
+pub use design::{Design, SLOT, WASHOUT, check, expected_half_width};
+pub use slots::THROUGHPUT;
+
+/// How long after the last answer spans may still come: the server's C++ part exports every 5 s.
+const LAST_SPANS: std::time::Duration = std::time::Duration::from_secs(6);
+
+/// One load of an experiment, and what was done before it.
+pub struct Plan<'a> {
+    /// With the overrides of [`Design::overrides`].
+    pub settings: &'a Settings,
+    pub design: &'a Design,
+    /// Slots of an experiment that is resumed.
+    pub earlier: Option<&'a Overhead>,
+}
+
+impl Plan<'_> {
+    fn first_block(&self) -> usize {
+        let blocks = self.earlier.iter().flat_map(|earlier| &earlier.slots).map(|slot| slot.block + 1);
+        blocks.max().unwrap_or(0)
+    }
+
+    fn server(&self) -> usize {
+        let servers = self.earlier.iter().flat_map(|earlier| &earlier.slots).map(|slot| slot.server + 1);
+        servers.max().unwrap_or(0)
+    }
+}
+
+/// An experiment with the run that it was.
+pub struct Done {
+    /// What was found.
+    pub overhead: Overhead,
+    /// The whole load as one run.
+    pub report: RunReport,
+}
+
+/// Carries the experiment out: one load over all slots. Stopped by hand, it has the blocks that were complete.
+///
+/// # Errors
+/// Where nothing could be measured.
+pub fn carry_out(
+    plan: &Plan<'_>,
+    server: &Server,
+    ready: &mut Ready<'_>,
+    collector: Option<&mut CollectorProcess>,
+    identity: Identity,
+    stop: &Stop,
+    progress: &mut dyn RunProgress,
+) -> Result<Done, RunError> {
+    let requests = ready.requests(plan.settings)?;
+    let slots = plan.design.slots(plan.first_block())?;
+    let grid = slots.grid();
+    let mut follow = |_: &EdgeReading| None;
+    let alternation = Alternation { slots, follow: &mut follow };
+    let observed = ready.alternate(plan.settings, &requests, &identity, alternation, stop, progress)?;
+    let tally = collector.map(|collector| last_tally(collector, server, progress)).transpose()?;
+    let (slots, mut arms) = seen(plan, grid, &observed, tally.as_ref());
+    let record = Record::new(plan.settings, server, identity, observed);
+    let report = run::report(&[record], &[])?;
+    let earlier = plan.earlier.iter().flat_map(|earlier| earlier.slots.iter().cloned());
+    let slots: Vec<OverheadSlot> = earlier.chain(slots).collect();
+    if let Some(earlier) = plan.earlier {
+        arms.add(&earlier.arms);
+    }
+    let overhead = told(plan, server, slots, arms, &report, stop.is_raised());
+    Ok(Done { overhead, report })
+}
+
+/// A server of the run's own has been given that time already.
+fn last_tally(
+    collector: &mut CollectorProcess,
+    server: &Server,
+    progress: &mut dyn RunProgress,
+) -> anyhow::Result<Tally> {
+    if !server.kind.ends_with_run() {
+        progress.server_spans();
+        std::thread::sleep(LAST_SPANS);
+    }
+    Ok(collector.tally()?)
+}
+
+fn seen(
+    plan: &Plan<'_>,
+    grid: SlotGrid,
+    observed: &Observed,
+    tally: Option<&Tally>,
+) -> (Vec<OverheadSlot>, ArmTotals) {
+    let workload = &plan.settings.workload;
+    let order = plan.design.order(plan.first_block());
+    let layout = slots::Layout {
+        grid,
+        order: &order,
+        fractions: &plan.design.fractions,
+        first_block: plan.first_block(),
+        server: plan.server(),
+        warmup: Nanos::from(workload.load.warmup),
+        operations: &workload.operations,
+        is_closed: is_closed(plan.settings),
+    };
+    let slots = slots::of(&layout, &observed.driven);
+    let arms = ArmTotals::of(&layout, &slots, &observed.driven, tally);
+    (slots, arms)
+}
+
+fn told(
+    plan: &Plan<'_>,
+    server: &Server,
+    slots: Vec<OverheadSlot>,
+    arms: ArmTotals,
+    report: &RunReport,
+    stopped: bool,
+) -> Overhead {
+    let design = plan.design;
+    let fractions: Vec<f64> = design.fractions.iter().map(|fraction| fraction.get()).collect();
+    let ending = if stopped { Ending::Stopped } else { Ending::AsPlanned };
+    let primary = match plan.earlier {
+        Some(earlier) => earlier.primary.clone(),
+        None => primary(plan.settings, report),
+    };
+    let planned = design.blocks + plan.first_block();
+    let mut overhead = Overhead {
+        mode: design.mode,
+        timing: OverheadTiming {
+            warmup_s: plan.settings.workload.load.warmup.as_secs_f64(),
+            washout_s: design.washout.as_secs_f64(),
+            slot_s: design.slot.as_secs_f64(),
+        },
+        blocks: OverheadBlocks {
+            planned,
+            complete: analysis::complete_blocks(&slots, fractions.len() + 2).len(),
+        },
+        metrics: analysis::effects(&slots, &fractions, &primary, ending),
+        primary,
+        arms: arms.summaries,
+        beside_the_server: beside(server, plan.settings),
+        findings: Vec::new(),
+        fractions,
+        slots,
+    };
+    overhead.findings = findings::of(&overhead, report);
+    overhead
+}
+
+/// Throughput in a closed loop, else the median response time of the operation with the most requests.
+fn primary(settings: &Settings, report: &RunReport) -> String {
+    if is_closed(settings) {
+        return THROUGHPUT.to_owned();
+    }
+    let most = report.operations.iter().max_by_key(|(_, operation)| operation.offered);
+    format!("{}.response.p50_us", most.map_or("search", |(name, _)| name))
+}
+
+fn is_closed(settings: &Settings) -> bool {
+    settings.workload.load.streams.iter().all(|stream| matches!(stream.model, LoadModel::Closed { .. }))
+}
+
+/// What shares the machine with the server, where that is this one.
+fn beside(server: &Server, settings: &Settings) -> Vec<String> {
+    if !server.is_on_this_machine() {
+        return Vec::new();
+    }
+    let own = settings.workload.trace.otlp_endpoint.contains("127.0.0.1");
+    let collector = own.then(|| "the collector".to_owned());
+    ["the generator".to_owned()].into_iter().chain(collector).collect()
+}

@@ -1,0 +1,157 @@
+//! Spans counted by who made them and when they began.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use serde::{Deserialize, Serialize};
+
+use crate::units::Nanos;
+
+/// Spans that began within so long of each other are counted together: what an edge of a slot may be off by.
+pub const BIN: Nanos = Nanos::from_millis(10);
+
+/// The path of every call that Milvus's server span is named after.
+const MILVUS_CALL: &str = "milvus.proto.milvus.MilvusService/";
+
+/// Counts of one bin, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanKinds {
+    /// The client's spans: one for each request that it sampled.
+    pub client: u64,
+    /// The spans with which a Milvus takes a call: one for each request that it sampled.
+    pub entry: u64,
+    /// All others.
+    pub other: u64,
+}
+
+impl SpanKinds {
+    /// Of any kind.
+    pub const fn all(self) -> u64 {
+        self.client + self.entry + self.other
+    }
+
+    fn add(&mut self, other: Self) {
+        self.client += other.client;
+        self.entry += other.entry;
+        self.other += other.other;
+    }
+}
+
+/// What a collector has received.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// By the number of [`BIN`]s since 1970 in which they began.
+    bins: BTreeMap<u64, SpanKinds>,
+    /// Bytes of messages, as they came over the wire.
+    pub bytes: u64,
+    /// Messages that were no export of spans, and so were not counted.
+    pub refused: u64,
+}
+
+impl Tally {
+    /// Counts a message of so many bytes in. `client` is the name of the client's service.
+    pub(super) fn take(&mut self, request: &ExportTraceServiceRequest, bytes: usize, client: &str) {
+        self.bytes += bytes as u64;
+        for resource in &request.resource_spans {
+            let is_client = service(resource).is_some_and(|name| name == client);
+            for span in resource.scope_spans.iter().flat_map(|scope| &scope.spans) {
+                let bin = span.start_time_unix_nano / BIN.get();
+                self.bins.entry(bin).or_default().add(kind(span, is_client));
+            }
+        }
+    }
+
+    /// Spans that began from the one moment up to the other, nanoseconds since 1970; to [`BIN`] at either end.
+    pub fn between(&self, from: u64, to: u64) -> SpanKinds {
+        let bins = from.div_ceil(BIN.get())..to.div_ceil(BIN.get()).max(from.div_ceil(BIN.get()));
+        let mut sum = SpanKinds::default();
+        self.bins.range(bins).for_each(|(_, kinds)| sum.add(*kinds));
+        sum
+    }
+
+    /// All spans.
+    pub fn spans(&self) -> SpanKinds {
+        self.between(0, u64::MAX - BIN.get())
+    }
+}
+
+fn service(resource: &ResourceSpans) -> Option<&str> {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    let attributes = &resource.resource.as_ref()?.attributes;
+    let name = attributes.iter().find(|attribute| attribute.key == "service.name")?;
+    match name.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn kind(span: &Span, is_client: bool) -> SpanKinds {
+    let is_call =
+        span.kind == SpanKind::Server as i32 && span.name.trim_start_matches('/').starts_with(MILVUS_CALL);
+    SpanKinds {
+        client: u64::from(is_client && span.kind == SpanKind::Client as i32),
+        entry: u64::from(!is_client && is_call),
+        other: u64::from(!(is_client && span.kind == SpanKind::Client as i32) && (is_client || !is_call)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
+
+    fn of(service: &str, spans: Vec<Span>) -> ResourceSpans {
+        let value = any_value::Value::StringValue(service.to_owned());
+        let name = KeyValue {
+            key: "service.name".to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        };
+        ResourceSpans {
+            resource: Some(Resource { attributes: vec![name], ..Resource::default() }),
+            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            ..ResourceSpans::default()
+        }
+    }
+
+    fn span(name: &str, kind: SpanKind, millis: u64) -> Span {
+        let start_time_unix_nano = millis * 1_000_000;
+        Span { name: name.to_owned(), kind: kind as i32, start_time_unix_nano, ..Span::default() }
+    }
+
+    #[test]
+    fn spans_are_told_apart_by_who_made_them_and_counted_where_they_began() {
+        let call = "milvus.proto.milvus.MilvusService/Search";
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![
+                of(
+                    "client",
+                    vec![span(call, SpanKind::Client, 1_000), span("set-up", SpanKind::Internal, 1_000)],
+                ),
+                of(
+                    "standalone",
+                    vec![
+                        span(call, SpanKind::Server, 1_000),
+                        span(call, SpanKind::Server, 2_000),
+                        span("Proxy-Search", SpanKind::Internal, 1_000),
+                        span("milvus.proto.query.QueryNode/Search", SpanKind::Server, 1_000),
+                    ],
+                ),
+            ],
+        };
+        let mut tally = Tally::default();
+        tally.take(&request, 700, "client");
+        tally.take(&request, 300, "client");
+        let ms = |millis: u64| millis * 1_000_000;
+        assert_eq!(tally.between(ms(1_000), ms(1_010)), SpanKinds { client: 2, entry: 2, other: 6 });
+        assert_eq!(tally.between(ms(1_010), ms(2_010)), SpanKinds { client: 0, entry: 2, other: 0 });
+        assert_eq!(tally.between(ms(5_000), ms(1_000)), SpanKinds::default());
+        assert_eq!((tally.spans().all(), tally.bytes), (12, 1_000));
+        let read: Tally = serde_json::from_str(&serde_json::to_string(&tally).unwrap()).unwrap();
+        assert_eq!(read, tally);
+    }
+}
