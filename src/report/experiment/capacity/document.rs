@@ -155,7 +155,7 @@ fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
     heading.extend(capacity.slo.iter().map(|expression| Cell::from(expression.as_str())));
     for name in &names {
         let prefix = if names.len() > 1 { format!("{name} ") } else { String::new() };
-        heading.extend(["p50", "p99", "errors"].map(|column| format!("{prefix}{column}").into()));
+        heading.extend(beside(capacity, name).map(|column| format!("{prefix}{column}").into()));
     }
     heading.push("".into());
     let row = |probe: &Probe| {
@@ -167,14 +167,32 @@ fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
         for name in &names {
             let none = Figures::default();
             let figures = probe.operations.get(name).unwrap_or(&none);
-            row.push(time(figures, "p50_us", figures.p50_us));
-            row.push(time(figures, "p99_us", figures.p99_us));
-            row.push(errors(figures.errors));
+            row.extend(beside(capacity, name).map(|column| match column {
+                "p50" => time(figures, "p50_us", figures.p50_us),
+                "p99" => time(figures, "p99_us", figures.p99_us),
+                _ => errors(figures.errors),
+            }));
         }
         row.push(outcome(probe));
         row
     };
     std::iter::once(heading).chain(capacity.probes.iter().map(row)).collect()
+}
+
+/// What is told of an operation beside the service level, which is not told twice.
+fn beside<'a>(capacity: &'a Capacity, operation: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    let is_told = move |column: &str| {
+        let metrics = capacity.slo.iter().filter_map(|expression| expression.split_whitespace().next());
+        let own = if column == "errors" {
+            format!("{operation}.errors")
+        } else {
+            format!("{operation}.response.{column}")
+        };
+        metrics
+            .into_iter()
+            .any(|metric| metric == own || (metric == column && operations(capacity).len() == 1))
+    };
+    ["p50", "p99", "errors"].into_iter().filter(move |column| !is_told(column))
 }
 
 fn operations(capacity: &Capacity) -> Vec<String> {
