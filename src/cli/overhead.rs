@@ -32,6 +32,12 @@ pub struct OverheadArgs {
     /// Go on with the experiment in this directory: its slots count as so many more blocks
     #[arg(long, value_name = "DIR", conflicts_with_all = ["fractions", "mode", "slot", "washout", "seed"])]
     pub resume: Option<PathBuf>,
+    /// The other experiment: the embedded server's own sampleFraction, with no header sent, in pairs of starts
+    #[arg(long, value_name = "F", value_parser = fraction, conflicts_with_all = ["fractions", "mode", "slot", "washout", "resume", "budget", "uri"])]
+    pub server_fraction: Option<Fraction>,
+    /// Starts of the server at either fraction, for --server-fraction; the window of each is load.duration
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "server_fraction", value_parser = clap::value_parser!(u16).range(5..=1_000))]
+    pub starts: u16,
     /// Exit 0 even where something speaks against the numbers
     #[arg(long)]
     pub allow_untrusted: bool,

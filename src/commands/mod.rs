@@ -13,6 +13,7 @@ mod output;
 mod overhead;
 mod overhead_progress;
 mod overrides;
+mod own_fraction;
 pub mod progress;
 mod publish;
 pub mod report;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::overhead::OverheadArgs;
-use crate::experiment::overhead::{self, Design, Done, Plan, SLOT, WASHOUT};
-use crate::report::experiment::overhead::Overhead;
+use crate::experiment::overhead::{self, Design, Done, Place, Plan, SLOT, WASHOUT};
+use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
     About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
 };
 use crate::report::model::Severity;
-use crate::report::rfc3339;
-use crate::report::store::{REPORT_FILE, RunDirectory};
+use crate::report::store::RunDirectory;
+use crate::report::{RunReport, rfc3339};
 use crate::run::{Identity, Server, Settings, Sharing};
 use crate::stats::blocks::{self, Timing};
 use crate::trace::collector::CollectorProcess;
@@ -21,7 +21,7 @@ use crate::units::{Fraction, Nanos};
 use crate::workload::{Origin, Override};
 
 use super::overhead_progress::SlotProgress;
-use super::{Exit, Failure, experiment, run};
+use super::{Exit, Failure, experiment, own_fraction, run};
 
 /// Keys that the experiment decides on itself.
 const OWN_KEYS: [&str; 4] = ["load.duration", "trace.enabled", "trace.sample_fraction", "trace.unsampled"];
@@ -32,6 +32,9 @@ const OWN_KEYS: [&str; 4] = ["load.duration", "trace.enabled", "trace.sample_fra
 /// Usage failures before anything is touched; whatever keeps the load from being measured, or the result from being stored.
 pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
     let flags = experiment::overrides(&args.common)?;
+    if let Some(fraction) = args.server_fraction {
+        return own_fraction::run(args, fraction, flags);
+    }
     ensure_own_keys(&flags).map_err(Failure::usage)?;
     let base = Settings::resolve(&args.common.workload, flags.clone()).map_err(Failure::usage)?;
     experiment::say_notices(&base);
@@ -57,13 +60,13 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
         let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
         let ready = server.prepare(&settings, &stop, &mut progress);
         let done = ready.and_then(|mut ready| {
+            let place = Place { server, collector: collector.as_mut(), identity: &identity, stop: &stop };
+            let known_to = progress.known_to();
             overhead::carry_out(
                 &plan,
-                server,
+                place,
                 &mut ready,
-                collector.as_mut(),
-                identity.clone(),
-                &stop,
+                &mut |share| known_to.set(Some(share)),
                 &mut progress,
             )
         });
@@ -103,6 +106,11 @@ fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
     let experiment = Experiment::read(&file)?;
     match &experiment.outcome {
         Outcome::Overhead(overhead) => {
+            ensure!(
+                overhead.mode != Mode::OwnFraction,
+                "{} is of starts, not of slots of one load: it cannot be gone on with",
+                file.display()
+            );
             let overhead = (**overhead).clone();
             Ok((experiment, overhead))
         }
@@ -211,17 +219,39 @@ fn store(
     earlier: Option<&(Experiment, Overhead)>,
 ) -> Result<Experiment, Failure> {
     let Done { overhead, report } = done;
-    let load = RunDirectory::create(directory.path(), "runs", identity.started_unix_us, &identity.run_id)?;
-    load.write_report(&report)?;
-    let path = load.path().join(REPORT_FILE);
-    let relative = path.strip_prefix(directory.path()).unwrap_or(&path);
     let runs = earlier.iter().flat_map(|(experiment, _)| experiment.runs.iter().cloned());
-    let this = RunReference {
+    let this = store_run(directory, &report, identity, "all arms")?;
+    let runs = runs.chain([this]).collect();
+    Ok(store_experiment(directory, settings, identity, design.seed, (overhead, &report), runs)?)
+}
+
+/// Stores a run of an experiment beneath it.
+pub(super) fn store_run(
+    directory: &RunDirectory,
+    report: &RunReport,
+    identity: &Identity,
+    label: &str,
+) -> anyhow::Result<RunReference> {
+    let run = RunDirectory::create(directory.path(), "runs", identity.started_unix_us, &identity.run_id)?;
+    let path = run.write_report(report)?;
+    let relative = path.strip_prefix(directory.path()).unwrap_or(&path);
+    Ok(RunReference {
         id: identity.run_id.clone(),
-        label: "all arms".to_owned(),
+        label: label.to_owned(),
         report: relative.display().to_string(),
         trusted: report.verdict.trusted,
-    };
+    })
+}
+
+/// Stores an experiment; `last` is the report of its last run.
+pub(super) fn store_experiment(
+    directory: &RunDirectory,
+    settings: &Settings,
+    identity: &Identity,
+    seed: u64,
+    (overhead, last): (Overhead, &RunReport),
+    runs: Vec<RunReference>,
+) -> anyhow::Result<Experiment> {
     let experiment = Experiment {
         schema: EXPERIMENT_SCHEMA.to_owned(),
         experiment: About {
@@ -230,19 +260,20 @@ fn store(
             command: identity.command.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: rfc3339(identity.started_unix_us),
-            seed: design.seed.to_string(),
+            seed: seed.to_string(),
             complete: overhead.blocks.complete >= overhead.blocks.planned,
         },
-        server: report.server.clone(),
-        machine: Some(report.machine.clone()),
-        runs: runs.chain([this]).collect(),
+        server: last.server.clone(),
+        machine: Some(last.machine.clone()),
+        runs,
         outcome: Outcome::Overhead(Box::new(overhead)),
     };
     experiment.write(directory)?;
     Ok(experiment)
 }
 
-fn is_doubtful(experiment: &Experiment) -> bool {
+/// Whether something speaks against the numbers.
+pub(super) fn is_doubtful(experiment: &Experiment) -> bool {
     match &experiment.outcome {
         Outcome::Overhead(overhead) => {
             overhead.findings.iter().any(|finding| finding.severity == Severity::Error)

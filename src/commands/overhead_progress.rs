@@ -1,6 +1,8 @@
 //! What stderr shows while an experiment alternates arms: block, slot and the time left, never an effect.
 
+use std::cell::Cell;
 use std::io::IsTerminal as _;
+use std::rc::Rc;
 
 use crate::engine::LiveTotals;
 use crate::engine::prepare::SetupProgress;
@@ -19,6 +21,8 @@ pub(super) struct SlotProgress {
     slots_per_block: u64,
     blocks: u64,
     block: u64,
+    /// The half-width so far, as a share.
+    known_to: Rc<Cell<Option<f64>>>,
     /// Without a terminal every block gets a line.
     lines: bool,
 }
@@ -32,15 +36,21 @@ impl SlotProgress {
             slots_per_block: design.fractions.len() as u64 + 2,
             blocks: design.blocks as u64,
             block: 0,
+            known_to: Rc::default(),
             lines: !std::io::stderr().is_terminal(),
         }
+    }
+
+    /// Where to say how well the primary metric is known by now.
+    pub fn known_to(&self) -> Rc<Cell<Option<f64>>> {
+        Rc::clone(&self.known_to)
     }
 
     pub fn clear(&self) {
         self.inner.clear();
     }
 
-    /// `block 3 of 21, slot 2 of 4, 13m12s left`.
+    /// `block 3 of 21, slot 2 of 4, 13m12s left, known to ±4.2 %`.
     fn place(&self, now: Nanos, end: Nanos) -> String {
         if now < self.warmup {
             return "warming up".to_owned();
@@ -48,8 +58,12 @@ impl SlotProgress {
         let slot = (now - self.warmup).get() / self.slot.get().max(1);
         let block = (slot / self.slots_per_block + 1).min(self.blocks);
         let left = Nanos::from_secs(end.get().saturating_sub(now.get()).div_ceil(1_000_000_000));
+        let known = self
+            .known_to
+            .get()
+            .map_or_else(String::new, |share| format!(", known to \u{b1}{:.1} %", share * 100.0));
         format!(
-            "block {block} of {}, slot {} of {}, {left} left",
+            "block {block} of {}, slot {} of {}, {left} left{known}",
             self.blocks,
             slot % self.slots_per_block + 1,
             self.slots_per_block

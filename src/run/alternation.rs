@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use crate::engine::{Execution, Slots};
-use crate::measure::{MachineTime, ProcessMetrics, ProcessSnapshot};
+use crate::measure::{HandOver, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::trace::exporter::{Exporter, SpanCounts};
 use crate::units::Nanos;
 use crate::workload::Workload;
@@ -19,6 +19,8 @@ pub struct Alternation<'a> {
     pub slots: Slots,
     /// Is told of every reading, in order. The number of a slot, counted from 0, lets the load end with that slot, as complete.
     pub follow: &'a mut dyn FnMut(&EdgeReading) -> Option<usize>,
+    /// Is told of what workers hand over while they record, each interval some time after its end.
+    pub handed_over: &'a mut dyn FnMut(&HandOver),
 }
 
 impl Alternation<'_> {

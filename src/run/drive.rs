@@ -139,7 +139,7 @@ impl Ready<'_> {
     ) -> Result<Driven, RunError> {
         let Load { plan, exporter, mut alternation, start, mut journal } = load;
         let (hand_over, handed_over) = mpsc::channel();
-        let hand_over = journal.is_some().then_some(hand_over);
+        let hand_over = (journal.is_some() || alternation.is_some()).then_some(hand_over);
         let warmup = plan.recorder.window_start;
         let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
@@ -153,8 +153,9 @@ impl Ready<'_> {
                 let look = edges.next_look(&execution, TICK);
                 tokio::time::sleep_until(look.into()).await;
                 edges.read_passed(&execution, &mut alternation);
-                if let Some(journal) = &mut journal {
-                    handed_over.try_iter().for_each(|(worker, part)| journal.append(worker, &part, progress));
+                for (worker, part) in handed_over.try_iter() {
+                    journal.iter_mut().for_each(|journal| journal.append(worker, &part, progress));
+                    alternation.iter_mut().for_each(|alternation| (alternation.handed_over)(&part));
                 }
             }
             // The last edge may have passed since the last look.

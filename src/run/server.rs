@@ -85,7 +85,19 @@ impl Server {
         if let Some(existing) = Self::existing(settings)? {
             return Ok(existing);
         }
-        let options = EmbeddedOptions { otlp_endpoint: exports_to(settings)?, ..EmbeddedOptions::default() };
+        Self::own(exports_to(settings)?, Fraction::ZERO, progress)
+    }
+
+    /// Starts an embedded one that exports there and traces that share of requests without a header. Blocks while it starts.
+    ///
+    /// # Errors
+    /// Where it cannot be had.
+    pub fn own(
+        otlp_endpoint: Option<OtlpEndpoint>,
+        sample_fraction: Fraction,
+        progress: &mut dyn Progress,
+    ) -> anyhow::Result<Self> {
+        let options = EmbeddedOptions { otlp_endpoint, sample_fraction, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
         Self::embedded(&uri, metrics, ServerKind::Own(Box::new(own)))

@@ -101,7 +101,7 @@ fn arms_alternate_within_one_load_that_ends_with_the_slot_it_is_told_to() {
         told.push(reading.edge);
         (reading.edge == Nanos::from_millis(1_500)).then_some(2)
     };
-    let alternation = Alternation { slots, follow: &mut follow };
+    let alternation = Alternation { slots, follow: &mut follow, handed_over: &mut |_| {} };
     let identity = Identity { run_id: "1".into(), command: "test".into(), started_unix_us: 0, part: None };
     let requests = ready.requests(&settings).unwrap();
     let observed =

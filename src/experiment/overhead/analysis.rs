@@ -16,11 +16,16 @@ const BUDGET: f64 = 0.02;
 
 /// What each metric comes to, the primary one first.
 pub fn effects(slots: &[OverheadSlot], fractions: &[f64], primary: &str, ending: Ending) -> Vec<Effects> {
+    metrics_of(slots, primary).into_iter().map(|metric| of(slots, fractions, metric, ending)).collect()
+}
+
+/// The metrics that any slot has, the primary one first.
+pub fn metrics_of<'a>(slots: &'a [OverheadSlot], primary: &'a str) -> Vec<&'a str> {
     let names: BTreeSet<&String> = slots.iter().flat_map(|slot| slot.values.keys()).collect();
     let is_other = |name: &&str| *name != primary && *name != EXPORT_CPU;
     let mut others: Vec<&str> = names.iter().map(|name| name.as_str()).filter(is_other).collect();
     others.sort_by_key(|name| order(name));
-    [primary].into_iter().chain(others).map(|metric| of(slots, fractions, metric, ending)).collect()
+    [primary].into_iter().chain(others).collect()
 }
 
 /// Times first, then the server's costs, then the generator's.
@@ -124,7 +129,8 @@ fn arm(name: &str, fraction: f64, fractions: &[f64]) -> Option<Arm> {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The mean of the middle two where there is no middle one.
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match values.len() {

@@ -91,6 +91,8 @@ impl Design {
             Mode::Client => Switches { header: Header::Unsampled, spans: true },
             Mode::Server => Switches { header: Header::Decision, spans: false },
             Mode::Both => Switches { header: Header::Decision, spans: true },
+            // Not told apart by slots of one server: see `own_fraction`.
+            Mode::OwnFraction => Switches::OFF,
         };
         Arm { rule: SamplingRule::new(fraction), switches }
     }

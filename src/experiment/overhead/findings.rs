@@ -1,6 +1,5 @@
 //! What speaks against an experiment's numbers.
 
-use crate::report::RunReport;
 use crate::report::experiment::overhead::{ArmSummary, Mode, Overhead};
 use crate::report::model::{Finding, Severity};
 
@@ -10,12 +9,17 @@ const SPANS_OFF_BY: f64 = 0.05;
 /// Requests that a few slots of each arm must have before the number of their spans says anything.
 const ENOUGH_REQUESTS: u64 = 100;
 
-/// Its own, after those of its load that are more than a note.
-pub fn of(overhead: &Overhead, report: &RunReport) -> Vec<Finding> {
-    let of_load = report.verdict.findings.iter().filter(|finding| finding.severity != Severity::Note);
-    // The load ends by hand where the experiment does, and that is told in its own words.
-    let mut findings: Vec<Finding> =
-        of_load.filter(|finding| finding.code != "interrupted").cloned().collect();
+/// Its own, after those of its loads that are more than a note.
+pub fn of(overhead: &Overhead, of_loads: &[Finding]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in of_loads {
+        // The load ends by hand where the experiment does, and that is told in its own words. Of several loads' findings of a kind the
+        // first stands for all.
+        let is_known = findings.iter().any(|known| known.code == finding.code);
+        if finding.severity != Severity::Note && finding.code != "interrupted" && !is_known {
+            findings.push(finding.clone());
+        }
+    }
     findings.extend(overhead.arms.iter().filter_map(|arm| not_in_effect(arm, overhead.mode)));
     findings.extend(unsound(overhead));
     findings.extend(own_intervals(overhead));

@@ -7,7 +7,9 @@ mod analysis;
 mod arms;
 mod design;
 mod findings;
+mod own_fraction;
 mod slots;
+mod so_far;
 
 use crate::engine::Stop;
 use crate::measure::SlotGrid;
@@ -22,8 +24,11 @@ use crate::trace::collector::{CollectorProcess, Tally};
 use crate::units::Nanos;
 use crate::workload::LoadModel;
 
+use so_far::SoFar;
+
 pub use arms::ArmTotals;
 pub use design::{Design, SLOT, WASHOUT, check, expected_half_width};
+pub use own_fraction::{FollowStarts, OwnFraction};
 pub use slots::THROUGHPUT;
 
 /// How long after the last answer spans may still come: the server's C++ part exports every 5 s.
@@ -58,28 +63,42 @@ pub struct Done {
     pub report: RunReport,
 }
 
-/// Carries the experiment out: one load over all slots. Stopped by hand, it has the blocks that were complete.
+/// Where an experiment is carried out.
+pub struct Place<'a> {
+    pub server: &'a Server,
+    /// Where the spans go, where that is a collector of the experiment's own.
+    pub collector: Option<&'a mut CollectorProcess>,
+    pub identity: &'a Identity,
+    pub stop: &'a Stop,
+}
+
+/// Carries the experiment out: one load over all slots. Stopped by hand, it has the blocks that were complete. `known_to` is told from time
+/// to time of the half-width of the primary metric's interval so far, as a share.
 ///
 /// # Errors
 /// Where nothing could be measured.
 pub fn carry_out(
     plan: &Plan<'_>,
-    server: &Server,
+    place: Place<'_>,
     ready: &mut Ready<'_>,
-    collector: Option<&mut CollectorProcess>,
-    identity: Identity,
-    stop: &Stop,
+    known_to: &mut dyn FnMut(f64),
     progress: &mut dyn RunProgress,
 ) -> Result<Done, RunError> {
+    let Place { server, collector, identity, stop } = place;
     let requests = ready.requests(plan.settings)?;
     let slots = plan.design.slots(plan.first_block())?;
     let grid = slots.grid();
-    let mut follow = |_: &EdgeReading| None;
-    let alternation = Alternation { slots, follow: &mut follow };
-    let observed = ready.alternate(plan.settings, &requests, &identity, alternation, stop, progress)?;
+    let fractions = plan.design.fractions.iter().map(|fraction| fraction.get()).collect();
+    let mut so_far = SoFar::new(grid, &plan.design.order(plan.first_block()), fractions);
+    let alternation = Alternation {
+        slots,
+        follow: &mut |_: &EdgeReading| None,
+        handed_over: &mut |part| so_far.take(part).into_iter().for_each(&mut *known_to),
+    };
+    let observed = ready.alternate(plan.settings, &requests, identity, alternation, stop, progress)?;
     let tally = collector.map(|collector| last_tally(collector, server, progress)).transpose()?;
     let (slots, mut arms) = seen(plan, grid, &observed, tally.as_ref());
-    let record = Record::new(plan.settings, server, identity, observed);
+    let record = Record::new(plan.settings, server, identity.clone(), observed);
     let report = run::report(&[record], &[])?;
     let earlier = plan.earlier.iter().flat_map(|earlier| earlier.slots.iter().cloned());
     let slots: Vec<OverheadSlot> = earlier.chain(slots).collect();
@@ -161,7 +180,7 @@ fn told(
         fractions,
         slots,
     };
-    overhead.findings = findings::of(&overhead, report);
+    overhead.findings = findings::of(&overhead, &report.verdict.findings);
     overhead
 }
 

@@ -42,6 +42,8 @@ pub enum Mode {
     Server,
     /// Both, as in production.
     Both,
+    /// The server by its own `sampleFraction`: no header is sent, and each slot is a server process of its own.
+    OwnFraction,
 }
 
 impl Mode {
@@ -51,6 +53,7 @@ impl Mode {
             Self::Client => "client",
             Self::Server => "server",
             Self::Both => "both",
+            Self::OwnFraction => "own_fraction",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::document::{Block, Document};
 use super::super::model::{Finding, Severity};
 use super::super::terminal::table::{Cell, Tone, grouped};
 use super::Experiment;
-use super::overhead::{ArmEffect, ArmSummary, EffectVerdict, Effects, Overhead, OverheadSlot};
+use super::overhead::{ArmEffect, ArmSummary, EffectVerdict, Effects, Mode, Overhead, OverheadSlot};
 use super::overhead_sentence::{changed, metric_words, percent, sentence, share};
 use super::plot::{Interval, forest, sparkline};
 
@@ -22,10 +22,15 @@ pub(super) fn of(experiment: &Experiment, overhead: &Overhead) -> Document {
     }
     put(Block::Table(1, effects(overhead)));
     put(Block::Text(legend(overhead)));
-    put(Block::Heading("against the noise".into()));
+    put(Block::Heading(
+        if overhead.mode == Mode::OwnFraction { "effects" } else { "against the noise" }.into(),
+    ));
     put(Block::Drawing(plot(overhead)));
-    put(Block::Heading("if cost is proportional to the fraction".into()));
-    put(Block::Table(1, lines(overhead)));
+    let lines = lines(overhead);
+    if lines.len() > 1 {
+        put(Block::Heading("if cost is proportional to the fraction".into()));
+        put(Block::Table(1, lines));
+    }
     put(Block::Heading("slots over time".into()));
     put(Block::Drawing(over_time(overhead)));
     put(Block::Heading("what each arm did".into()));
@@ -47,7 +52,17 @@ fn finding(finding: &Finding) -> String {
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    format!("{severity}: {}. {}. {}.", finding.message, finding.cause, finding.remedy)
+    format!(
+        "{severity}: {}. {}. {}.",
+        finding.message,
+        capitalised(&finding.cause),
+        capitalised(&finding.remedy)
+    )
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn facts(experiment: &Experiment, overhead: &Overhead) -> Vec<(String, String)> {
@@ -63,31 +78,45 @@ fn facts(experiment: &Experiment, overhead: &Overhead) -> Vec<(String, String)> 
         facts.push(("machine", format!("{} cores{cpu}, {}", machine.cores, machine.os)));
     }
     let fractions: Vec<String> = overhead.fractions.iter().map(ToString::to_string).collect();
-    let who = match overhead.mode {
-        super::overhead::Mode::Client => "the client alone",
-        super::overhead::Mode::Server => "the server alone",
-        super::overhead::Mode::Both => "client and server",
-    };
-    facts.push(("arms", format!("off, off again, {}; {who} trace", fractions.join(", "))));
-    let (blocks, timing) = (overhead.blocks, overhead.timing);
-    let servers = overhead.slots.iter().map(|slot| slot.server + 1).max().unwrap_or(1);
-    let on = if servers > 1 { format!(", on {servers} server processes") } else { String::new() };
-    facts.push((
-        "blocks",
-        format!(
-            "{} of {}, each of {} slots in random order (seed {}): {} s kept after {} s of washout{on}",
-            blocks.complete,
-            blocks.planned,
-            overhead.fractions.len() + 2,
-            about.seed,
-            timing.slot_s,
-            timing.washout_s
-        ),
-    ));
+    facts.push(("arms", arms_in_words(overhead, &fractions.join(", "))));
+    facts.push(("blocks", blocks_in_words(overhead, &about.seed)));
     facts.push(("stolen", stolen(&overhead.slots)));
     facts.push(("started", format!("{}, {}", about.started, about.id)));
     facts.push(("command", about.command.clone()));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn arms_in_words(overhead: &Overhead, fractions: &str) -> String {
+    match overhead.mode {
+        Mode::Client => format!("off, off again, {fractions}; the client alone traces"),
+        Mode::Server => format!("off, off again, {fractions}; the server alone traces"),
+        Mode::Both => format!("off, off again, {fractions}; client and server trace"),
+        Mode::OwnFraction => {
+            format!(
+                "the server's own sampleFraction at 0 and at {fractions}; no header is sent, and the client does not trace"
+            )
+        }
+    }
+}
+
+fn blocks_in_words(overhead: &Overhead, seed: &str) -> String {
+    let (blocks, timing) = (overhead.blocks, overhead.timing);
+    if overhead.mode == Mode::OwnFraction {
+        return format!(
+            "{} of {} pairs of server processes, in random order within each (seed {seed}): {} s measured of each",
+            blocks.complete, blocks.planned, timing.slot_s
+        );
+    }
+    let servers = overhead.slots.iter().map(|slot| slot.server + 1).max().unwrap_or(1);
+    let on = if servers > 1 { format!(", on {servers} server processes") } else { String::new() };
+    format!(
+        "{} of {}, each of {} slots in random order (seed {seed}): {} s kept after {} s of washout{on}",
+        blocks.complete,
+        blocks.planned,
+        overhead.fractions.len() + 2,
+        timing.slot_s,
+        timing.washout_s
+    )
 }
 
 /// `2.0 % of the machine's time in the median slot, 17 % in the worst`.
@@ -141,9 +170,14 @@ fn effect(arm: &ArmEffect) -> Cell {
 
 fn legend(overhead: &Overhead) -> String {
     let (primary, _) = metric_words(&overhead.primary);
+    let typical = if overhead.mode == Mode::OwnFraction { "a typical pair" } else { "the typical slot" };
+    let noise = match overhead.metrics.iter().any(|effects| effects.noise.is_some()) {
+        true => " noise: how far two equal arms may lie apart.",
+        false => "",
+    };
     format!(
-        "Effects against off in the typical slot, with 95 % intervals. {primary} was to be decided on; all else is exploratory. noise: how \
-         far two equal arms may lie apart. detectable: the effect that such an experiment finds 4 times in 5."
+        "Effects against off in {typical}, with 95 % intervals. {primary} was to be decided on; all else is exploratory.{noise} \
+         detectable: the effect that such an experiment finds 4 times in 5."
     )
 }
 
@@ -220,7 +254,9 @@ fn over_time(overhead: &Overhead) -> Vec<String> {
     }
     let stolen: Vec<Option<f64>> =
         overhead.slots.chunks(overhead.arms.len().max(1)).map(mean_stolen).collect();
-    lines.push(format!("{:>9} {} (of 50 %)", "stolen", sparkline(&stolen, 0.0, 0.5)));
+    if stolen.iter().any(Option::is_some) {
+        lines.push(format!("{:>9} {} (of 50 %)", "stolen", sparkline(&stolen, 0.0, 0.5)));
+    }
     lines
 }
 

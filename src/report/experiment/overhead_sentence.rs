@@ -26,6 +26,7 @@ pub(super) fn sentence(overhead: &Overhead) -> String {
     text
 }
 
+/// `Tracing every request`, whoever decides on it.
 fn requests(fraction: f64) -> String {
     if fraction >= 1.0 { "every request".to_owned() } else { format!("{} of requests", share(fraction)) }
 }
