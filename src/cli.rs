@@ -1,8 +1,10 @@
 //! The command line: definitions only.
 
+pub mod capacity;
 mod compare;
 pub mod experiment;
 pub mod overhead;
+pub mod sweep;
 
 use std::path::PathBuf;
 
@@ -73,6 +75,22 @@ pub enum Command {
         Exit codes as those of run."
     )]
     Merge(MergeArgs),
+    /// Run a workload at every combination of some settings: a table, a curve
+    #[command(
+        after_help = "The whole grid, in random order, every point twice and the first one throughout, so that drift shows.\n\
+        A point's report is kept under the sweep's directory. Stopped by Ctrl-C or a failure: go on with\n\n  \
+        milvus-load sweep W.toml --resume DIR\n\n\
+        Exit codes: 4 a point has no run that can be trusted; else those of run, thresholds deciding nothing."
+    )]
+    Sweep(sweep::SweepArgs),
+    /// Find the highest rate that holds a service level
+    #[command(
+        after_help = "One window after the other, each at a rate that those before ask for, until it is known at\n\
+        which rate half of all windows hold. Every probe's report is kept.\n\n\
+        Exit codes: 0 found; 3 it holds at no rate; 4 the generator gave up first, the budget was too short,\n\
+        or the probes cannot be trusted; else those of run."
+    )]
+    Capacity(capacity::CapacityArgs),
     /// Measure what tracing costs at each sample fraction
     #[command(
         after_help = "One load without a pause, cut into slots that are traced or not in random order: off, off again, and\n\

@@ -47,7 +47,7 @@
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`experiment`] | which runs answer a question | units, random, workload, milvus, trace, measure, engine, run, stats, report |
-//! | [`cli`] | what can be typed | units, workload, report, commands |
+//! | [`cli`] | what can be typed | units, workload, report, experiment, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
 //! **[`units`]**: spans of time, rates, fractions; parsing and showing them. *Not here:* any clock.
@@ -122,7 +122,7 @@
 //!
 //! **[`experiment`]**: which runs, in which order, and what is asked of their reports. *Not here:* statistics themselves. *Invariant:*
 //! the order of all that is compared is drawn from a seed that is told. Guarded by
-//! `each_pair_holds_both_and_each_comes_first_equally_often`.
+//! `each_pair_holds_both_and_each_comes_first_equally_often` and `every_point_is_run_with_its_settings_in_an_order_that_is_drawn`.
 //!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and

@@ -2,15 +2,17 @@
 
 use crate::cli::experiment::ExperimentArgs;
 use crate::engine::Stop;
+use crate::experiment::Follow;
 use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
 use crate::report::json;
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
-use crate::run::{Identity, Settings};
+use crate::run::{Identity, RunProgress, Settings};
 use crate::trace::ids::RunEntropy;
 use crate::workload::Override;
 
 use super::output::Output;
+use super::run_progress::TerminalProgress;
 use super::{Failure, command_line, signals, style};
 
 /// What the common flags say over the workload file.
@@ -78,4 +80,28 @@ pub(super) fn show(
     let path = directory.path().join(EXPERIMENT_FILE).display().to_string();
     terminal::footer(&Footer { paths: vec![("result".to_owned(), path)], next }, style, &mut out)?;
     Ok(())
+}
+
+/// On stderr: a line for each run that is over, and a moving one for that under way.
+#[derive(Default)]
+pub(super) struct Following {
+    progress: TerminalProgress,
+}
+
+impl Follow for Following {
+    fn say(&mut self, line: &str) {
+        super::say(line);
+    }
+
+    fn begin(&mut self, title: Option<&str>) -> &mut dyn RunProgress {
+        self.progress = match title {
+            Some(title) => TerminalProgress::titled(title),
+            None => TerminalProgress::new(),
+        };
+        &mut self.progress
+    }
+
+    fn end(&mut self) {
+        self.progress.clear();
+    }
 }

@@ -1,6 +1,7 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
 mod calibrate;
+mod capacity;
 mod command_line;
 mod compare;
 mod dry_run;
@@ -24,6 +25,7 @@ pub mod schema;
 mod signals;
 mod slow;
 mod style;
+mod sweep;
 
 pub use exit::{Exit, Failure};
 use output::Output;
@@ -59,6 +61,8 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Capacity(args) => capacity::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Overhead(args) => overhead::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;

@@ -114,7 +114,7 @@ fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
             let overhead = (**overhead).clone();
             Ok((experiment, overhead))
         }
-        _ => anyhow::bail!(
+        Outcome::Compare(_) | Outcome::Capacity(_) | Outcome::Sweep(_) => anyhow::bail!(
             "{} is another kind of experiment: name the directory of an overhead one",
             file.display()
         ),
@@ -274,6 +274,10 @@ pub(super) fn store_experiment(
 
 /// Whether something speaks against the numbers.
 pub(super) fn is_doubtful(experiment: &Experiment) -> bool {
-    let Outcome::Overhead(overhead) = &experiment.outcome else { return false };
-    overhead.findings.iter().any(|finding| finding.severity == Severity::Error)
+    match &experiment.outcome {
+        Outcome::Overhead(overhead) => {
+            overhead.findings.iter().any(|finding| finding.severity == Severity::Error)
+        }
+        Outcome::Compare(_) | Outcome::Capacity(_) | Outcome::Sweep(_) => false,
+    }
 }

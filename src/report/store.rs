@@ -112,6 +112,17 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// One that is there already, proved to be writable.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn existing(path: &Path) -> Result<Self, StoreError> {
+        let probe = path.join(".writable");
+        let written = fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe));
+        written.map_err(|source| StoreError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned() })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -8,6 +8,7 @@ use crate::measure::{MachineTime, ProcessSnapshot};
 use crate::trace::exporter::Exporter;
 
 use super::alternation::{Alternation, EdgeReader};
+use super::descriptors;
 use super::error::RunError;
 use super::journal::Journal;
 use super::metrics::MetricsPage;
@@ -92,6 +93,8 @@ impl Ready<'_> {
         let extra_rows = self.rows_beyond_base(workload, &before.state);
         let slots = alternation.as_ref().map(|alternation| alternation.slots.clone());
         let plan = planning::plan(workload, self, requests, tracing.tracing.clone(), slots);
+        // What is driven may have more connections than what was prepared.
+        descriptors::ensure(workload.load.connections, plan.workers)?;
         self.note_writes(workload);
         let journal = self.journal.take().map(|path| {
             let begun = self.begun(settings, identity, (&before, extra_rows), tracing.collector, &plan);

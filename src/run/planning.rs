@@ -103,7 +103,7 @@ pub(super) fn plan(
     let shard = ready.shard;
     let workers = workers(workload, here, shard);
     Plan {
-        seed: workload.data.seed,
+        seed: load.arrival_seed.unwrap_or(workload.data.seed),
         streams: load.streams.clone(),
         operations: requests.operations.clone(),
         dialer: ready.dialer.clone(),

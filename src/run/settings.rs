@@ -8,6 +8,7 @@ use crate::trace::link::LinkTemplate;
 use crate::workload::{self, Origin, Override, Workload, milvus_environment};
 
 /// A workload with everything that was said over it.
+#[derive(Clone)]
 pub struct Settings {
     /// The workload.
     pub workload: Workload,

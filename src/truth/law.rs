@@ -5,6 +5,9 @@
 //! due   = start + delay, or the end of the stall that this falls in
 //! ```
 //!
+//! Where requests are served one after the other, `max(arrival, end of the one before)` stands in place of arrival: Lindley's
+//! recursion ("The theory of queues with a single server", 1952).
+//!
 //! So nothing is answered during a stall; what arrives in one is taken up at its end and still needs its delay; what
 //! was under way when it began is answered at its end. All times count from the server's anchor.
 
@@ -106,6 +109,12 @@ pub fn due(arrival: Nanos, delay: Nanos, stalls: Option<&Stalls>) -> Nanos {
     }
 }
 
+/// When it is due where a server that is busy until some moment takes it up next; it is busy until then.
+pub fn queued(arrival: Nanos, busy_until: &mut Nanos, delay: Nanos, stalls: Option<&Stalls>) -> Nanos {
+    *busy_until = due(arrival.max(*busy_until), delay, stalls);
+    *busy_until
+}
+
 /// The true response times (due - arrival) of requests that arrive at those times and draw those delays.
 pub fn truth<'a>(
     requests: impl IntoIterator<Item = (Nanos, Nanos)> + 'a,
@@ -160,6 +169,19 @@ mod tests {
             (3_999, 4_500, 8_499, "a delay that spans a whole stall is not prolonged by it"),
         ] {
             assert_eq!(due(ms(arrival), ms(delay), Some(&stalls)), ms(expected), "{meaning}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_finds_the_server_busy_waits_for_its_turn() {
+        let mut busy_until = Nanos::ZERO;
+        for (arrival, delay, expected, meaning) in [
+            (10, 5, 15, "finds it idle"),
+            (12, 5, 20, "waits for the one before"),
+            (12, 1, 21, "and so does the next of the same moment"),
+            (30, 5, 35, "finds it idle again"),
+        ] {
+            assert_eq!(queued(ms(arrival), &mut busy_until, ms(delay), None), ms(expected), "{meaning}");
         }
     }
 

@@ -95,7 +95,7 @@ pub struct Entry {
     pub arrival: Nanos,
     /// The delay that was drawn for it, and what `Effect::Late` added.
     pub delay: Nanos,
-    /// When it was due: [`due`](super::due) of arrival and delay.
+    /// When it was due: [`due`](super::due) or [`queued`](super::queued) of arrival and delay.
     pub due: Nanos,
     /// When its answer, or what the script put in its place, was handed to the connection, which writes it without
     /// another wait; `None`: withheld.

@@ -29,7 +29,7 @@ mod tests;
 mod thread;
 mod wire;
 
-pub use law::{Delay, Stalls, due, truth};
+pub use law::{Delay, Stalls, due, queued, truth};
 pub use log::{Database, Entry, Lateness, Log, Traceparent, Traceparents};
 pub use rpc::Rpc;
 pub use script::{Effect, Existing, Fault, Limits, SampledCost, Script, ScriptError, When};

@@ -19,6 +19,8 @@ pub struct Script {
     pub insert: Delay,
     /// Delay of Query. Other calls have none.
     pub query: Delay,
+    /// Requests with a delay are served one after the other, in the order in which they came: one server, one queue.
+    pub one_at_a_time: bool,
     /// What a request pays for being sampled.
     pub sampled: SampledCost,
     /// Times in which nothing is answered, whatever the call.

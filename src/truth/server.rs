@@ -40,6 +40,8 @@ struct State {
     waiting: BinaryHeap<Reverse<Waiting>>,
     /// Answers that ever waited: keeps those due at the same moment in order.
     waited: u64,
+    /// Until when the one server of [`Script::one_at_a_time`] has something to do.
+    busy_until: Nanos,
 }
 
 impl std::fmt::Debug for State {
@@ -97,6 +99,7 @@ impl Server {
             searches: Searches::default(),
             waiting: BinaryHeap::new(),
             waited: 0,
+            busy_until: Nanos::ZERO,
         };
         Ok(Self { alarm: Alarm::new()?, script, clock, state: Mutex::new(state) })
     }
@@ -134,7 +137,10 @@ impl Server {
         if let Some(Effect::Late(by)) = effect {
             delay = delay + by;
         }
-        let due = law::due(arrival, delay, self.script.stalls.as_ref());
+        let due = match self.script.one_at_a_time && delay > Nanos::ZERO {
+            true => law::queued(arrival, &mut state.busy_until, delay, self.script.stalls.as_ref()),
+            false => law::due(arrival, delay, self.script.stalls.as_ref()),
+        };
         let trace = received.trace;
         let mut entry =
             Entry { rpc, number: received.number, connection, arrival, delay, due, answered: None, trace };

@@ -27,6 +27,9 @@ pub struct Load {
     pub duration: Duration,
     /// How long to wait for what is in flight at the end.
     pub drain: Duration,
+    /// Decides arrivals, which operation each is and which of its requests it sends, where that is not the data's seed: the
+    /// windows of an experiment differ in it.
+    pub arrival_seed: Option<u64>,
 }
 
 /// `load.spin`.

@@ -15,6 +15,7 @@ use milvus_load::milvus::ops::{self, Op as _, search};
 use milvus_load::milvus::transport::Route;
 use milvus_load::milvus::{CallHeaders, Dialer, Frame, RowLayout};
 use milvus_load::report::RunReport;
+use milvus_load::report::experiment::{Experiment, experiment_schema};
 use milvus_load::trace::ids::RunEntropy;
 use milvus_load::trace::sampling::{Header, SamplingRule, Switches};
 use milvus_load::truth::{Delay, Entry, Existing, Log, Script, TruthServer};
@@ -262,6 +263,15 @@ pub fn at_quantile(values: &mut [Nanos], share: f64) -> Nanos {
     values[rank.clamp(1, values.len()) - 1]
 }
 
+/// That an experiment is what its published schema says.
+#[track_caller]
+pub fn fits_schema(experiment: &Experiment) {
+    let validator = jsonschema::validator_for(&experiment_schema()).unwrap();
+    let value = serde_json::to_value(experiment).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
 /// The codes of the verdict's findings.
 pub fn codes(report: &RunReport) -> Vec<&str> {
     report.verdict.findings.iter().map(|finding| finding.code.as_str()).collect()
@@ -288,6 +298,11 @@ impl Ended {
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             stdout: String::from_utf8(stdout).unwrap(),
         }
+    }
+
+    /// What it printed.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
     }
 
     /// The report on standard output.

@@ -3,21 +3,30 @@
 //! Belongs here: every type that is written to experiment.json, and the [`Document`] that is made of each. Within `/1` fields are
 //! only added. Unknown is null with a reason beside it, never 0.
 
+pub mod capacity;
 mod compare;
 mod compare_document;
 mod compare_numbers;
 mod compare_sentence;
+mod figures;
 pub mod overhead;
 mod overhead_document;
 mod overhead_sentence;
 mod plot;
 #[cfg(test)]
 pub(crate) mod samples;
+mod scatter;
+pub mod sweep;
+mod words;
 
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use capacity::Capacity;
+pub use figures::Figures;
+pub use sweep::Sweep;
 
 use super::document::Document;
 use super::model::{Machine, Server};
@@ -92,6 +101,10 @@ pub struct RunReference {
 pub enum Outcome {
     /// Groups of runs against the first of them, or how far the runs of one lie apart.
     Compare(Box<Comparison>),
+    /// The highest rate that holds a service level.
+    Capacity(Box<Capacity>),
+    /// A grid of settings.
+    Sweep(Box<Sweep>),
     /// What tracing costs at each sample fraction.
     Overhead(Box<overhead::Overhead>),
 }
@@ -101,6 +114,8 @@ impl Experiment {
     pub fn document(&self) -> Document {
         match &self.outcome {
             Outcome::Compare(comparison) => compare_document::document(self, comparison),
+            Outcome::Capacity(capacity) => capacity::document(self, capacity),
+            Outcome::Sweep(sweep) => sweep::document(self, sweep),
             Outcome::Overhead(overhead) => overhead_document::of(self, overhead),
         }
     }

@@ -140,7 +140,7 @@ impl RunReport {
 }
 
 /// (offered - succeeded) / offered; `None` where nothing was offered.
-pub(super) fn error_share(offered: u64, succeeded: u64) -> Option<f64> {
+pub(in crate::report) fn error_share(offered: u64, succeeded: u64) -> Option<f64> {
     (offered > 0).then(|| offered.saturating_sub(succeeded) as f64 / offered as f64)
 }
 

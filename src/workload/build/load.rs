@@ -49,6 +49,7 @@ pub(super) fn build(layers: &mut Layers, problems: &mut Problems<'_>) -> Option<
         warmup: root.duration("load.warmup")?,
         duration: duration?,
         drain: root.duration("load.drain")?,
+        arrival_seed: None,
     };
     stages_can_be_told_apart(layers, &load, problems);
     Some(load)

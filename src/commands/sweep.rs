@@ -1,0 +1,117 @@
+//! `sweep`: read the workload at every point, get a server, run what is missing, show the table.
+
+use std::path::Path;
+
+use crate::cli::sweep::SweepArgs;
+use crate::engine::Stop;
+use crate::experiment::Site;
+use crate::experiment::sweep::{self, Axis, Design, Grid, Sweeping};
+use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
+use crate::report::store::RunDirectory;
+use crate::run::Settings;
+use crate::workload::Override;
+
+use super::experiment::{self, Following};
+use super::{Exit, Failure, run};
+
+/// Carries out `sweep`.
+///
+/// # Errors
+/// Usage failures before anything is touched; whatever keeps a run from being carried out.
+pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
+    let stored = args.resume.as_deref().map(read).transpose()?;
+    let design = design(args, stored.as_ref())?;
+    let Some(base) = design.grid.points.first().map(|point| &point.settings) else { return Ok(Exit::Done) };
+    experiment::say_notices(base);
+    let (identity, stop) = experiment::begin()?;
+    let (mut sweeping, directory) = match (stored, &args.resume) {
+        (Some(stored), Some(path)) => {
+            let sweeping = Sweeping::resume(stored, &design, path).map_err(Failure::usage)?;
+            (sweeping, RunDirectory::existing(path)?)
+        }
+        _ => {
+            let (name, started) = (format!("{}-sweep", base.workload.name), identity.started_unix_us);
+            let directory = RunDirectory::create(&args.common.out, &name, started, &identity.run_id)?;
+            (Sweeping::begin(&design, &identity), directory)
+        }
+    };
+    say_what_comes(&design, &sweeping);
+    let done = run::with_server(base, &stop, |server| {
+        let site = Site { server, directory: &directory, identity: &identity, stop: &stop };
+        sweep::carry_out(&site, &design, &mut sweeping, &mut Following::default())
+    });
+    directory.clone().discard_if_empty();
+    let is_begun = sweeping.sweep.points.iter().any(|point| !point.runs.is_empty());
+    if is_begun {
+        let next = (!sweeping.sweep.missing().is_empty()).then(|| resume_command(args, &directory));
+        experiment::show(&sweeping.experiment, args.common.json, &directory, next)?;
+    }
+    match done {
+        // Between two runs, with something to show.
+        Err(Failure::Stopped(_)) if is_begun => {}
+        done => done?,
+    }
+    Ok(exit(&sweeping, args.allow_untrusted, &stop))
+}
+
+fn read(directory: &Path) -> Result<Experiment, Failure> {
+    Experiment::read(&directory.join(EXPERIMENT_FILE)).map_err(Failure::usage)
+}
+
+/// What is to be run: as typed, or as a stored sweep has it.
+fn design(args: &SweepArgs, stored: Option<&Experiment>) -> Result<Design, Failure> {
+    let (axes, seed) = match (stored, &args.resume) {
+        (Some(stored), Some(directory)) => (
+            sweep::axes(stored, &args.vary, directory).map_err(Failure::usage)?,
+            sweep::seed(stored).map_err(Failure::usage)?,
+        ),
+        _ => (args.vary.clone(), experiment::seed(&args.common)?),
+    };
+    Ok(Design::new(grid(args, axes)?, seed))
+}
+
+/// The workload at every point, all of them read before anything is run.
+fn grid(args: &SweepArgs, axes: Vec<Axis>) -> Result<Grid, Failure> {
+    let mut said = experiment::overrides(&args.common)?;
+    if let Some(duration) = &args.duration {
+        said.push(Override::flag("--duration", "load.duration", duration.clone()));
+    }
+    if let Some(both) = axes.iter().find(|axis| said.iter().any(|said| said.key == axis.key)) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{} is both set and varied: leave out the one or the other",
+            both.key
+        )));
+    }
+    let resolve = |varied: Vec<Override>| {
+        Settings::resolve(&args.common.workload, said.iter().cloned().chain(varied).collect())
+    };
+    Grid::resolve(axes, resolve).map_err(Failure::usage)
+}
+
+fn say_what_comes(design: &Design, sweeping: &Sweeping) {
+    super::say(&design.describe().join("\n"));
+    let (all, missing) = (design.order.len(), sweeping.sweep.missing().len());
+    if missing < all {
+        super::say(&format!("       {} runs are complete already, {missing} are not", all - missing));
+    }
+}
+
+/// The command that goes on with it.
+fn resume_command(args: &SweepArgs, directory: &RunDirectory) -> String {
+    let (workload, directory) = (args.common.workload.display(), directory.path().display());
+    let set: String = args.common.set.iter().map(|set| format!(" --set '{set}'")).collect();
+    let uri = args.common.uri.iter().map(|uri| format!(" --uri {uri}"));
+    let duration = args.duration.iter().map(|duration| format!(" --duration {duration}"));
+    let rest: String = uri.chain(duration).collect();
+    format!("milvus-load sweep {workload}{set}{rest} --resume {directory}")
+}
+
+fn exit(sweeping: &Sweeping, allow_untrusted: bool, stop: &Stop) -> Exit {
+    match stop.reason() {
+        Some(reason) => Exit::Stopped(reason),
+        None if !allow_untrusted && sweeping.sweep.points.iter().any(|point| !point.trusted) => {
+            Exit::Untrusted
+        }
+        None => Exit::Done,
+    }
+}

@@ -1,0 +1,151 @@
+//! Run after run, in the order of the design; what is known is stored after each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::random::splitmix64;
+use crate::report::experiment::sweep::{PointRun, SetUp, Sweep, SweptPoint, Varied};
+use crate::report::experiment::{About, EXPERIMENT_SCHEMA, Experiment, Figures, Outcome};
+use crate::report::rfc3339;
+use crate::run::{Identity, RunError};
+use crate::units::Nanos;
+
+use super::super::follow::Follow;
+use super::super::site::{Held, Site};
+use super::design::{CONTROL, Design};
+use super::order::PASSES;
+use super::resume::{ResumeError, shared_workload, standing};
+
+/// A sweep of which some runs may be complete.
+pub struct Sweeping {
+    /// As it is stored.
+    pub experiment: Experiment,
+    /// What it has found.
+    pub sweep: Sweep,
+}
+
+impl Sweeping {
+    /// With nothing done yet.
+    pub fn begin(design: &Design, identity: &Identity) -> Self {
+        let points = design.grid.points.iter().map(|point| {
+            let values =
+                design.grid.axes.iter().zip(&point.places).map(|(axis, &place)| axis.values[place].clone());
+            SweptPoint { values: values.collect(), ..SweptPoint::default() }
+        });
+        let varied = design.grid.axes.iter();
+        let sweep = Sweep {
+            workload: shared_workload(&design.grid),
+            varied: varied
+                .map(|axis| Varied { key: axis.key.clone(), values: axis.values.clone() })
+                .collect(),
+            runs_per_point: PASSES,
+            control: CONTROL,
+            set_up: design.set_up,
+            order: design.order.clone(),
+            points: points.collect(),
+            drift: BTreeMap::new(),
+        };
+        let name =
+            design.grid.points.first().map_or_else(String::new, |first| first.settings.workload.name.clone());
+        let experiment = Experiment {
+            schema: EXPERIMENT_SCHEMA.to_owned(),
+            experiment: About {
+                id: identity.run_id.clone(),
+                name,
+                command: identity.command.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                started: rfc3339(identity.started_unix_us),
+                seed: design.seed.to_string(),
+                complete: false,
+            },
+            server: None,
+            machine: None,
+            runs: Vec::new(),
+            outcome: Outcome::Sweep(Box::new(sweep.clone())),
+        };
+        Self { experiment, sweep }
+    }
+
+    /// What stands of a stored one.
+    ///
+    /// # Errors
+    /// Where it is of another workload.
+    pub fn resume(experiment: Experiment, design: &Design, directory: &Path) -> Result<Self, ResumeError> {
+        let (experiment, sweep) = standing(experiment, design, directory)?;
+        Ok(Self { experiment, sweep })
+    }
+
+    fn store(&mut self, site: &Site<'_>) -> Result<(), RunError> {
+        self.experiment.experiment.complete = self.sweep.missing().is_empty();
+        self.experiment.outcome = Outcome::Sweep(Box::new(self.sweep.clone()));
+        self.experiment.write(site.directory)?;
+        Ok(())
+    }
+}
+
+/// Runs what is missing. After a signal the complete runs are stored, and that is no error.
+///
+/// # Errors
+/// Where a collection cannot be made ready, or a run not be carried out; what was complete before is stored.
+pub fn carry_out(
+    site: &Site<'_>,
+    design: &Design,
+    sweeping: &mut Sweeping,
+    follow: &mut dyn Follow,
+) -> Result<(), RunError> {
+    sweeping.store(site)?;
+    let mut held: Option<(usize, Held<'_>)> = None;
+    for (place, point) in sweeping.sweep.missing() {
+        let mut settings = design.grid.points[point].settings.clone();
+        // Runs of one point differ in their arrivals too, as any two windows do.
+        let seed = splitmix64(design.seed ^ splitmix64(place as u64));
+        settings.workload.load.arrival_seed = Some(seed);
+        let still_fits = held.take().filter(|(before, _)| serves(design, *before, point));
+        let mut ready = match still_fits {
+            Some((_, ready)) => ready,
+            None => site.prepare(&settings, follow)?,
+        };
+        let label = design.grid.label(point);
+        let title = format!("run {} of {}, {label}", place + 1, design.order.len());
+        let (report, reference) = site.run(&mut ready, &settings, (&title, &label), follow)?;
+        held = Some((point, ready));
+        if site.stop.reason().is_some() {
+            return sweeping.store(site);
+        }
+        let run = PointRun::of(place, seed, &report);
+        follow.say(&line(&run, &label, (place, design)));
+        sweeping.experiment.server = report.server;
+        sweeping.experiment.machine = Some(report.machine);
+        sweeping.experiment.runs.push(reference);
+        sweeping.sweep.take(point, run);
+        sweeping.store(site)?;
+    }
+    Ok(())
+}
+
+/// Whether what was made ready for one point does for another.
+fn serves(design: &Design, before: usize, point: usize) -> bool {
+    match design.set_up {
+        SetUp::Shared => true,
+        SetUp::PerRun => false,
+        SetUp::PerGroup | SetUp::Grown => design.group(before) == design.group(point),
+    }
+}
+
+/// What a run came to, and how long the rest takes.
+fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> String {
+    let of = |(name, figures): (&String, &Figures)| {
+        let time = |name: &str, micros: Option<f64>| match (micros, figures.unknown.get(name)) {
+            (Some(micros), _) => Nanos::new((micros * 1e3) as u64).to_string(),
+            (None, reason) => reason.map_or("unknown", |reason| reason.name()).replace('_', " "),
+        };
+        let (p50, p99) = (time("p50_us", figures.p50_us), time("p99_us", figures.p99_us));
+        format!("{name} {:.1}/s, p50 {p50}, p99 {p99}", figures.succeeded_per_s.unwrap_or(0.0))
+    };
+    let operations: Vec<String> = run.operations.iter().map(of).collect();
+    let distrust =
+        if run.trusted { String::new() } else { format!("; not trusted: {}", run.reasons.join(", ")) };
+    let (number, all) = (place + 1, design.order.len());
+    let left = if number < all { format!("; {}", design.describe_left(number)) } else { String::new() };
+    format!("run {number} of {all}: {label}: {}{distrust}{left}", operations.join("; "))
+}

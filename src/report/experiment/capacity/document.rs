@@ -1,0 +1,265 @@
+//! A capacity for people: the rate, what it means, the probes.
+
+use crate::report::document::{Block, Document};
+use crate::report::model::Threshold;
+use crate::report::terminal::table::{Cell, Tone};
+
+use super::super::Experiment;
+use super::super::figures::Figures;
+use super::super::scatter::{Axis, Mark, Scale, scatter};
+use super::super::words::{self, errors, percent, rate, span, time};
+use super::{Capacity, Conclusion, Probe, ProbeOutcome};
+
+/// From the answer to its evidence.
+pub(in crate::report::experiment) fn document(experiment: &Experiment, capacity: &Capacity) -> Document {
+    let mut document = Document::default();
+    document.push(Block::Title(format!("capacity of {}: {}", experiment.experiment.name, answer(capacity))));
+    document.push(Block::Text(meaning(capacity)));
+    document.push(Block::Facts(facts(experiment, capacity)));
+    if !capacity.notes.is_empty() {
+        document.push(Block::List(capacity.notes.clone()));
+    }
+    if !capacity.probes.is_empty() {
+        document.push(Block::Heading("probes, in order".to_owned()));
+        document.push(Block::Table(0, table(capacity)));
+    }
+    let drawing = staircase(capacity);
+    if capacity.probes.len() > 2 && !drawing.is_empty() {
+        document
+            .push(Block::Heading("the search: o held, x did not, ? says nothing of the server".to_owned()));
+        document.push(Block::Drawing(drawing));
+    }
+    let drawing = curve(capacity);
+    if !drawing.is_empty() {
+        let heading = "response times over the offered rate: . p50, * p99, of what was answered";
+        document.push(Block::Heading(heading.to_owned()));
+        document.push(Block::Drawing(drawing));
+    }
+    document
+}
+
+fn interval(capacity: &Capacity) -> Option<String> {
+    let (found, low, high) = (capacity.rate_per_s?, capacity.low_per_s?, capacity.high_per_s?);
+    Some(format!("{}/s (95 % {}..{})", rate(found), rate(low), rate(high)))
+}
+
+fn answer(capacity: &Capacity) -> String {
+    let at_least = || match capacity.highest_held_per_s {
+        Some(held) => format!("at least {}/s", rate(held)),
+        None => "not found".to_owned(),
+    };
+    match capacity.conclusion {
+        Conclusion::Found => interval(capacity).unwrap_or_else(at_least),
+        Conclusion::HoldsAtNoRate => "the service level holds at no rate".to_owned(),
+        Conclusion::GeneratorGaveUp => format!("{}, where the generator gave up", at_least()),
+        Conclusion::BudgetSpent => format!("{}, then the budget was spent", at_least()),
+        Conclusion::Untrusted => "not found, the probes cannot be trusted".to_owned(),
+        Conclusion::Stopped => match interval(capacity) {
+            Some(interval) => format!("{interval} so far, stopped"),
+            None => format!("{} so far, stopped", at_least()),
+        },
+    }
+}
+
+fn meaning(capacity: &Capacity) -> String {
+    let slo = capacity.slo.join(" and ");
+    match capacity.conclusion {
+        Conclusion::Found => {
+            let rest = match capacity.precise {
+                true => "",
+                false => " The budget was spent before the interval was within 2.5 % either way; give a longer --budget for a closer one.",
+            };
+            let window = window(capacity.window_s);
+            format!("At that rate half of all {window} windows hold {slo}; at lower rates more of them do.{rest}")
+        }
+        Conclusion::HoldsAtNoRate => format!(
+            "{slo} held at no rate, down to {}/s. Below that a window has too few samples to tell; a longer --window or a lower \
+             percentile would reach further down.",
+            rate(capacity.lowest_tried_per_s)
+        ),
+        Conclusion::GeneratorGaveUp => {
+            let at = capacity.generator_limit_per_s.map_or_else(String::new, |at| format!(" at {}/s", rate(at)));
+            format!(
+                "This is a bound of the generator's, not of the server's: {slo} did not hold{at}, and the generator was late or \
+                 short of CPU there. Give it more cores or more workers, or divide the load over several machines."
+            )
+        }
+        Conclusion::BudgetSpent => format!(
+            "No rate at which {slo} hold and one at which they do not were both found. Give a longer --budget, or a --start-rate \
+             closer to the capacity."
+        ),
+        Conclusion::Untrusted => {
+            "Probe after probe could not be trusted, for the reasons below; the runs' own reports tell the remedies.".to_owned()
+        }
+        Conclusion::Stopped => format!("{slo}: what the complete probes say."),
+    }
+}
+
+/// `20-s`, `1.5-s`.
+fn window(seconds: f64) -> String {
+    format!("{}-s", rate(seconds))
+}
+
+fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> {
+    let mut facts = vec![
+        ("probes".to_owned(), counts(capacity)),
+        (
+            "each".to_owned(),
+            format!(
+                "{} s at its rate, then a window of {} s, drained before the next",
+                rate(capacity.warmup_s),
+                rate(capacity.window_s)
+            ),
+        ),
+    ];
+    let knee = match &capacity.knee {
+        Some(knee) => format!(
+            "between {}/s and {}/s the median of {} passes twice the {} that it is at the lowest rate",
+            rate(knee.below_per_s),
+            rate(knee.above_per_s),
+            knee.operation,
+            span(knee.unloaded_p50_us)
+        ),
+        None => "none: no median was over twice that at the lowest rate".to_owned(),
+    };
+    if !capacity.probes.is_empty() {
+        facts.push(("knee".to_owned(), knee));
+    }
+    facts.extend(experiment.server.iter().map(|server| ("server".to_owned(), words::server(server))));
+    facts.push(("seed".to_owned(), experiment.experiment.seed.clone()));
+    facts
+}
+
+fn counts(capacity: &Capacity) -> String {
+    let of = |outcome| capacity.probes.iter().filter(|probe| probe.outcome == outcome).count();
+    let mut text = format!(
+        "{}: {} held, {} did not",
+        capacity.probes.len(),
+        of(ProbeOutcome::Held),
+        of(ProbeOutcome::Failed)
+    );
+    let left_out = of(ProbeOutcome::Generator) + of(ProbeOutcome::Untrusted);
+    if left_out > 0 {
+        text.push_str(&format!(", {left_out} left out: they say nothing of the server"));
+    }
+    text
+}
+
+fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
+    let names = operations(capacity);
+    let mut heading: Vec<Cell> = vec!["rate/s".into()];
+    if capacity.probes.iter().any(|probe| probe.window_s != capacity.window_s) {
+        heading.push("window".into());
+    }
+    let has_windows = heading.len() > 1;
+    heading.extend(capacity.slo.iter().map(|expression| Cell::from(expression.as_str())));
+    for name in &names {
+        let prefix = if names.len() > 1 { format!("{name} ") } else { String::new() };
+        heading.extend(beside(capacity, name).map(|column| format!("{prefix}{column}").into()));
+    }
+    heading.push("".into());
+    let row = |probe: &Probe| {
+        let mut row: Vec<Cell> = vec![rate(probe.rate_per_s).into()];
+        if has_windows {
+            row.push(format!("{} s", rate(probe.window_s)).into());
+        }
+        row.extend(probe.slo.iter().map(judged));
+        for name in &names {
+            let none = Figures::default();
+            let figures = probe.operations.get(name).unwrap_or(&none);
+            row.extend(beside(capacity, name).map(|column| match column {
+                "p50" => time(figures, "p50_us", figures.p50_us),
+                "p99" => time(figures, "p99_us", figures.p99_us),
+                _ => errors(figures.errors),
+            }));
+        }
+        row.push(outcome(probe));
+        row
+    };
+    std::iter::once(heading).chain(capacity.probes.iter().map(row)).collect()
+}
+
+/// What is told of an operation beside the service level, which is not told twice.
+fn beside<'a>(capacity: &'a Capacity, operation: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    let is_told = move |column: &str| {
+        let metrics = capacity.slo.iter().filter_map(|expression| expression.split_whitespace().next());
+        let own = if column == "errors" {
+            format!("{operation}.errors")
+        } else {
+            format!("{operation}.response.{column}")
+        };
+        metrics
+            .into_iter()
+            .any(|metric| metric == own || (metric == column && operations(capacity).len() == 1))
+    };
+    ["p50", "p99", "errors"].into_iter().filter(move |column| !is_told(column))
+}
+
+fn operations(capacity: &Capacity) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> =
+        capacity.probes.iter().flat_map(|probe| probe.operations.keys()).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The number that was judged.
+fn judged(threshold: &Threshold) -> Cell {
+    let is_time =
+        [".response.", ".service.", ".lag."].iter().any(|clock| threshold.expression.contains(clock));
+    let is_share = threshold.expression.split(' ').next().is_some_and(|metric| metric.ends_with("errors"));
+    let text = match threshold.value {
+        Some(micros) if is_time => span(micros),
+        Some(share) if is_share => percent(share),
+        Some(number) => rate(number),
+        None => threshold.unknown.map_or("unknown", |reason| reason.name()).replace('_', " "),
+    };
+    Cell(text, if threshold.met == Some(true) { Tone::Plain } else { Tone::Bad })
+}
+
+fn outcome(probe: &Probe) -> Cell {
+    match probe.outcome {
+        ProbeOutcome::Held => Cell("held".into(), Tone::Good),
+        ProbeOutcome::Failed => Cell("did not hold".into(), Tone::Warning),
+        ProbeOutcome::Generator | ProbeOutcome::Untrusted => {
+            Cell(format!("left out: {}", probe.reasons.join(", ")), Tone::Dim)
+        }
+    }
+}
+
+fn staircase(capacity: &Capacity) -> Vec<String> {
+    let marks: Vec<Mark> = capacity
+        .probes
+        .iter()
+        .enumerate()
+        .map(|(index, probe)| Mark {
+            x: (index + 1) as f64,
+            y: probe.rate_per_s,
+            mark: match probe.outcome {
+                ProbeOutcome::Held => 'o',
+                ProbeOutcome::Failed => 'x',
+                ProbeOutcome::Generator | ProbeOutcome::Untrusted => '?',
+            },
+        })
+        .collect();
+    let number = |value: f64| format!("{value:.0}");
+    let across = Axis { name: "probes", scale: Scale::Linear, words: &number };
+    scatter(&marks, &across, &Axis { name: "rate/s", scale: Scale::Log, words: &|value| rate(value) })
+}
+
+fn curve(capacity: &Capacity) -> Vec<String> {
+    let mut marks = Vec::new();
+    for probe in &capacity.probes {
+        if matches!(probe.outcome, ProbeOutcome::Held | ProbeOutcome::Failed) {
+            for figures in probe.operations.values() {
+                let both = [(figures.p99_us, '*'), (figures.p50_us, '.')];
+                marks.extend(both.into_iter().filter_map(|(time, mark)| {
+                    Some(Mark { x: probe.rate_per_s, y: time.filter(|time| *time > 0.0)?, mark })
+                }));
+            }
+        }
+    }
+    if marks.len() < 4 {
+        return Vec::new();
+    }
+    let across = Axis { name: "/s offered", scale: Scale::Linear, words: &|value| rate(value) };
+    scatter(&marks, &across, &Axis { name: "response", scale: Scale::Log, words: &span })
+}
