@@ -311,11 +311,6 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
     }
 
-    /// What is on standard output.
-    pub fn stdout(&self) -> &str {
-        &self.stdout
-    }
-
     /// What is on standard output, as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
