@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use super::terminal::table::{Cell, Style, Tone, aligned, wrap};
 use super::terminal::{WIDTH, clean};
 
-/// One block.
 #[derive(Clone, Debug)]
 pub(in crate::report) enum Block {
     /// What it is about; the first block.

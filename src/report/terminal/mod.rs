@@ -40,8 +40,6 @@ const SLOWEST: usize = 10;
 /// Columns.
 pub(in crate::report) const WIDTH: usize = 100;
 
-/// Writes it.
-///
 /// # Errors
 /// Where the writer fails.
 pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
