@@ -1,6 +1,7 @@
 //! The highest rate that holds a service level, of a server with one queue: by Lindley's recursion it is known.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use milvus_load::engine::Stop;
 use milvus_load::experiment::capacity::{Terms, search};
@@ -14,8 +15,9 @@ use milvus_load::run::{Identity, Metrics, Server, Settings};
 use milvus_load::truth::{Delay, Script, TruthServer, queued};
 use milvus_load::units::Nanos;
 use milvus_load::workload::Override;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{fits_schema, ms, run_to_end, script, start};
+use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 
 /// Service time of the one server.
@@ -154,12 +156,16 @@ fn ten_searches_find_the_capacity_within_5_percent_and_cover_it() {
     assert!(close >= 9 && covered >= 8, "{close} within 5 %, {covered} covered");
 }
 
-fn command(uri: &str, place: &Path, workload: &str, arguments: &[&str]) -> crate::support::Ended {
+fn tool_command(uri: &str, place: &Path, workload: &str, arguments: &[&str]) -> Command {
     let file = place.join("w.toml");
     std::fs::write(&file, workload).unwrap();
     let mut tool = tool();
     tool.arg("capacity").arg(&file).args(["--uri", uri, "--out"]).arg(place).args(arguments);
-    run_to_end(&mut tool)
+    tool
+}
+
+fn command(uri: &str, place: &Path, workload: &str, arguments: &[&str]) -> Ended {
+    run_to_end(&mut tool_command(uri, place, workload, arguments))
 }
 
 #[test]
@@ -179,6 +185,29 @@ fn a_service_level_that_holds_at_no_rate_ends_with_3() {
         let directory = std::fs::read_dir(place.path().join("w-capacity")).unwrap().next().unwrap().unwrap();
         assert!(directory.path().join(&run.report).is_file(), "{}", run.report);
     }
+}
+
+#[test]
+fn a_search_that_is_stopped_leaves_what_its_complete_probes_say() {
+    let (server, place) = (queue(), tempfile::tempdir().unwrap());
+    let mut command =
+        tool_command(&server.uri(), place.path(), WORKLOAD, &["--window", "500ms", "--budget", "1h"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stored = || {
+        let directory = std::fs::read_dir(place.path().join("w-capacity")).ok()?.next()?.ok()?;
+        Experiment::read(&directory.path().join("experiment.json")).ok()
+    };
+    wait_for("a probe", || stored().is_some_and(|experiment| !experiment.runs.is_empty()));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("so far, stopped"), "{told}");
+    let experiment = stored().unwrap();
+    fits_schema(&experiment);
+    let capacity = capacity_of(&experiment);
+    assert!(!experiment.experiment.complete && capacity.conclusion == Conclusion::Stopped);
+    assert_eq!(capacity.probes.len(), experiment.runs.len());
 }
 
 #[test]

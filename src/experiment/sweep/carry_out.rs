@@ -12,7 +12,7 @@ use crate::units::Nanos;
 
 use super::super::follow::Follow;
 use super::super::site::{Held, Site};
-use super::design::{CONTROL, Design};
+use super::design::{CONTROL, Design, in_minutes};
 use super::order::PASSES;
 use super::resume::{ResumeError, shared_workload, standing};
 
@@ -113,12 +113,14 @@ pub fn carry_out(
             return sweeping.store(site);
         }
         let run = PointRun::of(place, seed, &report);
-        follow.say(&line(&run, &label, (place, design)));
         sweeping.experiment.server = report.server;
         sweeping.experiment.machine = Some(report.machine);
         sweeping.experiment.runs.push(reference);
+        let told = line(&run, &label, (place, design.order.len()));
         sweeping.sweep.take(point, run);
         sweeping.store(site)?;
+        let left = design.load_time(sweeping.sweep.missing().into_iter().map(|(_, point)| point));
+        follow.say(&if left.is_zero() { told } else { format!("{told}; {} left", in_minutes(left.into())) });
     }
     Ok(())
 }
@@ -132,8 +134,8 @@ fn serves(design: &Design, before: usize, point: usize) -> bool {
     }
 }
 
-/// What a run came to, and how long the rest takes.
-fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> String {
+/// What a run came to.
+fn line(run: &PointRun, label: &str, (place, all): (usize, usize)) -> String {
     let of = |(name, figures): (&String, &Figures)| {
         let time = |name: &str, micros: Option<f64>| match (micros, figures.unknown.get(name)) {
             (Some(micros), _) => Nanos::new((micros * 1e3) as u64).to_string(),
@@ -145,7 +147,5 @@ fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> Strin
     let operations: Vec<String> = run.operations.iter().map(of).collect();
     let distrust =
         if run.trusted { String::new() } else { format!("; not trusted: {}", run.reasons.join(", ")) };
-    let (number, all) = (place + 1, design.order.len());
-    let left = if number < all { format!("; {}", design.describe_left(number)) } else { String::new() };
-    format!("run {number} of {all}: {label}: {}{distrust}{left}", operations.join("; "))
+    format!("run {} of {all}: {label}: {}{distrust}", place + 1, operations.join("; "))
 }
