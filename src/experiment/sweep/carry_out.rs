@@ -95,20 +95,22 @@ pub fn carry_out(
 ) -> Result<(), RunError> {
     sweeping.store(site)?;
     let mut held: Option<(usize, Held<'_>)> = None;
+    let mut is_prepared = false;
     for (place, point) in sweeping.sweep.missing() {
         let mut settings = design.grid.points[point].settings.clone();
         // Runs of one point differ in their arrivals too, as any two windows do.
         let seed = splitmix64(design.seed ^ splitmix64(place as u64));
         settings.workload.load.arrival_seed = Some(seed);
+        let label = design.grid.label(point);
+        let title = format!("run {} of {}, {label}", place + 1, design.order.len());
         let still_fits = held.take().filter(|(before, _)| serves(design, *before, point));
         let mut ready = match still_fits {
             Some((_, ready)) => ready,
-            None => site.prepare(&settings, follow)?,
+            None => site.prepare(&settings, is_prepared.then_some(title.as_str()), follow)?,
         };
-        let label = design.grid.label(point);
-        let title = format!("run {} of {}, {label}", place + 1, design.order.len());
         let (report, reference) = site.run(&mut ready, &settings, (&title, &label), follow)?;
         held = Some((point, ready));
+        is_prepared = true;
         if site.stop.reason().is_some() {
             return sweeping.store(site);
         }
