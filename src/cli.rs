@@ -1,6 +1,7 @@
 //! The command line: definitions only.
 
 pub mod capacity;
+mod compare;
 pub mod experiment;
 pub mod overhead;
 pub mod sweep;
@@ -13,6 +14,8 @@ use crate::workload::TemplateKind;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use compare::{CompareArgs, ComparisonFormat, RepeatArgs};
+
 /// More processes than anybody starts for one run.
 const MOST_SHARDS: u32 = 10_000;
 
@@ -21,7 +24,7 @@ const MOST_SHARDS: u32 = 10_000;
 #[command(name = "milvus-load", version, max_term_width = 100, propagate_version = true)]
 #[command(
     after_help = "Start here:\n  milvus-load init search > search.toml\n  milvus-load run search.toml\n\n\
-    Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met;\n\
+    Exit codes: 0 done; 1 could not run; 2 usage or workload file; 3 a threshold not met, or a regression;\n\
     4 the numbers cannot be trusted; 130 interrupted, 143 terminated (partial report written)."
 )]
 pub struct Cli {
@@ -39,7 +42,7 @@ pub enum Command {
         variables. A flag or --set beats the environment, which beats the workload file. --dry-run shows\n\
         which of them each setting comes from."
     )]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List the slowest requests of a report with their trace IDs and Jaeger links
     Slow(SlowArgs),
     /// Prove the measurement on this machine, against a built-in server whose delays are known
@@ -50,6 +53,15 @@ pub enum Command {
         Exit codes: 0 proved; 4 wrong, or the machine is too noisy to say."
     )]
     Calibrate(CalibrateArgs),
+    /// Compare runs: what changed, how sure that is, and an exit code for CI
+    #[command(
+        after_help = "One run of each tells of these runs alone: how far runs differ from each other is unknown. At least 5 of\n\
+        each, mixed in time, tell of the two; run --repeat 5 --against makes them and compares them.\n\n\
+        Exit codes: 0 compared, or a change for the worse beyond --fail-above is excluded; 2 workload or server\n\
+        differ, or too few runs for --fail-above; 3 worse by more than --fail-above; 4 too noisy to say, or runs\n\
+        that cannot be trusted."
+    )]
+    Compare(CompareArgs),
     /// Render a report in another format
     Report(ReportArgs),
     /// Make one report out of those of a run's shards, exactly
@@ -152,6 +164,9 @@ pub struct RunArgs {
     /// Exit 0 even where the verdict says that the numbers cannot be trusted
     #[arg(long)]
     pub allow_untrusted: bool,
+    /// Write JUnit XML to this file, with a test case for each threshold and one for the verdict
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "prepare_only", "shard"])]
+    pub junit: Option<PathBuf>,
     /// Make the collection ready and end, before the shards of a run are started
     #[arg(long, conflicts_with_all = ["dry_run", "json", "calibrate", "keep"])]
     pub prepare_only: bool,
@@ -167,6 +182,9 @@ pub struct RunArgs {
     /// Prove the measurement on this machine first (some 20 s), as `milvus-load calibrate --quick` does
     #[arg(long)]
     pub calibrate: bool,
+    /// Several runs instead of one.
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
 }
 
 /// What `--shard`, `--run-id` and `--start-at` say together.
@@ -285,12 +303,11 @@ pub enum Format {
     Csv,
     /// HdrHistogram interval log, for HdrHistogram's own tools
     Hlog,
+    /// A summary for CI jobs; of an experiment, all that it found
+    Markdown,
     /// Not built yet
     #[value(hide = true)]
     Html,
-    /// Not built yet
-    #[value(hide = true)]
-    Markdown,
 }
 
 /// `init`.
@@ -313,6 +330,8 @@ pub enum SchemaKind {
     Workload,
     /// What calibrate --json prints
     Calibration,
+    /// experiment.json
+    Experiment,
 }
 
 /// A window in which every percentile up to p99 has enough samples.

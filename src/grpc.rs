@@ -1,14 +1,10 @@
 //! gRPC's status codes (gRPC, "Status codes and their use", 0 to 16).
 
-/// Done.
 pub const OK: u8 = 0;
-/// Taken back.
 pub const CANCELLED: u8 = 1;
-/// Unknown error.
 pub const UNKNOWN: u8 = 2;
 /// Whatever was sent is none of it.
 pub const INVALID_ARGUMENT: u8 = 3;
-/// No answer in time.
 pub const DEADLINE_EXCEEDED: u8 = 4;
 /// The credentials do not allow it.
 pub const PERMISSION_DENIED: u8 = 7;

@@ -120,8 +120,9 @@
 //! **[`stats`]**: intervals, comparisons, designs. *Not here:* clocks, input and output, Milvus. *Invariant:* every error rate
 //! and coverage that is claimed is simulated.
 //!
-//! **[`experiment`]**: which runs, in which order. *Not here:* what their numbers mean. *Invariant:* the order of all that is
-//! compared is drawn from a seed that is told. Guarded by `every_point_is_run_with_its_settings_in_an_order_that_is_drawn`.
+//! **[`experiment`]**: which runs, in which order, and what is asked of their reports. *Not here:* statistics themselves. *Invariant:*
+//! the order of all that is compared is drawn from a seed that is told. Guarded by
+//! `each_pair_holds_both_and_each_comes_first_equally_often` and `every_point_is_run_with_its_settings_in_an_order_that_is_drawn`.
 //!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and

@@ -15,22 +15,17 @@ pub use rfc3339::parse_rfc3339;
 pub struct Nanos(u64);
 
 impl Nanos {
-    /// Zero.
     pub const ZERO: Self = Self(0);
-    /// The largest span that can be told.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// From a count of nanoseconds.
     pub const fn new(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// From a count of milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// From a count of seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1_000_000_000))
     }
@@ -45,7 +40,6 @@ impl Nanos {
         self.0 as f64 / 1e3
     }
 
-    /// In seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -55,7 +49,6 @@ impl Nanos {
         Self(self.0.saturating_sub(earlier.0))
     }
 
-    /// As the standard library's type.
     pub const fn as_duration(self) -> Duration {
         Duration::from_nanos(self.0)
     }
@@ -104,7 +97,6 @@ impl fmt::Display for Nanos {
 pub struct SignedNanos {
     /// By how much they differ.
     pub length: Nanos,
-    /// Whether it is less than 0.
     pub is_negative: bool,
 }
 
@@ -203,9 +195,7 @@ impl fmt::Display for Rate {
 pub struct Fraction(f64);
 
 impl Fraction {
-    /// None of all.
     pub const ZERO: Self = Self(0.0);
-    /// All of all.
     pub const ONE: Self = Self(1.0);
 
     /// # Errors
@@ -218,7 +208,6 @@ impl Fraction {
         }
     }
 
-    /// The share.
     pub const fn get(self) -> f64 {
         self.0
     }

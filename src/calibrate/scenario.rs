@@ -24,7 +24,6 @@ pub enum Set {
 /// One server of known delays and the open loop that is put on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// Its name.
     pub name: &'static str,
     /// Its delays in words.
     pub delays: &'static str,
@@ -32,7 +31,6 @@ pub struct Scenario {
     stalls: bool,
     /// Requests per second, one at every multiple of its inverse.
     pub rate: Rate,
-    /// Before the window.
     pub warmup: Nanos,
     /// The measured window; with stalls, whole periods of them.
     pub window: Nanos,

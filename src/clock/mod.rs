@@ -60,7 +60,6 @@ impl RunClock {
         Nanos::from(moment.saturating_duration_since(self.anchor))
     }
 
-    /// The run's time now.
     pub fn now(&self) -> Nanos {
         self.at(Instant::now())
     }

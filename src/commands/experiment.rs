@@ -36,7 +36,15 @@ pub(super) fn say_notices(settings: &Settings) {
 /// # Errors
 /// Where the system gives no random bytes.
 pub(super) fn seed(args: &ExperimentArgs) -> Result<u64, Failure> {
-    match args.seed {
+    seed_or_new(args.seed)
+}
+
+/// The seed that was given, or a new one.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub(super) fn seed_or_new(given: Option<u64>) -> Result<u64, Failure> {
+    match given {
         Some(seed) => Ok(seed),
         // Short enough to be typed.
         None => Ok(u64::from(RunEntropy::from_os()?.generator(0).span_id() as u32)),

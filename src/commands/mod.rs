@@ -3,6 +3,7 @@
 mod calibrate;
 mod capacity;
 mod command_line;
+mod compare;
 mod dry_run;
 pub mod embedded;
 mod exit;
@@ -16,6 +17,7 @@ mod overrides;
 mod own_fraction;
 pub mod progress;
 mod publish;
+mod repeat;
 pub mod report;
 pub mod run;
 mod run_progress;
@@ -58,6 +60,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Capacity(args) => capacity::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Overhead(args) => overhead::run(&args),
@@ -71,6 +74,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Workload => crate::workload::schema(),
                 SchemaKind::Calibration => crate::report::calibration_schema(),
+                SchemaKind::Experiment => crate::report::experiment::experiment_schema(),
             };
             schema::run(&schema, &mut Output::stdout())?;
             Ok(Exit::Done)

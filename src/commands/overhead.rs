@@ -114,7 +114,7 @@ fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
             let overhead = (**overhead).clone();
             Ok((experiment, overhead))
         }
-        Outcome::Capacity(_) | Outcome::Sweep(_) => anyhow::bail!(
+        Outcome::Compare(_) | Outcome::Capacity(_) | Outcome::Sweep(_) => anyhow::bail!(
             "{} is another kind of experiment: name the directory of an overhead one",
             file.display()
         ),
@@ -278,6 +278,6 @@ pub(super) fn is_doubtful(experiment: &Experiment) -> bool {
         Outcome::Overhead(overhead) => {
             overhead.findings.iter().any(|finding| finding.severity == Severity::Error)
         }
-        Outcome::Capacity(_) | Outcome::Sweep(_) => false,
+        Outcome::Compare(_) | Outcome::Capacity(_) | Outcome::Sweep(_) => false,
     }
 }

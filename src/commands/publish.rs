@@ -1,5 +1,8 @@
 //! What `run` and `merge` do with a report: show it, store it, and end as it says.
 
+use std::io::{self, Write};
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use crate::record::{JOURNAL_FILE, RECORD_FILE};
@@ -45,6 +48,17 @@ pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::
     record.write(&mut lines)?;
     directory.write_file(RECORD_FILE, &lines)?;
     Ok(())
+}
+
+/// Writes a file for CI, whole or not at all as far as the system goes.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn junit(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    render(&mut text)
+        .and_then(|()| std::fs::write(path, &text))
+        .with_context(|| format!("cannot write {} (--junit)", path.display()))
 }
 
 /// Numbers that cannot be trusted decide no threshold.

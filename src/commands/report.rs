@@ -1,10 +1,11 @@
 //! `milvus-load report REPORT --format ...`: a stored report in another form.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Format;
-use crate::report::{csv, hlog, json};
+use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
+use crate::report::{csv, hlog, json, markdown};
 use crate::run::read_report;
 
 /// Why there is no rendering.
@@ -17,24 +18,53 @@ pub enum ReportError {
     #[error("cannot write the report: {0}")]
     Output(#[from] io::Error),
     /// A format that is yet to come.
-    #[error("--format {0} is not built yet: use json, csv or hlog")]
+    #[error("--format {0} is not built yet: use json, csv, hlog or markdown")]
     NotBuilt(&'static str),
+    /// A format that only runs have.
+    #[error("an experiment has no --format {0}: use json or markdown, or name one of its runs")]
+    OfRunsAlone(&'static str),
 }
 
-/// Finds `reference` (a directory, a file, `latest`, `latest~N` under `base`) and writes it to `out` in `format`.
+/// Finds `reference` (a directory, a file, `latest`, `latest~N` under `base`; an experiment's directory or file) and writes it to
+/// `out` in `format`.
 ///
 /// # Errors
 /// Where the format is not built yet, the report cannot be found or read, or `out` fails.
 pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) -> Result<(), ReportError> {
+    if let Some(file) = experiment_file(reference) {
+        return experiment(&file, format, out);
+    }
     let render = match format {
         Format::Json => json::render,
         Format::Csv => csv::render,
         Format::Hlog => hlog::render,
         Format::Html => return Err(ReportError::NotBuilt("html")),
-        Format::Markdown => return Err(ReportError::NotBuilt("markdown")),
+        Format::Markdown => markdown::render,
     };
     let (report, _) = read_report(reference, base).map_err(ReportError::Unread)?;
     Ok(render(&report, out)?)
+}
+
+/// The file of the experiment that is meant; `None`: none is.
+fn experiment_file(reference: &str) -> Option<PathBuf> {
+    let path = Path::new(reference);
+    let file = match path.file_name().is_some_and(|name| name == EXPERIMENT_FILE) {
+        true => path.to_owned(),
+        false => path.join(EXPERIMENT_FILE),
+    };
+    file.is_file().then_some(file)
+}
+
+fn experiment(file: &Path, format: Format, out: &mut dyn Write) -> Result<(), ReportError> {
+    let read = || Experiment::read(file).map_err(|error| ReportError::Unread(error.into()));
+    match format {
+        Format::Json => json::render(&read()?, out)?,
+        Format::Markdown => read()?.document().markdown(out)?,
+        Format::Csv => return Err(ReportError::OfRunsAlone("csv")),
+        Format::Hlog => return Err(ReportError::OfRunsAlone("hlog")),
+        Format::Html => return Err(ReportError::NotBuilt("html")),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -46,7 +76,7 @@ mod tests {
     #[test]
     fn a_format_that_is_not_built_is_an_error_that_names_those_that_are() {
         let error = run("latest", Path::new("."), Format::Html, &mut Vec::new()).unwrap_err();
-        assert_eq!(error.to_string(), "--format html is not built yet: use json, csv or hlog");
+        assert_eq!(error.to_string(), "--format html is not built yet: use json, csv, hlog or markdown");
     }
 
     #[test]
@@ -72,6 +102,7 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         assert_eq!(written(Format::Json), std::fs::read_to_string(path).unwrap());
+        assert!(written(Format::Markdown).starts_with("## search"));
         assert!(written(Format::Csv).starts_with("scope,start_s,length_s,operation,"));
         assert!(written(Format::Hlog).contains("#[Histogram log format version 1.3]"));
     }

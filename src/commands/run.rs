@@ -4,15 +4,15 @@ use crate::cli::RunArgs;
 use crate::engine::{Shard, Stop};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::record::JOURNAL_FILE;
-use crate::report::RunReport;
 use crate::report::model::State;
 use crate::report::store::RunDirectory;
+use crate::report::{RunReport, junit};
 use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish, signals};
+use super::{Exit, Failure, calibrate, command_line, dry_run, overrides, publish, repeat, signals};
 
 /// Carries out `run`.
 ///
@@ -27,8 +27,14 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         dry_run::print(&settings, &mut Output::stdout())?;
         return Ok(Exit::Done);
     }
+    if let Some(repeats) = args.repeat.repeat {
+        return repeat::run(args, repeats, &settings);
+    }
     if args.prepare_only {
         return prepare_only(args, &settings);
+    }
+    if let Some(path) = &args.junit {
+        publish::junit(path, |out| junit::unfinished(&settings.workload.name, out))?;
     }
     let identity = identity(args)?;
     let directory = RunDirectory::create(
@@ -106,6 +112,10 @@ fn measured(
     let report = run::report(&record, &[])?;
     let published = publish::report(&report, args.json, directory);
     let recorded = publish::record(&record[0], directory);
+    let for_ci = args
+        .junit
+        .as_ref()
+        .map_or(Ok(()), |path| publish::junit(path, |out| junit::render(&report, args.allow_untrusted, out)));
     let ended = end(server, args.keep);
     published?;
     match recorded {
@@ -116,6 +126,7 @@ fn measured(
         Ok(()) => {}
     }
     ended?;
+    for_ci?;
     Ok(exit(args, &report, &stop))
 }
 
@@ -137,7 +148,7 @@ pub(super) fn with_server<T>(
 }
 
 /// Chooses the server, and says what is to be known of one that is started for this run.
-fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
+pub(super) fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
     let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
         match (error.downcast_ref(), stop.reason()) {
             (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
@@ -175,7 +186,7 @@ fn drive(
 
 /// Ends the server of the run. That it leaves something behind is told and changes nothing; that it cannot be kept as asked is a
 /// failure.
-fn end(server: Server, keep: bool) -> Result<(), Failure> {
+pub(super) fn end(server: Server, keep: bool) -> Result<(), Failure> {
     match server.finish(keep) {
         Ok(Some(kept)) => super::say(&format!(
             "the embedded Milvus goes on at {}; end it with `milvus-load embedded stop`",

@@ -5,13 +5,11 @@ use super::hash::{Domain, mix};
 /// A scalar value in the form it is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScalarValue {
-    /// Boolean.
     Bool(bool),
     /// 32- or 64-bit integer.
     Int(i64),
     /// 32- or 64-bit float.
     Float(f64),
-    /// Text.
     Text(String),
 }
 

@@ -34,7 +34,6 @@ pub enum EngineError {
          raise it to {needed}, or use fewer shards or workers"
     )]
     NoRoom {
-        /// Of which shard.
         shard: Shard,
         /// `load.max_in_flight`.
         bound: u32,

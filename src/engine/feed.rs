@@ -18,9 +18,7 @@ const DEPTH_MAX: usize = 1024;
 /// What the bodies of one insert operation are made of.
 #[derive(Clone)]
 pub struct InsertSource {
-    /// The collection.
     pub collection: Arc<str>,
-    /// Its columns.
     pub layout: Arc<RowLayout>,
     /// Rows per body.
     pub batch: u32,
@@ -109,7 +107,6 @@ impl InsertFeed {
         Ok(Self { ready, builder: Some(builder) })
     }
 
-    /// Bodies that are waiting.
     pub fn waiting(&self) -> usize {
         self.ready.len()
     }

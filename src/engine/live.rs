@@ -17,7 +17,6 @@ pub struct Live {
 pub struct LiveTotals {
     /// Requests due so far, warm-up included.
     pub offered: u64,
-    /// Of them succeeded.
     pub succeeded: u64,
     /// Of them failed, timed out or not sent.
     pub unsuccessful: u64,
@@ -42,7 +41,6 @@ impl Live {
         Self::add(&self.in_flight, u64::MAX);
     }
 
-    /// The sum over workers.
     pub fn total<'a>(workers: impl IntoIterator<Item = &'a Self>) -> LiveTotals {
         workers.into_iter().fold(LiveTotals::default(), |sum, live| LiveTotals {
             offered: sum.offered + live.offered.load(Ordering::Relaxed),

@@ -23,14 +23,12 @@ pub struct Plan {
     pub streams: Vec<Stream>,
     /// The operations, in the workload's order.
     pub operations: Vec<PlannedOperation>,
-    /// How to reach Milvus.
     pub dialer: Dialer,
     /// Which of the run's processes this is. Streams, their concurrency and their in-flight bound are shared out over
     /// shards, then over workers; connections and workers are this process's own.
     pub shard: Shard,
     /// Connections of this process, at least `workers`.
     pub connections: u16,
-    /// Worker threads.
     pub workers: usize,
     /// How workers wait for the next request to be due.
     pub spin: BusyWait,
@@ -107,7 +105,6 @@ impl Plan {
 /// When a worker busy-waits for the next request to be due, in place of sleeping until then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BusyWait {
-    /// Never.
     #[default]
     Never,
     /// Where it is due so soon that a sleep would end too late anyhow.
@@ -135,9 +132,7 @@ impl BusyWait {
 pub struct Tracing {
     /// Keeps the IDs of runs and workers apart.
     pub entropy: RunEntropy,
-    /// Which requests are sampled.
     pub rule: SamplingRule,
-    /// What is done about it.
     pub switches: Switches,
 }
 
@@ -151,11 +146,9 @@ impl Tracing {
 /// One operation, ready to be sent.
 #[derive(Clone)]
 pub struct PlannedOperation {
-    /// Its name in the workload.
     pub name: String,
     /// Method and headers.
     pub route: Route,
-    /// The requests.
     pub requests: Requests,
 }
 

@@ -37,7 +37,6 @@ pub struct Execution {
 pub struct Finished {
     /// All workers' records together.
     pub recorded: Recorded,
-    /// The run's clock.
     pub clock: RunClock,
     /// When the schedule was to end: with the window, or with the slot after which it was told to.
     pub end: Nanos,

@@ -49,7 +49,6 @@ impl Slots {
         Ok(Self { grid, arms, order })
     }
 
-    /// When they are.
     pub const fn grid(&self) -> SlotGrid {
         self.grid
     }

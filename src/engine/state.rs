@@ -58,7 +58,6 @@ pub(super) struct WorkerState {
     pub spun: Rc<IdleTime>,
     /// Why this worker cannot go on.
     pub failure: Cell<Option<EngineError>>,
-    /// Whether a task of this worker has panicked.
     pub panicked: Cell<bool>,
     /// Raised whenever a request is done.
     pub done: tokio::sync::Notify,

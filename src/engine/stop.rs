@@ -42,7 +42,6 @@ impl Stop {
             .find(|reason| reason.exit_code() == self.0.load(Ordering::Relaxed))
     }
 
-    /// Whether the run is to end.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }

@@ -32,7 +32,6 @@ pub(super) const STOP_POLL: Duration = Duration::from_millis(20);
 /// How often a worker looks whether an interval is over, each of which lasts a second or more.
 const HAND_OVER_TICK: Duration = Duration::from_millis(250);
 
-/// What a worker is given.
 pub(super) struct WorkerInput {
     pub index: usize,
     pub plan: Arc<Plan>,
@@ -50,7 +49,6 @@ pub(super) struct WorkerInput {
     pub start: oneshot::Receiver<RunClock>,
 }
 
-/// What a worker brings back.
 pub(super) struct WorkerResult {
     pub recorded: Recorded,
     pub pool: PoolStats,

@@ -26,7 +26,6 @@ impl Counters {
         self.failed + self.timed_out + self.not_sent
     }
 
-    /// Counts one request.
     pub fn record(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Succeeded { .. } => self.succeeded += 1,
@@ -36,7 +35,6 @@ impl Counters {
         }
     }
 
-    /// Adds `other`'s.
     pub fn merge(&mut self, other: &Self) {
         self.succeeded += other.succeeded;
         self.failed += other.failed;
@@ -76,7 +74,6 @@ impl Hits {
         }
     }
 
-    /// Adds `other`'s.
     pub fn merge(&mut self, other: &Self) {
         self.expected = self.expected.saturating_add(other.expected);
         self.returned = self.returned.saturating_add(other.returned);
@@ -91,14 +88,12 @@ pub const ERROR_KINDS: usize = 64;
 /// Characters of a message that are kept.
 pub const ERROR_MESSAGE: usize = 500;
 
-/// One kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorKind {
     /// gRPC status code.
     pub grpc: u8,
     /// Milvus's code, 0 where there is none.
     pub milvus: i32,
-    /// How many requests.
     pub count: u64,
     /// The first message of the kind that this recorder saw, cut at [`ERROR_MESSAGE`] characters.
     pub message: Box<str>,

@@ -12,7 +12,6 @@ use crate::units::Nanos;
 pub struct EndpointEvidence {
     /// The address, or `connection 3`.
     pub name: String,
-    /// How many connections went there.
     pub connections: u32,
     /// Requests of the window that were sent there.
     pub requests: u64,
@@ -23,7 +22,6 @@ pub struct EndpointEvidence {
 /// A response time of those that were sent to an endpoint, where one that did not succeed is later than any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tail {
-    /// So long.
     Answered(Nanos),
     /// It is among those that failed, however fast, or timed out, or took longer than an hour.
     Unanswered,
@@ -35,7 +33,6 @@ pub enum Tail {
 /// that n/100 plus and minus 3 of these lie beyond. That supposes independent requests and no distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TailEvidence {
-    /// The p99.
     pub p99: Tail,
     /// Hardly above the true one.
     pub low: Tail,

@@ -14,7 +14,6 @@ use crate::units::{Nanos, SignedNanos};
 /// Everything that a verdict considers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// One per operation.
     pub operations: Vec<OperationEvidence>,
     /// One per open-loop stream; closed loops offer what they can.
     pub open_streams: Vec<StreamEvidence>,
@@ -43,7 +42,6 @@ pub struct Evidence {
     pub bodies_late: u64,
     /// Spans, where tracing is on.
     pub spans: Option<SpanEvidence>,
-    /// The server.
     pub server: ServerEvidence,
     /// The collection, where it was looked at.
     pub collection: Option<CollectionEvidence>,
@@ -59,23 +57,17 @@ pub struct Evidence {
     pub interrupted_after: Option<Nanos>,
 }
 
-/// A worker that could not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerFailure {
-    /// Why.
     pub reason: String,
     /// How long was measured.
     pub after: Nanos,
 }
 
-/// One operation's numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OperationEvidence {
-    /// Its name.
     pub name: String,
-    /// How its requests ended.
     pub counters: Counters,
-    /// What they brought back.
     pub hits: Hits,
     /// The most frequent failure, in the server's words.
     pub first_error: Option<String>,
@@ -143,7 +135,6 @@ fn lateness(record: &OperationRecord, in_flight: u128) -> Option<Lateness> {
 /// What an open-loop stream was to offer, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamEvidence {
-    /// Its name.
     pub name: String,
     /// Arrivals of its schedule within the window, or within what there was of it when the run was stopped.
     pub planned: u64,
@@ -185,20 +176,16 @@ pub struct ClockEvidence {
 pub struct TooFewEvidence {
     /// The threshold as written.
     pub expression: String,
-    /// How many were offered.
     pub offered: u64,
-    /// How many it takes.
     pub needed: u64,
 }
 
 /// What became of the client's spans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpanEvidence {
-    /// Where they were to go.
     pub endpoint: String,
     /// Whether anybody named that endpoint (file, flag, environment).
     pub asked: bool,
-    /// Whether a collector was there.
     pub collector_present: bool,
     /// Spans built.
     pub recorded: u64,
@@ -208,29 +195,23 @@ pub struct SpanEvidence {
     pub failed: u64,
 }
 
-/// What is known of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerEvidence {
     /// Started by this tool, on this machine.
     pub embedded: bool,
     /// Whether it answered after the run.
     pub reachable_at_end: Option<bool>,
-    /// Version before the run.
     pub version_start: Option<String>,
-    /// Version after the run.
     pub version_end: Option<String>,
 }
 
-/// What is known of the collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CollectionEvidence {
     /// Rows that it should have had at the start, where anybody said.
     pub rows_expected: Option<u64>,
-    /// At the start of the run.
     pub start: CollectionState,
     /// After the run; `None`: could not be read.
     pub end: Option<CollectionState>,
-    /// Whether the workload writes.
     pub writes: bool,
     /// Whether the workload searches vectors: nothing else asks their index.
     pub searches: bool,
@@ -239,7 +220,6 @@ pub struct CollectionEvidence {
 /// How many percentiles of a calibration ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CalibrationEvidence {
-    /// All that were judged.
     pub judged: usize,
     /// Off by more than bound and noise explain.
     pub missed: usize,
@@ -250,9 +230,7 @@ pub struct CalibrationEvidence {
 /// Rows and segments at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CollectionState {
-    /// Rows in it.
     pub rows: Option<u64>,
-    /// Rows that are indexed.
     pub indexed_rows: Option<u64>,
     /// Sealed segments.
     pub sealed: Option<u64>,

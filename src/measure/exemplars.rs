@@ -36,11 +36,8 @@ pub struct Exemplar {
     pub intended: Nanos,
     /// Just before its headers went out; `None`: it failed before.
     pub sent: Option<Nanos>,
-    /// When it was over.
     pub done: Nanos,
-    /// How it ended.
     pub end: End,
-    /// Its trace.
     pub trace: TraceRef,
     /// Index of its connection.
     pub connection: u16,
@@ -205,7 +202,6 @@ impl Slowest {
         Keyed { key: (exemplar.response().get(), u64::MAX - exemplar.intended.get()), exemplar }
     }
 
-    /// Takes a finished request in.
     pub fn record(&mut self, exemplar: Exemplar) {
         let keyed = Self::keyed(exemplar);
         self.all.offer(keyed);
@@ -214,7 +210,6 @@ impl Slowest {
         }
     }
 
-    /// Takes in what another worker kept.
     pub fn merge(&mut self, other: &Self) {
         self.all.merge(&other.all);
         self.sampled.merge(&other.sampled);
@@ -385,7 +380,6 @@ impl Exemplars {
         }
     }
 
-    /// Takes in what another worker kept.
     pub fn merge(&mut self, other: &Self) {
         for (bucket, others) in self.buckets.iter_mut().zip(&other.buckets) {
             bucket.all.merge(&others.all);

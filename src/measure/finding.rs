@@ -83,7 +83,6 @@ impl fmt::Display for Statistic {
 /// How much later requests are done, seen from when they were due, than from when they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lateness {
-    /// Of what.
     pub of: Statistic,
     /// From the intended start.
     pub response: Nanos,
@@ -91,14 +90,12 @@ pub struct Lateness {
     pub service: Nanos,
 }
 
-/// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// Nothing was offered in the window.
     NothingMeasured,
     /// An open stream fell behind its schedule.
     Shortfall {
-        /// The stream.
         stream: String,
         /// Arrivals of its schedule.
         planned: u64,
@@ -107,7 +104,6 @@ pub enum Finding {
     },
     /// Requests left so late that it shows in the response times.
     GeneratorLate {
-        /// The operation.
         operation: String,
         /// What is compared, from the intended start and from the send.
         late: Lateness,
@@ -119,13 +115,11 @@ pub enum Finding {
     },
     /// A worker thread had work to do nearly all the time.
     GeneratorSaturated {
-        /// Its number.
         worker: usize,
         /// The share of the window in which it had work to do, 0 to 1.
         busy: f64,
         /// The share in which it was on a core; in the rest of `busy` it waited for one.
         on_core: f64,
-        /// How requests are started.
         load: Load,
     },
     /// A worker thread waited so long for a core whenever it had something to do that it shows in the service times.
@@ -141,7 +135,6 @@ pub enum Finding {
     BusyMachine {
         /// How many cores they used, on average.
         others: f64,
-        /// Cores that the machine has.
         cores: u32,
     },
     /// The hypervisor gave this machine's time to somebody else.
@@ -156,7 +149,6 @@ pub enum Finding {
     },
     /// Response times of the same load changed in the course of the window.
     Drift {
-        /// The operation.
         operation: String,
         /// Median of the first third.
         first: Nanos,
@@ -191,18 +183,14 @@ pub enum Finding {
     },
     /// Requests waited so long for a free stream or a connection that it shows in the response times.
     WaitedForStream {
-        /// The operation.
         operation: String,
         /// What is compared, from the intended start and from the send.
         late: Lateness,
     },
     /// Requests were due while the in-flight bound was reached.
     NotSent {
-        /// The operation.
         operation: String,
-        /// How many.
         not_sent: u64,
-        /// Of how many.
         offered: u64,
         /// What filled the bound.
         bottleneck: Bottleneck,
@@ -211,25 +199,19 @@ pub enum Finding {
     TooFewSamples {
         /// The threshold as written.
         expression: String,
-        /// How many were offered.
         offered: u64,
-        /// How many it takes.
         needed: u64,
     },
     /// The server did not answer after the run.
     ServerGone,
     /// The server's version changed during the run.
     ServerChanged {
-        /// Before.
         before: String,
-        /// After.
         after: String,
     },
     /// The collection did not hold the rows it should have at the start.
     RowsMissing {
-        /// Should have been there.
         expected: u64,
-        /// Were there.
         found: u64,
     },
     /// The index did not cover all rows at the start.
@@ -245,9 +227,7 @@ pub enum Finding {
     CollectionChanged {
         /// What was counted: rows, sealed segments, growing segments.
         what: &'static str,
-        /// At the start.
         before: u64,
-        /// At the end.
         after: u64,
     },
     /// The workload's own writes made the collection grow.
@@ -259,33 +239,23 @@ pub enum Finding {
         /// Rows at the end that no index covers, where known.
         unindexed: Option<u64>,
     },
-    /// Requests failed.
     Failures {
-        /// The operation.
         operation: String,
-        /// How many.
         failed: u64,
-        /// Of how many.
         offered: u64,
         /// The most frequent one's words.
         message: Option<String>,
     },
-    /// Requests timed out.
     Timeouts {
-        /// The operation.
         operation: String,
-        /// How many.
         timed_out: u64,
-        /// Of how many.
         offered: u64,
     },
     /// Answers held fewer hits or rows than they should, or fewer rows were taken than sent.
     FewHits {
-        /// The operation.
         operation: String,
         /// Asked for.
         expected: u64,
-        /// Returned.
         returned: u64,
         /// Answers with less than was expected of each.
         short: u64,
@@ -294,7 +264,6 @@ pub enum Finding {
     },
     /// Insert bodies were built after they were due.
     BodiesLate {
-        /// How many.
         count: u64,
     },
     /// The collector that was asked for is not there.
@@ -329,7 +298,6 @@ pub enum Finding {
     },
     /// A worker could not go on, and the run ended for all.
     WorkerFailed {
-        /// Why.
         reason: String,
         /// How long was measured.
         after: Nanos,

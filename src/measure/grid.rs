@@ -12,7 +12,6 @@ const MOST_OPEN: usize = 8;
 pub struct IntervalGrid {
     /// Length of every interval but the last, which may be shorter; whole seconds.
     pub length: Nanos,
-    /// How many.
     pub count: usize,
 }
 
@@ -49,7 +48,6 @@ impl SlotGrid {
         (washout < length && count > 0 && fits).then_some(Self { length, washout, count })
     }
 
-    /// How many.
     pub const fn count(&self) -> usize {
         self.count
     }

@@ -20,9 +20,7 @@ pub struct HandOver {
     pub operation: usize,
     /// Index of the interval.
     pub index: usize,
-    /// Counters and histograms.
     pub interval: Interval,
-    /// What there is beside them.
     pub rest: IntervalRest,
     /// Of the run's slowest requests so far, those that were due in it.
     pub slowest: Vec<Exemplar>,
@@ -35,7 +33,6 @@ pub struct HandOver {
 /// What an interval has beside counters and histograms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntervalRest {
-    /// What the succeeded brought back.
     pub hits: Hits,
     /// As [`OperationRecord::unsent`].
     pub unsent: Moments,
@@ -43,7 +40,6 @@ pub struct IntervalRest {
     pub waited: u128,
     /// As [`OperationRecord::refused_for_server`].
     pub refused_for_server: u64,
-    /// The failed, by kind.
     pub errors: Errors,
 }
 

@@ -32,7 +32,6 @@ pub struct Timings<C: Counter> {
 /// Why a stored histogram could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HistogramError {
-    /// Not base64.
     #[error("the histogram is not base64 text: {0}")]
     Base64(String),
     /// Not HdrHistogram V2.
@@ -82,7 +81,6 @@ impl<C: Counter> Timings<C> {
         size_of::<Self>() + empty::<C>().distinct_values() * size_of::<C>()
     }
 
-    /// Takes one span in.
     pub fn record(&mut self, span: Nanos) {
         self.moments.record(span);
         self.saturated += u64::from(span > LONGEST);
@@ -264,7 +262,6 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// How many spans it holds.
     pub const fn count(&self) -> u64 {
         self.moments.count()
     }

@@ -27,7 +27,6 @@ pub struct PerClock<T> {
 /// What happened in one interval or stage, by intended start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
-    /// How requests ended.
     pub counters: Counters,
     /// The most that were due and not done at once. Of several workers: the sum of theirs, an upper bound.
     pub in_flight_max: u32,

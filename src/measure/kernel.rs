@@ -32,7 +32,6 @@ impl ThreadTime {
         Some(Self { ran: cpu_of_this_thread(), ..told })
     }
 
-    /// What came after `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             ran: self.ran - earlier.ran,
@@ -47,7 +46,6 @@ impl ThreadTime {
     }
 }
 
-/// CPU time of the calling thread.
 pub fn cpu_of_this_thread() -> Nanos {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let whole = |value: i64| u64::try_from(value).unwrap_or(0);
@@ -121,7 +119,6 @@ impl MachineTime {
         parse_stat(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// What came after `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             cores: self.cores,

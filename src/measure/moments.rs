@@ -20,25 +20,18 @@ pub struct Moments {
 /// What [`Moments`] keep, in nanoseconds and their squares; all 0 where there is no span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MomentSums {
-    /// How many spans.
     pub count: u64,
-    /// The shortest.
     pub min: u64,
-    /// The longest.
     pub max: u64,
-    /// All together.
     pub sum: u128,
-    /// Of the squares.
     pub sum_of_squares: u128,
 }
 
 impl Moments {
-    /// Takes one span in.
     pub fn record(&mut self, span: Nanos) {
         self.record_n(span, 1);
     }
 
-    /// Takes `n` equal spans in.
     pub fn record_n(&mut self, span: Nanos, n: u64) {
         if n == 0 {
             return;
@@ -105,7 +98,6 @@ impl Moments {
         MomentSums { count, min, max, sum, sum_of_squares }
     }
 
-    /// How many spans.
     pub const fn count(&self) -> u64 {
         self.count
     }

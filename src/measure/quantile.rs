@@ -20,17 +20,11 @@ const BILLION: u64 = 1_000_000_000;
 pub struct Quantile(u64);
 
 impl Quantile {
-    /// The median.
     pub const P50: Self = Self(500_000_000);
-    /// 90 %.
     pub const P90: Self = Self(900_000_000);
-    /// 95 %.
     pub const P95: Self = Self(950_000_000);
-    /// 99 %.
     pub const P99: Self = Self(990_000_000);
-    /// 99.9 %.
     pub const P999: Self = Self(999_000_000);
-    /// 99.99 %.
     pub const P9999: Self = Self(999_900_000);
 
     /// The nearest whole billionth; `None` where that is not above 0 and below 1.

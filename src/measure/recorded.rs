@@ -18,7 +18,6 @@ pub struct Recorded {
     pub window_start: Nanos,
     /// The window as planned.
     pub window: Nanos,
-    /// How it is divided into intervals.
     pub grid: IntervalGrid,
     /// When its stages begin, see [`RecorderConfig::stages`](super::RecorderConfig::stages).
     pub stages: Vec<Nanos>,
@@ -32,10 +31,8 @@ pub struct Recorded {
     pub stray: u64,
 }
 
-/// What happened to one operation.
 #[derive(Clone, Debug)]
 pub struct OperationRecord {
-    /// Requests of the warm-up.
     pub warmup: Counters,
     /// Requests of the window.
     pub counters: Counters,
@@ -60,13 +57,10 @@ pub struct OperationRecord {
     pub failure_service: Timings<u64>,
     /// done - intended, of the timed out.
     pub timeouts: Timings<u64>,
-    /// The failed, by kind.
     pub errors: Errors,
-    /// What the succeeded brought back.
     pub hits: Hits,
     /// The sampled by themselves, where some requests of the run are sampled and others are not.
     pub sampled: Option<SampledRecord>,
-    /// The slowest requests.
     pub slowest: Slowest,
     /// A fair few of every speed.
     pub exemplars: Exemplars,

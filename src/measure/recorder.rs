@@ -25,7 +25,6 @@ pub struct RecorderConfig {
     pub connections: u16,
     /// Start of the measured window, from the run's anchor: the end of the warm-up.
     pub window_start: Nanos,
-    /// Length of the measured window.
     pub window: Nanos,
     /// When the stages of the window begin, from its start: ascending, the first 0. With fewer than two the window is one
     /// stage, and nothing is recorded per stage.
@@ -93,7 +92,6 @@ pub struct Recorder {
     stray: u64,
 }
 
-/// What a recorder has of one operation.
 #[derive(Debug)]
 struct OperationRecorder {
     record: OperationRecord,
@@ -234,7 +232,6 @@ impl Recorder {
         self.operations.get(operation).map_or_else(Counters::default, |operation| operation.record.counters)
     }
 
-    /// Ends recording.
     pub fn finish(self) -> Recorded {
         Recorded {
             window_start: self.config.window_start,

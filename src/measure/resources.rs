@@ -25,7 +25,6 @@ pub enum Part {
 }
 
 impl Part {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Worker, Self::Export, Self::Control, Self::Other];
 
     /// As reports spell it.

@@ -56,9 +56,7 @@ pub struct Sample {
     pub sent: Option<Nanos>,
     /// When the worker had read its trailers, or when it was given up. For `NotSent`: equal to `intended`.
     pub done: Nanos,
-    /// How it ended.
     pub outcome: Outcome,
-    /// Its trace.
     pub trace: TraceRef,
     /// Index of the connection that carried it.
     pub connection: u16,

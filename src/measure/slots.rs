@@ -23,16 +23,13 @@ pub struct SlotRecord {
 /// Requests by their label: whether their trace ID was sampled, whatever became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BySampled {
-    /// Those that were.
     pub sampled: SlotPart,
-    /// Those that were not.
     pub unsampled: SlotPart,
 }
 
 /// Some of a slot's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotPart {
-    /// How they ended.
     pub counters: Counters,
     /// Response and service of the succeeded, lag of all that were sent.
     pub timings: PerClock<Packed>,
@@ -57,7 +54,6 @@ impl SlotRecord {
         [&mut discarded.sampled, &mut discarded.unsampled, &mut kept.sampled, &mut kept.unsampled]
     }
 
-    /// All parts.
     pub const fn parts(&self) -> [&SlotPart; 4] {
         let Self { discarded, kept } = self;
         [&discarded.sampled, &discarded.unsampled, &kept.sampled, &kept.unsampled]

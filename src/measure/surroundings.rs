@@ -35,7 +35,6 @@ pub const SPREAD: f64 = 2.0;
 /// Requests per connection, on average, from which on their evenness says something.
 pub const ENOUGH_PER_CONNECTION: u64 = 200;
 
-/// All of them.
 pub(super) fn all(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(stopped(&evidence.workers));

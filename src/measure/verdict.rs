@@ -26,7 +26,6 @@ pub const DRIFT_SHARE: f64 = 0.10;
 /// ... or by this many times their spread (see [`Trend`](super::Trend)), before it is called a drift.
 pub const DRIFT_SPREADS: f64 = 3.0;
 
-/// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Errors first, then warnings, then notes.

@@ -14,7 +14,6 @@ use crate::workload::{Collection, Data, ScalarKind};
 /// Longest text a varchar field of ours takes; values are `<field name>_<number>`.
 const MAX_LENGTH: &str = "512";
 
-/// The call that creates the collection.
 pub fn create_request(collection: &Collection, data: &Data) -> CreateCollectionRequest {
     let mark = Mark::new(collection.owner.clone(), Fingerprint::of(collection, data));
     CreateCollectionRequest {

@@ -47,9 +47,7 @@ pub enum DialError {
     Tls {
         /// The name checked for.
         host: String,
-        /// The address.
         peer: SocketAddr,
-        /// TLS's words.
         source: io::Error,
     },
     /// No HTTP/2 on the stream.
@@ -58,7 +56,6 @@ pub enum DialError {
          TLS, and target.cert_file and target.key_file where it asks for a client certificate"
     )]
     Http2 {
-        /// The address.
         peer: SocketAddr,
         /// What came instead.
         reason: String,
@@ -68,9 +65,7 @@ pub enum DialError {
     CertificateFile {
         /// The setting.
         key: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What is wrong.
         reason: String,
     },
     /// The server name is not one.
@@ -226,7 +221,6 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DialError> {
 
 /// A connection's bytes, with or without TLS.
 pub enum Stream {
-    /// TCP.
     Plain(TcpStream),
     /// TLS over TCP; boxed, because its state is large.
     Tls(Box<TlsStream<TcpStream>>),

@@ -15,13 +15,11 @@ const RETRIABLE: [i32; 11] = [1, 2, 4, 8, 12, 103, 106, 202, 305, 1002, 1807];
 /// A control call that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum MilvusError {
-    /// No connection.
     #[error(transparent)]
     Dial(#[from] DialError),
     /// gRPC said no.
     #[error("{call}: gRPC {} {message}{}", grpc::name(*code).unwrap_or("UNKNOWN"), hint(*code))]
     Grpc {
-        /// The RPC.
         call: &'static str,
         /// gRPC status code, 1 to 16.
         code: u8,
@@ -31,7 +29,6 @@ pub enum MilvusError {
     /// Milvus said no inside gRPC OK.
     #[error("{call}: Milvus error {code}: {reason}")]
     Server {
-        /// The RPC.
         call: &'static str,
         /// Milvus's code; the old `error_code` where there is no new one.
         code: i32,
@@ -41,7 +38,6 @@ pub enum MilvusError {
     /// The answer lacks something that it must have.
     #[error("{call}: the answer has no {what}; is this a Milvus server (2.3 or later)?")]
     Incomplete {
-        /// The RPC.
         call: &'static str,
         /// What is missing.
         what: &'static str,
@@ -66,7 +62,6 @@ impl MilvusError {
         }
     }
 
-    /// Whether the server lacks this call.
     pub fn is_unimplemented(&self) -> bool {
         matches!(self, Self::Grpc { code: grpc::UNIMPLEMENTED, .. })
     }

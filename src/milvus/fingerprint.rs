@@ -25,7 +25,6 @@ pub struct Fingerprint {
     pub data: String,
 }
 
-/// Where two collections differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// Fields, dimensions or shards.
@@ -34,7 +33,6 @@ pub enum Difference {
     Index,
     /// What is in the rows.
     Data,
-    /// How many rows there are.
     Rows {
         /// In the collection.
         found: u64,

@@ -34,7 +34,6 @@ impl CallHeaders {
         self.0.iter().map(|(key, value)| (*key, value))
     }
 
-    /// Adds them to a request's headers.
     pub fn extend(&self, headers: &mut http::HeaderMap) {
         for (key, value) in self.iter() {
             headers.insert(HeaderName::from_static(key), value.clone());

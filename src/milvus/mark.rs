@@ -24,7 +24,6 @@ pub struct Mark {
     /// Who may have it built anew; `None` where it names nobody, which makes it another's.
     #[serde(default)]
     pub owner: Option<String>,
-    /// What it was made of.
     #[serde(flatten)]
     pub fingerprint: Fingerprint,
 }

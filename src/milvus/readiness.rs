@@ -18,9 +18,7 @@ const MIN_ROWS_TO_INDEX: i64 = 1024;
 /// Segments as the query nodes hold them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segments {
-    /// Sealed.
     pub sealed: u64,
-    /// Growing.
     pub growing: u64,
     /// Sealed, and with an index or too small for one.
     pub indexed: u64,
@@ -60,7 +58,6 @@ fn is_brute_force(index: &IndexDescription) -> bool {
     kind.is_some_and(|kind| BRUTE_FORCE.contains(&kind.value.as_str()))
 }
 
-/// How far the index is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexProgress {
     /// Rows in the index.
@@ -91,7 +88,6 @@ impl IndexProgress {
 /// What is known of a collection's readiness at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readiness {
-    /// The rows that must be there.
     pub expected_rows: u64,
     /// How far the vector field's index is; `None` where it has none.
     pub index: Option<IndexProgress>,
@@ -106,7 +102,6 @@ pub struct Readiness {
 /// Something a collection still lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// There is no index.
     Index,
     /// Rows not indexed yet.
     IndexedRows(IndexProgress, u64),

@@ -12,7 +12,6 @@ pub struct RowLayout {
     pub key: Option<String>,
     /// The vector field.
     pub vector: String,
-    /// Where vectors come from.
     pub vectors: Vectors,
     /// The other fields.
     pub scalars: Vec<(Scalar, ScalarSource)>,
@@ -33,7 +32,6 @@ impl RowLayout {
         }
     }
 
-    /// The value that row `row` has in scalar field `field`.
     pub fn scalar_value(&self, field: usize, row: u64) -> ScalarValue {
         let (scalar, source) = &self.scalars[field];
         value_of(scalar, source.of_row(row))

@@ -17,7 +17,6 @@ pub(crate) struct VectorWire {
     pub within: Option<u32>,
 }
 
-/// How vectors of that type are sent.
 pub(crate) const fn wire(kind: VectorType) -> VectorWire {
     match kind {
         VectorType::Float => VectorWire {

@@ -96,7 +96,6 @@ pub fn append(worker: usize, part: &HandOver, out: &mut dyn Write) -> io::Result
 /// What is known of a run that left a journal.
 #[derive(Debug)]
 pub struct Rebuilt<C> {
-    /// Which run and which part of it.
     pub header: Header,
     /// What was kept beside the numbers.
     pub context: C,

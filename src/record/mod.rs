@@ -80,7 +80,6 @@ pub struct Shape {
     pub window_ns: u64,
     /// When its stages begin.
     pub stages_ns: Vec<u64>,
-    /// Operations.
     pub operations: usize,
     /// Connections of this process.
     pub connections: u16,
@@ -89,7 +88,6 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Of a record.
     pub fn of(recorded: &Recorded) -> Self {
         Self {
             window_start_ns: recorded.window_start.get(),

@@ -30,12 +30,10 @@ const MOST_SLOWEST: usize = 100_000;
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The system failed to read.
     #[error("line {line}: {source}")]
     Read {
         /// From 1.
         line: u64,
-        /// What the system said.
         source: io::Error,
     },
     /// No record, or one of a later version.
@@ -43,7 +41,6 @@ pub enum RecordError {
     Foreign {
         /// Its schema, or `missing`.
         found: String,
-        /// What it should be.
         wanted: &'static str,
     },
     /// A line that no record has.
@@ -57,7 +54,6 @@ pub enum RecordError {
     Damaged {
         /// From 1.
         line: u64,
-        /// What is wrong with it.
         source: serde_json::Error,
     },
     /// A line in the wrong place.
@@ -65,9 +61,7 @@ pub enum RecordError {
     Unexpected {
         /// From 1.
         line: u64,
-        /// What should be there.
         expected: String,
-        /// What is there.
         found: String,
     },
     /// The end is missing.
@@ -77,7 +71,6 @@ pub enum RecordError {
     CutOff {
         /// The last whole line, from 1.
         line: u64,
-        /// What should come next.
         expected: String,
     },
     /// Numbers that cannot be.

@@ -8,7 +8,6 @@ use crate::units::Nanos;
 pub struct Named<'a> {
     /// Where it was read from.
     pub name: &'a str,
-    /// Which run and which part of it.
     pub header: &'a Header,
 }
 

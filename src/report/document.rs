@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use super::terminal::table::{Cell, Style, Tone, aligned, wrap};
 use super::terminal::{WIDTH, clean};
 
-/// One block.
 #[derive(Clone, Debug)]
 pub(in crate::report) enum Block {
     /// What it is about; the first block.
@@ -89,7 +88,9 @@ fn terminal_lines(block: &Block, style: Style) -> Vec<String> {
 }
 
 fn indented(text: &str, first: &str, others: &str) -> Vec<String> {
-    let lines = wrap(&clean(text), WIDTH - others.len());
+    // A percent sign stays with its number.
+    let lines = wrap(&clean(text).replace(" %", "\u{a0}%"), WIDTH - others.len());
+    let lines = lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect::<Vec<_>>();
     let with = |(index, line): (usize, String)| {
         if index == 0 { format!("{first}{line}") } else { format!("{others}{line}") }
     };

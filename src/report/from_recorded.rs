@@ -15,13 +15,11 @@ pub struct Source<'a> {
     pub recorded: &'a Recorded,
     /// The workload's operations, in the order of the record.
     pub operations: &'a [workload::Operation],
-    /// The workload's streams.
     pub streams: &'a [Stream],
     /// Wall time of the run's anchor (start of the warm-up), nanoseconds since 1970.
     pub anchor_unix_ns: u64,
     /// Length of the window, or what there was of it when the run was stopped; rates divide by it.
     pub measured: Nanos,
-    /// What counts as slow.
     pub slow: Slow,
     /// How many requests of each set are told per operation.
     pub requests: usize,

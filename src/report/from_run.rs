@@ -7,7 +7,6 @@ use crate::measure::{self, ProcessSnapshot, WorkerTime};
 use crate::units::Nanos;
 use crate::workload::{self, LoadModel, Origin, Stream};
 
-/// The settings in force.
 pub fn settings(settings: &[workload::Setting]) -> Vec<Setting> {
     let of = |setting: &workload::Setting| Setting {
         key: setting.key.clone(),

@@ -7,8 +7,6 @@ use std::io::{self, Write};
 
 use super::model::{Dist, RunReport};
 
-/// Writes it.
-///
 /// # Errors
 /// Where the writer fails.
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {

@@ -17,6 +17,8 @@ mod from_recorded;
 pub mod from_run;
 pub mod hlog;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod model;
 mod parts;
 #[cfg(test)]

@@ -23,10 +23,8 @@ pub enum StoreError {
     Write {
         /// Which file or directory.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
-    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// Which file.
@@ -50,9 +48,7 @@ pub enum StoreError {
         reference: String,
         /// Where they were looked for.
         base: PathBuf,
-        /// How many it takes.
         needed: usize,
-        /// How many are there.
         found: usize,
     },
     /// Not JSON, cut off, or with a field of a wrong type.
@@ -66,7 +62,6 @@ pub enum StoreError {
     /// Some other JSON.
     #[error("{} is not a report of milvus-load: its \"schema\" is {found}, not {schema:?}", path.display())]
     Foreign {
-        /// Which file.
         path: PathBuf,
         /// Its schema as JSON, or `missing`.
         found: String,
@@ -76,7 +71,6 @@ pub enum StoreError {
     /// A report of a later version.
     #[error("{} is of a later version ({found:?}, this one reads {schema:?}): use the milvus-load that wrote it, or a newer one", path.display())]
     Newer {
-        /// Which file.
         path: PathBuf,
         /// Its schema.
         found: String,
@@ -123,7 +117,6 @@ impl RunDirectory {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }

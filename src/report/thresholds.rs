@@ -6,7 +6,6 @@ use super::model::{Dist, Operation, RunReport, Threshold, UnknownReason, error_s
 use crate::measure::{HistogramError, Quantile, TooFewEvidence};
 use crate::workload::{self, Clock, Comparison, Statistic, ThresholdMetric};
 
-/// A threshold judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// As the report tells it.

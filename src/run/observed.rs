@@ -59,7 +59,6 @@ impl Identity {
 pub struct Observed {
     /// The load, and what was read around it.
     pub driven: Driven,
-    /// What set-up did.
     pub setup: Vec<StepRecord>,
     /// Rows that were there before the run beyond those that set-up inserts.
     pub extra_rows: u64,
@@ -73,7 +72,6 @@ pub struct Observed {
     pub version: (String, Option<String>),
     /// The collection before and after.
     pub collection: (CollectionLook, Option<CollectionLook>),
-    /// The collector.
     pub collector: Collector,
     /// What the exporter did; `None` where no spans were built.
     pub export: Option<ExportReport>,
@@ -82,9 +80,7 @@ pub struct Observed {
 /// A vector field as the server describes it, with the distance measure that searches name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VectorRecord {
-    /// Its name.
     pub name: String,
-    /// Its dimensions.
     pub dim: u64,
     /// As it stands on the wire.
     pub metric: String,
@@ -101,7 +97,6 @@ pub struct CollectionLook {
 
 /// The load itself, and what was read of generator, machine and server right before and after it.
 pub struct Driven {
-    /// What the workers brought.
     pub finished: Finished,
     /// This process before and after.
     pub generator: (ProcessSnapshot, ProcessSnapshot),

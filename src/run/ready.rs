@@ -34,7 +34,6 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// A collection that is ready to be driven, on a server that answers. Any number of runs may follow each other on it; one that
 /// wrote leaves it dirty.
 pub struct Ready<'a> {
-    /// The server.
     pub(super) server: &'a Server,
     pub(super) control: Control,
     pub(super) dialer: Dialer,
@@ -43,7 +42,6 @@ pub struct Ready<'a> {
     pub(super) version: String,
     /// Where it tells its metrics.
     pub(super) metrics: Vec<String>,
-    /// What set-up did.
     pub(super) steps: Vec<StepRecord>,
     /// Its spans, until a run with an exporter takes them.
     pub(super) spans: Vec<SetupSpan>,

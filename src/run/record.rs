@@ -21,19 +21,13 @@ use super::tracing::Collector;
 pub struct Record {
     /// Where it was read from, for messages; of this process: its run ID.
     pub source: String,
-    /// Which run it is.
     pub identity: Identity,
-    /// What it was to do.
     pub workload: Workload,
-    /// The machine that it ran on.
     pub machine: Machine,
     /// Which machine that is, and how far its clock can be trusted.
     pub host: Host,
-    /// What set-up did.
     pub setup: Vec<SetupStep>,
-    /// The server.
     pub server: ServerRecord,
-    /// The collection.
     pub collection: CollectionRecord,
     /// What was sent and what came back.
     pub load: LoadRecord,
@@ -56,10 +50,8 @@ pub struct Host {
     pub clock_error: Option<Nanos>,
 }
 
-/// The server as it was seen.
 #[derive(Clone, Debug)]
 pub struct ServerRecord {
-    /// Where it is.
     pub uri: String,
     /// Whether it is one that this tool started.
     pub embedded: bool,
@@ -73,7 +65,6 @@ pub struct ServerRecord {
     pub process: Option<(ProcessMetrics, ProcessMetrics)>,
 }
 
-/// The collection as it was seen.
 #[derive(Clone, Debug)]
 pub struct CollectionRecord {
     /// Rows that were there before the run beyond those that set-up inserts.

@@ -15,17 +15,13 @@ use super::settings::Settings;
 /// Where a Milvus on this machine tells its metrics, unless it was told otherwise.
 const GUESS: &str = "http://127.0.0.1:9091/metrics";
 
-/// The server of a run.
 pub struct Server {
-    /// Where it is.
     pub uri: MilvusUri,
     /// Where it tells its CPU and memory.
     pub metrics: Metrics,
-    /// Which of the three it is.
     pub kind: ServerKind,
 }
 
-/// Which server it is.
 pub enum ServerKind {
     /// Named by flag, environment or file.
     Named,
@@ -41,7 +37,6 @@ impl ServerKind {
         matches!(self, Self::Own(_))
     }
 
-    /// Whether it is an embedded one.
     pub const fn is_embedded(&self) -> bool {
         match self {
             Self::Named => false,

@@ -10,7 +10,6 @@ use crate::workload::{self, Origin, Override, Workload, milvus_environment};
 /// A workload with everything that was said over it.
 #[derive(Clone)]
 pub struct Settings {
-    /// The workload.
     pub workload: Workload,
     /// What of the `OTEL_*` variables the workload has no key for.
     pub otel: OtelEnv,

@@ -9,12 +9,9 @@ use std::fmt::{Display, Write};
 
 use opentelemetry::{StringValue, Value};
 
-/// The value of an attribute.
 #[derive(Clone, Debug)]
 pub(super) enum AttributeValue {
-    /// A text.
     Text(Text),
-    /// A number.
     Number(i64),
 }
 

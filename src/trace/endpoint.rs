@@ -82,7 +82,6 @@ impl Endpoint {
         Ok(Self { uri })
     }
 
-    /// Whether TLS is spoken.
     pub fn is_tls(&self) -> bool {
         self.uri.scheme_str() == Some("https")
     }

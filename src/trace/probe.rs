@@ -22,7 +22,6 @@ pub enum ProbeError {
     /// No address answers.
     #[error("{endpoint}: nobody is listening ({source}); start the collector or name another endpoint")]
     Connect {
-        /// What was probed.
         endpoint: String,
         /// What the last address said.
         source: std::io::Error,

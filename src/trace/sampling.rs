@@ -23,7 +23,6 @@ impl SamplingRule {
         Self { bound: (fraction.get() * (1u64 << 63) as f64) as u64 }
     }
 
-    /// Whether this trace is sampled.
     pub const fn samples(self, trace_id: u128) -> bool {
         // The last 8 bytes of the ID as they stand on the wire, which is big-endian, without their lowest bit.
         (trace_id as u64) >> 1 < self.bound
@@ -46,7 +45,6 @@ pub enum Header {
 /// What is done about a request's trace: two switches that do not depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switches {
-    /// What the server is told.
     pub header: Header,
     /// Whether sampled requests get a span of the client's.
     pub spans: bool,
@@ -65,9 +63,7 @@ impl Switches {
 /// One way to treat the traces of requests. The arms of an experiment differ in this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arm {
-    /// Which requests are sampled.
     pub rule: SamplingRule,
-    /// What is done about it.
     pub switches: Switches,
 }
 
@@ -109,7 +105,6 @@ impl RequestTrace {
         self.flag.map(|flag| traceparent::header(self.trace.trace_id, self.trace.span_id, flag))
     }
 
-    /// Whether a span is to be built for it.
     pub const fn builds_span(&self) -> bool {
         self.span
     }

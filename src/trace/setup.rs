@@ -18,9 +18,7 @@ pub struct SetupSpan {
     pub is_call: bool,
     /// What it did: `prepare books`, `flush`, ...
     pub name: String,
-    /// When it began.
     pub start: u64,
-    /// When it was over.
     pub end: u64,
     /// More to tell; no secrets, no vectors.
     pub attributes: Vec<(&'static str, String)>,

@@ -31,14 +31,12 @@ pub enum SpanOutcome {
     Grpc(u8),
     /// gRPC was fine, Milvus said no: its code, not 0.
     Milvus(i32),
-    /// No complete answer in time.
     TimedOut,
 }
 
 /// A finished, sampled request that was sent. Times are nanoseconds since the Unix epoch, from the run's one anchor.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSpan {
-    /// Its IDs.
     pub trace: TraceRef,
     /// Index into the [`OperationAttributes`] that the exporter was started with.
     pub operation: usize,
@@ -50,9 +48,7 @@ pub struct ClientSpan {
     pub sent: u64,
     /// When it was over: the span's end.
     pub done: u64,
-    /// How it ended.
     pub outcome: SpanOutcome,
-    /// The other end of its connection.
     pub peer: Option<SocketAddr>,
     /// Rows of a write; 0 where there are none.
     pub rows: u32,
@@ -65,7 +61,6 @@ pub struct OperationAttributes {
     pub operation: String,
     /// `db.operation.name` and the last part of `rpc.method`: `Search`, `Insert`, ...
     pub rpc: String,
-    /// The collection.
     pub collection: String,
     /// The database; empty for the server's default one.
     pub database: String,
@@ -132,7 +127,6 @@ impl SpanTemplates {
         self.bare(nobody, 0, SpanKind::Internal, String::new(), 0, 0)
     }
 
-    /// How many operations there are.
     pub(super) fn operations(&self) -> usize {
         self.operations.len()
     }

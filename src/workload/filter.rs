@@ -23,7 +23,6 @@ pub enum FilterError {
 }
 
 impl FilterError {
-    /// What to do about it.
     pub fn fix(&self, scalars: &[Scalar]) -> String {
         let names: Vec<&str> = scalars.iter().map(|scalar| scalar.name.as_str()).collect();
         match self {

@@ -10,9 +10,7 @@ use super::kind::{Kind, TOML_MAX};
 pub(super) struct Key {
     /// Dotted path.
     pub path: &'static str,
-    /// What it takes.
     pub kind: Kind,
-    /// What holds where nothing is said.
     pub default: Fallback,
     /// The operation kinds that know it; empty: all, or no operation's key.
     pub only_for: &'static [&'static str],
@@ -29,7 +27,6 @@ pub(super) enum Fallback {
     Toml(&'static str),
     /// No value of its own; in words.
     Words(&'static str),
-    /// It has to be said.
     Required,
 }
 
@@ -424,7 +421,6 @@ pub(super) const KEYS: &[Key] = &[
     ),
 ];
 
-/// The key with this path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }

@@ -35,13 +35,10 @@ pub(super) enum Kind {
     Url,
     /// A URL with the place `{trace_id}`.
     Link,
-    /// true or false.
     Bool,
     /// A whole number within a range, both ends included.
     Integer {
-        /// Smallest.
         min: u64,
-        /// Largest.
         max: u64,
     },
     /// A finite number above 0.
@@ -66,11 +63,8 @@ pub(super) enum Kind {
     },
     /// A percentile or a duration.
     Slow,
-    /// A list of texts.
     Texts,
-    /// A list of URLs.
     Urls,
-    /// A list of stages.
     Stages,
     /// A free table whose values are sent as JSON.
     Params,

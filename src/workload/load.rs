@@ -37,9 +37,7 @@ pub struct Load {
 pub enum Spin {
     /// Where it costs little CPU, or where the machine has cores to spare.
     Auto,
-    /// Always.
     On,
-    /// Never.
     Off,
 }
 
@@ -64,7 +62,6 @@ impl Load {
 pub struct Stream {
     /// `load`, or the operation's name.
     pub name: String,
-    /// When requests start.
     pub model: LoadModel,
     /// Indexes into [`Workload::operations`](super::Workload::operations) with their weights (above 0).
     pub shares: Vec<(usize, f64)>,
@@ -77,7 +74,6 @@ pub enum LoadModel {
     Open {
         /// Requests per second, over the run.
         rate: Rates,
-        /// How gaps are drawn.
         arrival: Arrival,
     },
     /// The next when the last is done, in so many slots.

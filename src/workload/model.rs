@@ -18,7 +18,6 @@ pub struct Workload {
     pub description: String,
     /// Where Milvus is; `None` in [`Target::uri`] means the embedded one.
     pub target: Target,
-    /// The collection under load.
     pub collection: Collection,
     /// The vectors.
     pub data: Data,
@@ -48,9 +47,7 @@ impl Workload {
 pub struct Setting {
     /// Dotted path, as `--set` takes it: `load.rate`, `operations.search.top_k`.
     pub key: String,
-    /// The value in force.
     pub value: serde_json::Value,
-    /// Where it came from.
     pub from: Origin,
 }
 
@@ -87,7 +84,6 @@ pub enum Origin {
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret in.
     pub fn new(text: String) -> Self {
         Self(text)
     }
@@ -147,13 +143,10 @@ pub struct Collection {
     pub name: String,
     /// Base rows: keys 0 to rows-1.
     pub rows: u64,
-    /// What may be done to it.
     pub prepare: Prepare,
     /// Whose it is where this run makes it, and whose collections `auto` may build anew.
     pub owner: String,
-    /// Consistency of reads.
     pub consistency: Consistency,
-    /// The vector field.
     pub vector: VectorField,
     /// The vector field's index.
     pub index: Index,
@@ -202,16 +195,12 @@ pub enum Consistency {
     Eventually,
 }
 
-/// The vector field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorField {
-    /// Field name.
     pub name: String,
-    /// What its vectors consist of.
     pub kind: VectorType,
     /// Dimensions, 1 to 32,768.
     pub dim: u32,
-    /// How distance is measured.
     pub metric: Metric,
 }
 
@@ -229,7 +218,6 @@ pub enum Metric {
     L2,
     /// Inner product.
     Ip,
-    /// Cosine similarity.
     Cosine,
     /// Bits that differ.
     Hamming,
@@ -238,7 +226,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The name on the wire.
     pub const fn wire_name(self) -> &'static str {
         match self {
             Self::L2 => "L2",
@@ -262,22 +249,16 @@ pub struct Index {
 /// A scalar field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar {
-    /// Field name.
     pub name: String,
-    /// Its type.
     pub kind: ScalarKind,
     /// How many different values it takes, at least 1.
     pub distinct: u64,
 }
 
-/// The type of a scalar field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarKind {
-    /// true, false.
     Bool,
-    /// 32-bit integer.
     Int32,
-    /// 64-bit integer.
     Int64,
     /// 32-bit float.
     Float,
@@ -335,7 +316,6 @@ pub struct Trace {
     pub enabled: bool,
     /// Share of requests sampled.
     pub sample_fraction: Fraction,
-    /// What an unsampled request tells the server.
     pub unsampled: Unsampled,
     /// OTLP endpoint of the collector.
     pub otlp_endpoint: String,
@@ -349,7 +329,6 @@ pub struct Trace {
     pub link: String,
     /// Jaeger's UI and query API, where `link` follows its form.
     pub jaeger_ui: Option<String>,
-    /// What counts as slow.
     pub slow: Slow,
     /// How many of the slowest requests are kept per operation.
     pub slowest: usize,
@@ -378,9 +357,7 @@ pub enum Slow {
 pub struct Threshold {
     /// As written: `search.response.p99 < 50ms`.
     pub expression: String,
-    /// The number judged.
     pub metric: ThresholdMetric,
-    /// How it is compared.
     pub comparison: Comparison,
     /// The bound: nanoseconds for times, a share for errors, a plain number for rates.
     pub bound: f64,

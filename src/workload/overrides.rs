@@ -12,7 +12,6 @@ pub struct Override {
     pub key: String,
     /// As written. Read as TOML where that is what the key takes, else as plain text.
     pub value: String,
-    /// Who says so.
     pub origin: Origin,
 }
 
@@ -22,7 +21,6 @@ impl Override {
         Self { key: key.to_owned(), value: value.into(), origin: Origin::Flag(name.to_owned()) }
     }
 
-    /// An environment variable.
     pub fn environment(variable: &str, key: &str, value: impl Into<String>) -> Self {
         Self { key: key.to_owned(), value: value.into(), origin: Origin::Environment(variable.to_owned()) }
     }

@@ -13,7 +13,6 @@ use super::raw::At;
 /// Why there is no workload.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
-    /// The file cannot be read.
     #[error("cannot read the workload file {}: {source}; give the path of an existing file, or make one with `milvus-load init`", path.display())]
     Read {
         /// The file.
@@ -21,7 +20,6 @@ pub enum WorkloadError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not text.
     #[error("the workload file {} is not UTF-8 text; save it as UTF-8", path.display())]
     NotText {
         /// The file.
@@ -54,16 +52,13 @@ fn told(problems: &[Problem]) -> String {
     text
 }
 
-/// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// Dotted key, `load.rate`; empty where the text is not TOML.
     pub key: String,
     /// Where it was said.
     pub at: Origin,
-    /// What is wrong.
     pub message: String,
-    /// What to do about it.
     pub fix: String,
     excerpt: Option<Excerpt>,
 }
@@ -139,7 +134,6 @@ impl<'a> Problems<'a> {
         self.file
     }
 
-    /// Adds a problem.
     pub fn add(
         &mut self,
         key: impl Into<String>,

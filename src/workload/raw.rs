@@ -9,7 +9,6 @@ use super::Origin;
 /// Where something was said.
 #[derive(Clone, Debug)]
 pub(super) struct At {
-    /// Who said it.
     pub origin: Origin,
     /// Bytes of the file that say it; empty for what does not come from the file.
     pub span: Range<usize>,

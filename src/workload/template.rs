@@ -18,7 +18,6 @@ pub enum TemplateKind {
 }
 
 impl TemplateKind {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Search, Self::Insert, Self::Mixed, Self::Lookup];
 
     /// As the command line spells it.

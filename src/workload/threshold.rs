@@ -24,7 +24,6 @@ pub enum ThresholdError {
     Bound {
         /// As written.
         bound: String,
-        /// What it has to be.
         wanted: &'static str,
     },
 }
@@ -48,7 +47,6 @@ const TIME: &str = "a duration with its unit, such as 50ms";
 const PER_SECOND: &str = "a number of 0 or more";
 
 impl ThresholdError {
-    /// What to do about it.
     pub fn fix(&self) -> String {
         match self {
             Self::Metric(metric) => match metric.rsplit('.').next().and_then(near_word) {

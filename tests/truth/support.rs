@@ -311,6 +311,12 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
     }
 
+    /// What is on standard output, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
+    }
+
     /// The report of a run that did what it was to do, on however busy a machine.
     #[track_caller]
     pub fn done(&self) -> RunReport {

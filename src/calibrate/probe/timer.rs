@@ -38,7 +38,6 @@ impl Timer {
         Ok(())
     }
 
-    /// Waits until it goes off.
     pub(super) fn wait(&self) -> io::Result<()> {
         let mut count = [0; 8];
         rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut count))?;

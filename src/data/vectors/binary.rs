@@ -40,12 +40,10 @@ impl BitClusters {
         Self { seed, bytes, flip_below: (flip_probability(spread) * 2f64.powi(32)) as u32, centres }
     }
 
-    /// The vector of row `row`.
     pub fn row(&self, row: u64) -> Vec<u8> {
         self.values(Domain::Row, row).collect()
     }
 
-    /// Query vector `query`.
     pub fn query(&self, query: u64) -> Vec<u8> {
         self.values(Domain::Query, query).collect()
     }

@@ -34,12 +34,10 @@ impl Mixture {
         Self { seed, dim, spread: spread as f32, centres }
     }
 
-    /// The vector of row `row`.
     pub fn row(&self, row: u64) -> Vec<f32> {
         self.values(Domain::Row, row).collect()
     }
 
-    /// Query vector `query`.
     pub fn query(&self, query: u64) -> Vec<f32> {
         self.values(Domain::Query, query).collect()
     }

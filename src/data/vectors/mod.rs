@@ -21,7 +21,6 @@ pub enum VectorType {
 }
 
 impl VectorType {
-    /// Every type there is.
     pub const ALL: [Self; 2] = [Self::Float, Self::Binary];
 
     /// As the workload file spells it.
@@ -70,12 +69,10 @@ impl Vectors {
         Self { kind, dim, source }
     }
 
-    /// Their type.
     pub const fn kind(&self) -> VectorType {
         self.kind
     }
 
-    /// Their dimensions.
     pub const fn dim(&self) -> u32 {
         self.dim
     }

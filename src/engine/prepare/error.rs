@@ -8,7 +8,6 @@ use crate::milvus::MilvusError;
 /// Why the collection could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A call failed.
     #[error("set-up, step {step}: {source}")]
     Call {
         /// The step.
@@ -43,7 +42,6 @@ pub enum PrepareError {
         if *mark < 2 { "whose mark names no owner and nothing that can be compared" } else { "whose mark this one cannot read" }
     )]
     OtherMark {
-        /// Its name.
         collection: String,
         /// The mark's version.
         mark: u64,
@@ -55,7 +53,6 @@ pub enum PrepareError {
          --set collection.prepare=always"
     )]
     OfAnotherOwner {
-        /// Its name.
         collection: String,
         /// Its owner, in words.
         owner: String,
@@ -81,7 +78,6 @@ pub enum PrepareError {
     /// `never`, and its schema is not one that can be driven.
     #[error("the collection {collection}: {problem}")]
     Schema {
-        /// Its name.
         collection: String,
         /// What does not fit, and the fix.
         problem: String,
@@ -92,7 +88,6 @@ pub enum PrepareError {
          run once with --prepare-only first, and start the shards when it has ended"
     )]
     NotPrepared {
-        /// Its name.
         collection: String,
         /// What is missing or differs.
         problem: String,
@@ -102,7 +97,6 @@ pub enum PrepareError {
         "the collection {collection} has {found} rows after set-up, not {expected}; run again with prepare = \"always\""
     )]
     RowCount {
-        /// Its name.
         collection: String,
         /// Counted with strong consistency.
         found: u64,

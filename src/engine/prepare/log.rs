@@ -17,15 +17,12 @@ const TRACED_INSERTS: u32 = 20;
 pub struct StepRecord {
     /// Its name, such as `flush`.
     pub name: &'static str,
-    /// How long it took, in seconds.
     pub seconds: f64,
-    /// Calls that were tried again.
     pub retries: u64,
     /// Its trace, where set-up is traced.
     pub trace_id: Option<u128>,
 }
 
-/// The record of one set-up.
 #[derive(Debug)]
 pub struct SetupLog {
     ids: IdGenerator,

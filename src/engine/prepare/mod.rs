@@ -43,15 +43,12 @@ pub enum Action {
 /// A collection that is ready.
 #[derive(Debug)]
 pub struct Prepared {
-    /// How it came to be.
     pub action: Action,
-    /// Rows in it.
     pub rows: u64,
     /// Of them, rows that earlier runs have written.
     pub extra_rows: u64,
     /// The first row number that this run may write.
     pub first_free_row: u64,
-    /// Its columns.
     pub layout: RowLayout,
     /// The distance measure of its index.
     pub metric: Metric,
@@ -73,7 +70,6 @@ pub trait SetupProgress {
 
 /// Everything set-up works with.
 pub struct Setup<'a> {
-    /// The workload.
     pub workload: &'a Workload,
     /// Control calls.
     pub session: &'a Session,
@@ -83,9 +79,7 @@ pub struct Setup<'a> {
     pub headers: &'a CallHeaders,
     /// Steps, retries and spans.
     pub log: &'a mut SetupLog,
-    /// Told how it goes on.
     pub progress: &'a mut dyn SetupProgress,
-    /// Ends it early.
     pub stop: &'a Stop,
     /// When waiting ends: `ready.timeout` after set-up began, or after the last row was inserted.
     deadline: Instant,

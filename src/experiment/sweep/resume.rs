@@ -77,7 +77,7 @@ pub fn seed(experiment: &Experiment) -> Result<u64, ResumeError> {
 fn sweep_of(experiment: &Experiment) -> Option<&Sweep> {
     match &experiment.outcome {
         Outcome::Sweep(sweep) => Some(sweep),
-        Outcome::Capacity(_) | Outcome::Overhead(_) => None,
+        Outcome::Capacity(_) | Outcome::Compare(_) | Outcome::Overhead(_) => None,
     }
 }
 

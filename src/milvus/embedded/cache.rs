@@ -43,7 +43,6 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -113,7 +113,6 @@ impl Install {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// Where it is.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -123,7 +122,6 @@ impl Install {
         self.dir.join("bin")
     }
 
-    /// The server's program.
     pub(super) fn program(&self) -> PathBuf {
         self.dir.join(PROGRAM)
     }

@@ -22,7 +22,6 @@ pub struct ServerInfo {
     pub metrics_url: String,
     /// The version that the server itself says.
     pub version: String,
-    /// The server's process.
     pub pid: u32,
     /// The process that ends it.
     pub supervisor_pid: u32,
@@ -32,7 +31,6 @@ pub struct ServerInfo {
     pub sample_fraction: f64,
     /// All that it writes is below this directory, which is removed when it ends.
     pub data_dir: PathBuf,
-    /// The log that it writes to.
     pub log_path: PathBuf,
 }
 

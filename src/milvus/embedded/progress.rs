@@ -34,7 +34,6 @@ pub trait Progress {
     fn begin(&mut self, step: Step, total: Option<u64>);
     /// So many bytes of the step are done.
     fn advance(&mut self, done: u64);
-    /// The step is done.
     fn end(&mut self);
     /// Whether the user wants no more of it. Asked several times a second; once it is true, the step fails with
     /// [`EmbeddedError::Stopped`](super::EmbeddedError::Stopped) and leaves nothing behind.
@@ -43,7 +42,6 @@ pub trait Progress {
     }
 }
 
-/// Reports nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 

@@ -107,12 +107,10 @@ impl Supervised {
         &self.dir
     }
 
-    /// The server's process.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The supervisor's process.
     pub(super) fn supervisor_pid(&self) -> u32 {
         self.supervisor.id()
     }

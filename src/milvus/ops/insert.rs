@@ -14,7 +14,6 @@ use crate::milvus::scan::{ScanError, Scanned, Value, scan_reply};
 use crate::milvus::vectors::{self, VectorWire};
 use crate::workload::{Insert, Scalar, ScalarKind};
 
-/// The method's name.
 pub const RPC: &str = "Insert";
 
 impl Op for Insert {

@@ -22,7 +22,6 @@ impl KnownRows {
         Self { rows, occurrences: layout.scalars.iter().map(|_| OnceCell::new()).collect() }
     }
 
-    /// How many there are.
     pub const fn rows(&self) -> u64 {
         self.rows
     }

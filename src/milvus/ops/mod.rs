@@ -30,21 +30,17 @@ pub type Scan = fn(&[u8]) -> Result<Scanned, ScanError>;
 /// What the requests of an operation are about.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The collection.
     pub collection: &'a str,
     /// Its columns: the vector field's name, queries, and filter values.
     pub layout: &'a RowLayout,
     /// The distance measure of the index.
     pub metric: Metric,
-    /// Consistency of reads.
     pub consistency: Consistency,
     /// Distinct query vectors, and different requests of other reads; at least 1.
     pub queries: u64,
-    /// Rows in the collection.
     pub rows: u64,
     /// Those of them whose values are known; `None` in a collection that was taken as it is.
     pub known: Option<&'a KnownRows>,
-    /// Decides what is drawn.
     pub seed: u64,
     /// The operation's place in the workload, so that two of a kind draw apart.
     pub operation: u64,
@@ -74,9 +70,7 @@ pub enum OpError {
         "{collection} has {rows} rows, and each get asks for {keys} different keys; lower keys, or insert more rows"
     )]
     TooFewRows {
-        /// Its name.
         collection: String,
-        /// Rows in it.
         rows: u64,
         /// Keys per request.
         keys: u32,
@@ -124,7 +118,6 @@ pub trait Op {
     fn frame(&self, context: &Context<'_>, place: u64) -> Frame;
 }
 
-/// The operation of that kind.
 pub fn of(kind: &OperationKind) -> &dyn Op {
     match kind {
         OperationKind::Search(search) => search,

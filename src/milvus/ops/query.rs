@@ -7,7 +7,6 @@ use crate::milvus::proto::milvus::QueryRequest;
 use crate::milvus::scan::{Fields, ScanError, Scanned, Value, scan_reply};
 use crate::workload::{Filter, FilterPart, Query};
 
-/// The method's name.
 pub(super) const RPC: &str = "Query";
 
 /// About what a request has besides its filter: names, parameters, consistency.

@@ -59,7 +59,6 @@ impl Route {
     }
 }
 
-/// How a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
     /// gRPC, the transport, or Milvus inside gRPC OK (`grpc` 0) said no.

@@ -49,7 +49,6 @@ pub(super) struct Link {
     send: SendRequest<Bytes>,
     /// Streams handed out and not yet given back.
     pub in_flight: Cell<usize>,
-    /// The address at its other end.
     pub peer: SocketAddr,
 }
 

@@ -61,7 +61,6 @@ impl Shared {
 pub struct PoolStats {
     /// Connections that were up and ended.
     pub connections_lost: u64,
-    /// Attempts to connect that failed.
     pub connect_failures: u64,
     /// Requests that waited for a stream slot (the server's max_concurrent_streams).
     pub slot_waits: u64,
@@ -70,7 +69,6 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
-    /// Adds another pool's.
     pub fn merge(&mut self, other: &Self) {
         self.connections_lost += other.connections_lost;
         self.connect_failures += other.connect_failures;
@@ -248,7 +246,6 @@ impl Pool {
         self.connections.iter().map(|c| (c.index, c.peers())).collect()
     }
 
-    /// Counts so far.
     pub fn stats(&self) -> PoolStats {
         PoolStats {
             connections_lost: self.shared.lost.get(),

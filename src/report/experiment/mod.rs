@@ -4,6 +4,10 @@
 //! only added. Unknown is null with a reason beside it, never 0.
 
 pub mod capacity;
+mod compare;
+mod compare_document;
+mod compare_numbers;
+mod compare_sentence;
 mod figures;
 pub mod overhead;
 mod overhead_document;
@@ -27,6 +31,12 @@ pub use sweep::Sweep;
 use super::document::Document;
 use super::model::{Machine, Server};
 use super::store::{RunDirectory, StoreError};
+
+pub use compare::{
+    Change, ChangeVerdict, Comparison, Decision, DecisionOutcome, Difference, Direction, Estimate, Group,
+    Metric, NoValue, RunOrder, RunValue, Seen, Spread, Unit, UntrustedRun, Weight,
+};
+pub use compare_numbers::{listed, percent, signed_percent};
 
 /// The schema's name, first field of every experiment.
 pub const EXPERIMENT_SCHEMA: &str = "milvus-load/experiment/1";
@@ -89,6 +99,8 @@ pub struct RunReference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "result", rename_all = "snake_case")]
 pub enum Outcome {
+    /// Groups of runs against the first of them, or how far the runs of one lie apart.
+    Compare(Box<Comparison>),
     /// The highest rate that holds a service level.
     Capacity(Box<Capacity>),
     /// A grid of settings.
@@ -101,10 +113,17 @@ impl Experiment {
     /// What it says, for people.
     pub fn document(&self) -> Document {
         match &self.outcome {
+            Outcome::Compare(comparison) => compare_document::document(self, comparison),
             Outcome::Capacity(capacity) => capacity::document(self, capacity),
             Outcome::Sweep(sweep) => sweep::document(self, sweep),
             Outcome::Overhead(overhead) => overhead_document::of(self, overhead),
         }
+    }
+
+    /// The comparison, where it is one.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        let Outcome::Compare(comparison) = &self.outcome else { return None };
+        Some(comparison)
     }
 
     /// Writes it, whole or not at all, and says where.

@@ -10,8 +10,6 @@ use super::sections::span;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
 use super::words::clean;
 
-/// Writes it.
-///
 /// # Errors
 /// Where the writer fails.
 pub fn render(calibration: &Calibration, style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -22,9 +22,7 @@ const LONGEST_SERVICE: usize = 24;
 pub enum Answer {
     /// It was not asked: there was no such trace, or Jaeger could not be reached.
     NotAsked,
-    /// Here it is.
     Trace {
-        /// What it amounts to.
         summary: TraceSummary,
         /// Whether the client's span is in it.
         has_client: bool,

@@ -11,6 +11,10 @@ pub mod slow;
 #[cfg(test)]
 mod slow_tests;
 mod stages;
+/// What a summary says, for other renderings of it.
+pub(in crate::report) mod summary {
+    pub(in crate::report) use super::sections::{load, rate, target, time_row, value_of};
+}
 pub(in crate::report) mod table;
 pub(in crate::report) mod words;
 
@@ -36,8 +40,6 @@ const SLOWEST: usize = 10;
 /// Columns.
 pub(in crate::report) const WIDTH: usize = 100;
 
-/// Writes it.
-///
 /// # Errors
 /// Where the writer fails.
 pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {

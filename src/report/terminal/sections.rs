@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Severity, ShardPart, State,
-    UnknownReason,
+    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, State,
+    Threshold, UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -21,11 +21,7 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     writeln!(out, "{}  {state}", style.paint(Tone::Strong, &clean(&run.name)))?;
     let mut lines = Vec::new();
     if let Some(server) = &report.server {
-        let version =
-            server.version.as_ref().map_or("version not known".into(), |version| format!("Milvus {version}"));
-        let embedded = if server.embedded { ", embedded" } else { "" };
-        let database = server.database.as_ref().map_or_else(String::new, |name| format!(", database {name}"));
-        lines.push(("target", format!("{} ({version}{embedded}{database})", server.uri)));
+        lines.push(("target", target(server)));
     }
     lines.push(("load", load(report)));
     if let Some(trace) = &report.trace {
@@ -42,6 +38,15 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
         writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
     }
     Ok(())
+}
+
+/// `http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)`.
+pub(in crate::report) fn target(server: &Server) -> String {
+    let version =
+        server.version.as_ref().map_or("version not known".into(), |version| format!("Milvus {version}"));
+    let embedded = if server.embedded { ", embedded" } else { "" };
+    let database = server.database.as_ref().map_or_else(String::new, |name| format!(", database {name}"));
+    format!("{} ({version}{embedded}{database})", server.uri)
 }
 
 /// `4 on 2 machines, none late, clocks off by at most 1.20 ms`.
@@ -62,7 +67,7 @@ fn shards(parts: &[ShardPart]) -> String {
 }
 
 /// `open loop, rate 200, arrival poisson, 30.0 s measured`: what the settings say of the stream, where they do.
-fn load(report: &RunReport) -> String {
+pub(in crate::report) fn load(report: &RunReport) -> String {
     let setting = |key: &str| {
         report.settings.iter().find(|s| s.key == key && !s.value.is_null()).map(|setting| {
             let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
@@ -154,7 +159,7 @@ pub(super) fn time(dist: &Dist, name: &str, value: Option<f64>) -> Cell {
     }
 }
 
-fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<Cell> {
+pub(in crate::report) fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<Cell> {
     let numbers = [
         ("p50_us", dist.p50_us),
         ("p90_us", dist.p90_us),
@@ -252,14 +257,19 @@ pub(super) fn thresholds(report: &RunReport, style: Style, out: &mut dyn Write) 
             Some(false) => (Tone::Bad, "not met"),
             None => (Tone::Warning, "unknown"),
         };
-        let value = match (threshold.value, threshold.unknown) {
-            (Some(value), _) => shown_as(&threshold.expression, value),
-            (None, Some(reason)) => unknown(reason).0,
-            (None, None) => "unknown".to_owned(),
-        };
+        let value = value_of(threshold);
         writeln!(out, "  {}  {} ({value})", style.paint(tone, word), clean(&threshold.expression))?;
     }
     Ok(())
+}
+
+/// The number that a threshold was judged on, or why there is none.
+pub(in crate::report) fn value_of(threshold: &Threshold) -> String {
+    match (threshold.value, threshold.unknown) {
+        (Some(value), _) => shown_as(&threshold.expression, value),
+        (None, Some(reason)) => unknown(reason).0,
+        (None, None) => "unknown".to_owned(),
+    }
 }
 
 /// In the unit of its expression: a share for errors, per second for rates, else a time in microseconds.
@@ -317,7 +327,7 @@ pub(super) fn span(micros: f64) -> String {
     Nanos::new((micros * 1e3).round() as u64).to_string()
 }
 
-pub(super) fn rate(per_second: Option<f64>) -> Cell {
+pub(in crate::report) fn rate(per_second: Option<f64>) -> Cell {
     per_second.map_or(Cell("unknown".into(), Tone::Dim), |rate| format!("{rate:.1}").into())
 }
 

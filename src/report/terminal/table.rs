@@ -84,10 +84,11 @@ pub(in crate::report) fn aligned(style: Style, left: usize, rows: &[Vec<Cell>]) 
     rows.iter().enumerate().map(line).collect()
 }
 
-/// Cuts a text into lines of at most `width` characters, between words where there are any.
+/// Cuts a text into lines of at most `width` characters, between words where there are any, and not at a no-break space.
 pub(in crate::report) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    let is_break = |c: char| c.is_whitespace() && c != '\u{a0}';
+    for word in text.split(is_break).filter(|word| !word.is_empty()) {
         let mut word: Vec<char> = word.chars().collect();
         loop {
             // There is always a last line: it starts with one, and only gains.
@@ -157,6 +158,7 @@ mod tests {
     fn long_text_is_cut_between_words_and_long_words_within() {
         assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("a 5\u{a0}% b", 4), ["a", "5\u{a0}%", "b"]);
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(wrap("abcd", 4), ["abcd"]);
     }

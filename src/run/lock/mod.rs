@@ -63,9 +63,7 @@ impl LockKey {
 /// A process that holds a lock, as others are told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its number.
     pub pid: u32,
-    /// Its run.
     pub run_id: String,
     /// Since when, RFC 3339, UTC.
     pub since: String,
@@ -99,7 +97,6 @@ pub enum LockError {
         in_words(holders)
     )]
     Held {
-        /// The collection.
         collection: String,
         /// Who; empty where that cannot be told.
         holders: Vec<Holder>,
@@ -109,7 +106,6 @@ pub enum LockError {
     File {
         /// The file or its directory.
         path: PathBuf,
-        /// The system's words.
         source: io::Error,
     },
     /// There is no cache to keep it in.

@@ -56,7 +56,6 @@ impl CollectorProcess {
         Ok(process)
     }
 
-    /// Where spans are to be sent.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -30,7 +30,6 @@ impl Receiver {
         Arc::new(Self { tally: Mutex::default(), client })
     }
 
-    /// What has been received so far.
     pub(super) fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

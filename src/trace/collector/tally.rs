@@ -27,7 +27,6 @@ pub struct SpanKinds {
 }
 
 impl SpanKinds {
-    /// Of any kind.
     pub const fn all(self) -> u64 {
         self.client + self.entry + self.other
     }
@@ -71,7 +70,6 @@ impl Tally {
         sum
     }
 
-    /// All spans.
     pub fn spans(&self) -> SpanKinds {
         self.between(0, u64::MAX - BIN.get())
     }

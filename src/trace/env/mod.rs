@@ -21,9 +21,7 @@ use reader::Reader;
 /// A value and the variable that gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named<T> {
-    /// What it says.
     pub value: T,
-    /// The variable's name.
     pub variable: &'static str,
 }
 
@@ -39,7 +37,6 @@ pub struct EnvEndpoint {
 /// A variable whose value is not used as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvWarning {
-    /// The variable's name.
     pub variable: &'static str,
     /// What it holds; `None` where that may be a secret.
     pub value: Option<String>,
@@ -70,9 +67,7 @@ pub struct OtelEnv {
     pub service_name: Option<Named<String>>,
     /// Resource attributes without `service.name`, a key once.
     pub resource: Vec<(String, String)>,
-    /// How spans travel.
     pub transport: Transport,
-    /// How many spans wait, and how many go at once.
     pub limits: BatchLimits,
     /// What could not be used, in the order it was read.
     pub warnings: Vec<EnvWarning>,

@@ -49,7 +49,6 @@ pub(super) enum Refusal {
     /// Anything else.
     #[error("{0}")]
     Failed(String),
-    /// No answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }

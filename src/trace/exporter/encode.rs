@@ -49,9 +49,7 @@ pub struct RequestEncoder {
 pub struct Encoded {
     /// Whose the spans are.
     pub head: Bytes,
-    /// The spans.
     pub spans: Bytes,
-    /// How many these are.
     pub count: usize,
 }
 

@@ -20,13 +20,11 @@ use tokio::sync::{oneshot, watch};
 /// What a collector does with a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Behaviour {
-    /// Takes it.
     Accept,
     /// Takes it once [`FakeCollector::open`] was called.
     AcceptOnceOpen,
     /// Says no with this gRPC code.
     Refuse(u16),
-    /// Never answers.
     Hang,
     /// Takes it except for so many spans.
     Reject(i64),

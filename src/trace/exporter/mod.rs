@@ -132,7 +132,6 @@ impl Exporter {
         self.shared.flush();
     }
 
-    /// The counts so far.
     pub fn counts(&self) -> SpanCounts {
         self.shared.counts()
     }
@@ -168,10 +167,8 @@ impl Drop for Exporter {
     }
 }
 
-/// What an exporter has done.
 #[derive(Clone, Debug)]
 pub struct ExportReport {
-    /// Where to.
     pub endpoint: String,
     /// The fate of all spans; none is queued any more.
     pub counts: SpanCounts,

@@ -11,7 +11,6 @@ use crate::trace::env::OtelEnv;
 /// Where spans go, in whose name, how and in what portions.
 #[derive(Clone, Debug)]
 pub struct ExportSettings {
-    /// The collector.
     pub endpoint: Endpoint,
     /// Whether `/v1/traces` is still to be appended over HTTP.
     pub form: EndpointForm,
@@ -19,9 +18,7 @@ pub struct ExportSettings {
     pub service_name: String,
     /// Other resource attributes, a key once.
     pub resource: Vec<(String, String)>,
-    /// How spans travel.
     pub transport: Transport,
-    /// How many wait, and how many go at once.
     pub limits: BatchLimits,
 }
 
@@ -58,13 +55,11 @@ impl ExportSettings {
 /// How spans travel.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    /// gRPC or HTTP.
     pub protocol: Protocol,
     /// Sent along with every export. Their values are secrets: marked sensitive, so that `Debug` does not show them.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How long one attempt may take, above 0.
     pub timeout: Duration,
-    /// Whether bodies are compressed with gzip.
     pub gzip: bool,
     /// PEM files for an https endpoint.
     pub tls: TlsFiles,

@@ -63,7 +63,6 @@ impl JaegerError {
     }
 }
 
-/// Asks one Jaeger.
 #[derive(Clone, Debug)]
 pub struct JaegerClient {
     base: String,

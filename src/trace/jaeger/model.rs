@@ -19,13 +19,11 @@ pub struct JaegerTrace {
 pub struct JaegerSpan {
     /// 16 hex digits.
     pub span_id: String,
-    /// What it did.
     pub operation: String,
     /// Who did it; empty where Jaeger does not know.
     pub service: String,
     /// Since the Unix epoch.
     pub start_us: u64,
-    /// How long it took.
     pub duration_us: u64,
     /// The span it is a CHILD_OF, of the same trace.
     pub parent: Option<String>,

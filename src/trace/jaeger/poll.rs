@@ -30,7 +30,6 @@ impl Default for PollRule {
 /// A trace as it was when the waiting ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polled {
-    /// The trace.
     pub trace: JaegerTrace,
     /// False where time was up while it still grew, or before it had been the same for long enough.
     pub is_stable: bool,

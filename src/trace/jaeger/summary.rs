@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::model::{JaegerSpan, JaegerTrace};
 
-/// A trace in short.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceSummary {
     /// 32 hex digits.
     pub trace_id: String,
-    /// How many spans it has.
     pub spans: usize,
     /// How many of them each service has.
     pub services: BTreeMap<String, usize>,
@@ -22,14 +20,10 @@ pub struct TraceSummary {
     pub orphans: Vec<usize>,
 }
 
-/// One of the longest spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LongSpan {
-    /// Who.
     pub service: String,
-    /// What.
     pub operation: String,
-    /// How long, in microseconds.
     pub duration_us: u64,
 }
 

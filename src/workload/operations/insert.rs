@@ -6,7 +6,6 @@ use crate::workload::Collection;
 use crate::workload::problem::Problems;
 use crate::workload::section::Section;
 
-/// An insert of new rows.
 #[derive(Clone, Debug)]
 pub struct Insert {
     /// Rows per request, 1 or more.

@@ -23,16 +23,13 @@ pub use search::Search;
 pub struct Operation {
     /// Unique, `[a-z0-9_]+`.
     pub name: String,
-    /// What it does.
     pub kind: OperationKind,
 }
 
 /// What an operation does.
 #[derive(Clone, Debug)]
 pub enum OperationKind {
-    /// Vector search.
     Search(Search),
-    /// Insert of new rows.
     Insert(Insert),
     /// Rows by a filter.
     Query(Query),
@@ -54,7 +51,6 @@ pub trait OperationFacts {
     /// The kind, as the workload file spells it.
     fn name(&self) -> &'static str;
 
-    /// Whether it changes the collection.
     fn access(&self) -> Access;
 
     /// Query vectors per request, where there are any. Where there are none, an answer is counted in rows, not in hits.

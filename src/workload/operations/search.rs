@@ -6,7 +6,6 @@ use crate::workload::problem::Problems;
 use crate::workload::section::Section;
 use crate::workload::{Collection, Filter};
 
-/// A search.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// Query vectors per request.

@@ -1,0 +1,315 @@
+//! `run --repeat N [--against ...]`: runs in random order, and what they say together.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::cli::{RepeatArgs, RunArgs};
+use crate::engine::prepare::SetupProgress;
+use crate::engine::{LiveTotals, Stop};
+use crate::experiment::compare::{self, About, Asked, FailAbove, MetricKey, Question, Runs};
+use crate::experiment::order;
+use crate::experiment::repeat::{Arm, Done, Ended, Follow, Repeat, is_set_up_alike};
+use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
+use crate::report::json;
+use crate::report::store::RunDirectory;
+use crate::run::{Identity, RunProgress, Settings, Sharing};
+use crate::stats::compare::FEWEST_RUNS;
+use crate::units::Nanos;
+use crate::workload::{Override, Prepare};
+
+use super::compare::{exit, failure};
+use super::run_progress::TerminalProgress;
+use super::{Exit, Failure, overrides, run};
+
+/// Carries out `run --repeat`.
+///
+/// # Errors
+/// As `run`; what was complete by then is stored.
+pub fn run(args: &RunArgs, repeats: u32, a: &Settings) -> Result<Exit, Failure> {
+    let b = args.repeat.is_comparison().then(|| other(args, a)).transpose()?;
+    check(args, repeats, a)?;
+    let (identity, stop) = super::experiment::begin()?;
+    let seed = super::experiment::seed_or_new(args.repeat.seed)?;
+    let name = format!("{}-{}", a.workload.name, if b.is_some() { "compare" } else { "repeat" });
+    let directory = RunDirectory::create(&args.out, &name, identity.started_unix_us, &identity.run_id)?;
+    let ended = prepared(args, repeats, (a, b.as_ref()), &Drawn { identity, seed }, &directory, &stop);
+    // Where nothing was measured, an empty directory would only be in the way.
+    directory.discard_if_empty();
+    ended
+}
+
+/// What tells this experiment from others.
+struct Drawn {
+    identity: Identity,
+    seed: u64,
+}
+
+/// The workload to compare with. Where it asks for another collection under the same name, it is given one of its own, so that neither
+/// has to be built anew for each run.
+fn other(args: &RunArgs, a: &Settings) -> Result<Settings, Failure> {
+    let file = args.repeat.against.as_ref().unwrap_or(&args.workload);
+    let resolve = |name: Option<&str>| {
+        let mut all = overrides::of(args)?;
+        for argument in &args.repeat.against_set {
+            let set = Override::set(argument).map_err(Failure::usage)?;
+            // The later of two would not prevail otherwise.
+            all.retain(|earlier| earlier.key != set.key);
+            all.push(set);
+        }
+        all.extend(name.map(|name| Override::flag("--against", "collection.name", name)));
+        Settings::resolve(file, all).map_err(Failure::usage)
+    };
+    let b = resolve(None)?;
+    b.notices
+        .iter()
+        .filter(|notice| !a.notices.contains(notice))
+        .for_each(|n| super::say(&format!("note: {n}")));
+    let (of_a, of_b) = (&a.workload, &b.workload);
+    let is_same_place = of_a.target.uri == of_b.target.uri
+        && of_a.target.database == of_b.target.database
+        && of_a.collection.name == of_b.collection.name;
+    if !is_same_place || is_set_up_alike(a, &b) || of_b.collection.prepare == Prepare::Never {
+        return Ok(b);
+    }
+    let name = format!("{}_b", of_b.collection.name);
+    super::say(&format!("note: B has a collection of its own, {name}: it differs from A's"));
+    resolve(Some(&name))
+}
+
+/// Sees before anything is measured that there will be an answer.
+fn check(args: &RunArgs, repeats: u32, a: &Settings) -> Result<(), Failure> {
+    let RepeatArgs { metric, fail_above, .. } = &args.repeat;
+    let has = |operation: &str| a.workload.operations.iter().any(|known| known.name == operation);
+    if let Some(name) = metric
+        && !MetricKey::parse(name).is_some_and(|key| key.can_decide() && key.operation().is_none_or(has))
+    {
+        return Err(Failure::usage(anyhow!(
+            "--metric {name:?} is no number of this workload to compare; there are NAME.response.p99 and other percentiles, \
+             NAME.service.p50, NAME.succeeded_per_s (NAME an operation), generator.cpu_us_per_request and \
+             server.cpu_us_per_request"
+        )));
+    }
+    match fail_above {
+        Some(_) if !args.repeat.is_comparison() => Err(Failure::usage(anyhow!(
+            "--fail-above needs something to compare with: --against B.toml or --against-set KEY=VALUE"
+        ))),
+        Some(_) if (repeats as usize) < FEWEST_RUNS => Err(Failure::usage(anyhow!(
+            "--fail-above cannot decide on {repeats} runs of each: --repeat {FEWEST_RUNS}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn prepared(
+    args: &RunArgs,
+    repeats: u32,
+    (a, b): (&Settings, Option<&Settings>),
+    drawn: &Drawn,
+    directory: &RunDirectory,
+    stop: &Stop,
+) -> Result<Exit, Failure> {
+    let server = run::choose(a, stop)?;
+    let another = match b {
+        Some(b) if b.workload.target.uri != a.workload.target.uri => Some(run::choose(b, stop)?),
+        _ => None,
+    };
+    let mut arms = vec![Arm { label: "A".into(), source: source(args, false), settings: a, server: &server }];
+    arms.extend(b.map(|b| Arm {
+        label: "B".into(),
+        source: source(args, true),
+        settings: b,
+        server: another.as_ref().unwrap_or(&server),
+    }));
+    let ended = locked(args, repeats, &arms, drawn, directory, stop);
+    drop(arms);
+    let over = another.map_or(Ok(()), |another| run::end(another, args.keep));
+    let over = run::end(server, args.keep).and(over);
+    let exit = ended?;
+    over?;
+    Ok(exit)
+}
+
+/// `search.toml`, `search.toml with load.rate=200`.
+fn source(args: &RunArgs, is_b: bool) -> String {
+    let file = args.repeat.against.as_ref().filter(|_| is_b).unwrap_or(&args.workload).display().to_string();
+    match args.repeat.against_set.as_slice() {
+        sets @ [_, ..] if is_b => format!("{file} with {}", sets.join(", ")),
+        _ => file,
+    }
+}
+
+fn locked(
+    args: &RunArgs,
+    repeats: u32,
+    arms: &[Arm<'_>],
+    drawn: &Drawn,
+    directory: &RunDirectory,
+    stop: &Stop,
+) -> Result<Exit, Failure> {
+    let mut locks = Vec::new();
+    for (index, arm) in arms.iter().enumerate() {
+        let (workload, name) = (&arm.settings.workload, &arm.settings.workload.collection.name);
+        let is_held = arms[..index].iter().any(|earlier| {
+            std::ptr::eq(earlier.server, arm.server)
+                && earlier.settings.workload.collection.name == *name
+                && earlier.settings.workload.target.database == workload.target.database
+        });
+        if !is_held {
+            locks.push(arm.server.lock(workload, &drawn.identity, Sharing::Alone)?);
+        }
+    }
+    let order = if arms.len() == 2 { order::pairs(drawn.seed, repeats) } else { vec![0; repeats as usize] };
+    let repeat = Repeat { arms, order: &order, directory, command: &drawn.identity.command };
+    let mut follower = Follower { args, arms, drawn, directory, is_first: true };
+    let (done, ended) = repeat.carry_out(stop, &mut follower);
+    let experiment = follower.experiment(&done, matches!(ended, Ended::Complete)).map_err(failure)?;
+    let is_stored = !done.is_empty();
+    if is_stored {
+        experiment.write(directory)?;
+    }
+    if is_stored {
+        let next = format!("milvus-load report {} --format markdown", directory.path().display());
+        super::experiment::show(&experiment, args.json, directory, Some(next))?;
+    }
+    match ended {
+        Ended::Failed(error) => Err(error.into()),
+        Ended::Stopped(reason) if !is_stored => Err(Failure::Stopped(reason)),
+        Ended::Stopped(reason) => Ok(Exit::Stopped(reason)),
+        Ended::Complete => {
+            let found = experiment.comparison().map_or(Exit::Done, |found| exit(found, args.allow_untrusted));
+            let is_missed = |done: &Done| done.report.thresholds.iter().any(|t| t.met == Some(false));
+            Ok(found.min(if done.iter().any(is_missed) { Exit::NotMet } else { Exit::Done }))
+        }
+    }
+}
+
+/// Shows how it goes on, and stores what there is after each run, so that nothing is lost where this process dies.
+struct Follower<'a> {
+    args: &'a RunArgs,
+    arms: &'a [Arm<'a>],
+    drawn: &'a Drawn,
+    directory: &'a RunDirectory,
+    is_first: bool,
+}
+
+impl Follower<'_> {
+    /// Of complete pairs.
+    fn experiment(&self, done: &[Done], complete: bool) -> Result<Experiment, compare::CompareError> {
+        let whole = done.len() - done.len() % self.arms.len();
+        let done = &done[..whole];
+        let group = |(index, arm): (usize, &Arm<'_>)| Runs {
+            label: arm.label.clone(),
+            source: arm.source.clone(),
+            reports: done.iter().filter(|done| done.arm == index).map(|done| done.report.clone()).collect(),
+        };
+        let groups: Vec<Runs> = self.arms.iter().enumerate().map(group).collect();
+        let fail = |limit| FailAbove { limit, single_run: false, drift: false };
+        let question = Question {
+            paired: self.arms.len() == 2,
+            stopped: !complete,
+            metric: self.args.repeat.metric.as_deref(),
+            asked: Asked { fail_above: self.args.repeat.fail_above.map(fail) },
+        };
+        let comparison = compare::analyse(&groups, question)?;
+        let paths: BTreeMap<&str, &str> =
+            done.iter().map(|done| (done.report.run.id.as_str(), done.path.as_str())).collect();
+        let about = About { identity: &self.drawn.identity, seed: Some(self.drawn.seed), complete };
+        let path = |id: &str| paths.get(id).map_or_else(String::new, |path| (*path).to_owned());
+        Ok(compare::experiment(about, &groups, path, comparison))
+    }
+
+    fn store(&self, done: &[Done]) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        json::render(&self.experiment(done, false)?, &mut text)?;
+        self.directory.write_file(EXPERIMENT_FILE, &text)?;
+        Ok(())
+    }
+}
+
+impl Follow for Follower<'_> {
+    fn begin(&mut self, run: usize, of: usize, label: &str, left: Duration) -> Box<dyn RunProgress> {
+        let kind = if self.arms.len() == 2 { format!(" ({label})") } else { String::new() };
+        let title = format!("run {run} of {of}{kind}");
+        super::say(&format!("{title}, about {} left", whole(left)));
+        // What the first one says of the server and its set-up holds for all.
+        Box::new(match std::mem::take(&mut self.is_first) {
+            true => Cleared(TerminalProgress::new()),
+            false => Cleared(TerminalProgress::titled(&title)),
+        })
+    }
+
+    fn complete(&mut self, done: &[Done]) {
+        if done.len().is_multiple_of(self.arms.len())
+            && let Err(error) = self.store(done).context("what there is so far is not stored")
+        {
+            super::say(&format!("warning: {error:#}"));
+        }
+    }
+}
+
+/// `45 s`, `3 min 20 s`, `2 h 5 min`.
+fn whole(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// Progress whose moving line goes with it.
+struct Cleared(TerminalProgress);
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl SetupProgress for Cleared {
+    fn step(&mut self, name: &'static str) {
+        self.0.step(name);
+    }
+
+    fn rows(&mut self, done: u64, total: u64) {
+        self.0.rows(done, total);
+    }
+
+    fn waiting(&mut self, missing: &str) {
+        self.0.waiting(missing);
+    }
+}
+
+impl RunProgress for Cleared {
+    fn say(&self, line: &str) {
+        self.0.say(line);
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
+        self.0.running(now, end, warmup, totals);
+    }
+
+    fn ending(&mut self) {
+        self.0.ending();
+    }
+
+    fn server_spans(&mut self) {
+        self.0.server_spans();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_in_whole_seconds() {
+        let told = |millis| whole(Duration::from_millis(millis));
+        assert_eq!(
+            [400, 60_000, 199_001, 7_500_000].map(told),
+            ["1 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
+        );
+    }
+}

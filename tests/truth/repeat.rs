@@ -1,0 +1,165 @@
+//! `run --repeat`: runs in pairs against servers of known delays, what is stored of them, and how it ends.
+
+use std::process::{Command, Stdio};
+
+use milvus_load::truth::{Delay, TruthServer};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::compare::{Reports, fits_the_schema, metric};
+use crate::support::{ms, script, start, wait_for};
+use crate::tool::tool;
+
+fn server_of(millis: u64) -> TruthServer {
+    start(script(Delay::Constant(ms(millis))))
+}
+
+const SHORT: [&str; 4] = ["--duration", "400ms", "--seed", "7"];
+
+#[track_caller]
+fn order(experiment: &Value) -> String {
+    experiment["runs"].as_array().unwrap().iter().map(|run| run["label"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn of_five_pairs_with_a_slower_server_the_second_is_worse_and_that_is_a_regression() {
+    let (reports, fast, slow) = (Reports::new(), server_of(20), server_of(26));
+    let (uri, against) = (fast.uri(), format!("target.uri={}", slow.uri()));
+    let gate = ["--against-set", &against, "--fail-above", "10%", "--allow-untrusted", "--json"];
+    let run =
+        [&["run", "w.toml", "--uri", &uri, "--repeat", "5", "--out", "reports"], &SHORT[..], &gate].concat();
+    let ended = reports.tool(&run);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let experiment = ended.json();
+    fits_the_schema(&experiment);
+    assert_eq!(experiment["experiment"]["complete"], true);
+    assert_eq!(
+        (&experiment["result"]["order"], &experiment["experiment"]["seed"]),
+        (&"pairs".into(), &"7".into())
+    );
+    let order = order(&experiment);
+    assert!(
+        order.len() == 10 && (0..5).all(|pair| ["AB", "BA"].contains(&&order[2 * pair..][..2])),
+        "{order}"
+    );
+    assert!(order.contains("AB") && order.contains("BA"));
+    let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
+    assert_eq!(p50["verdict"], "worse", "{p50}");
+    // 26 ms over 20 ms, less what the machine adds to both.
+    let change = p50["change"].as_f64().unwrap();
+    assert!(change > 0.15 && change < 0.35, "{p50}");
+    assert_eq!(experiment["result"]["decision"]["outcome"], "regressed");
+    for label in ["run 1 of 10", "run 10 of 10", "left"] {
+        assert!(ended.stderr.contains(label), "{}", ended.stderr);
+    }
+    assert!(
+        !ended.stderr.contains("p50") && !ended.stderr.contains('%'),
+        "progress tells nothing of what is measured: {}",
+        ended.stderr
+    );
+
+    let stored =
+        std::fs::read_dir(reports.path().join("reports/w-compare")).unwrap().next().unwrap().unwrap().path();
+    let stored = stored.to_str().unwrap();
+    let read: Value =
+        serde_json::from_slice(&std::fs::read(format!("{stored}/experiment.json")).unwrap()).unwrap();
+    assert_eq!(read, experiment);
+    for run in experiment["runs"].as_array().unwrap() {
+        let report: Value = serde_json::from_slice(
+            &std::fs::read(format!("{stored}/{}", run["report"].as_str().unwrap())).unwrap(),
+        )
+        .unwrap();
+        assert_eq!(report["run"]["id"], run["id"]);
+    }
+    // Compared again, with the same result: the numbers are those of the stored reports.
+    let again = reports.compare(&[stored, "--fail-above", "10%", "--json"]);
+    assert_eq!(again.code, 3, "{}", again.stderr);
+    assert_eq!(again.json()["result"], experiment["result"]);
+    let markdown = reports.tool(&["report", stored, "--format", "markdown"]);
+    assert!(
+        markdown.stdout().starts_with("## w: B against A\n\nB is worse than A: "),
+        "{}",
+        markdown.stdout()
+    );
+    assert!(markdown.stdout().contains("REGRESSED"), "{}", markdown.stdout());
+}
+
+/// By chance alone, one of twenty such comparisons would see a change; by far the most of those a small one.
+#[test]
+fn of_five_pairs_of_the_same_none_is_much_worse() {
+    let (reports, server) = (Reports::new(), server_of(20));
+    let uri = server.uri();
+    let same =
+        ["--against-set", "load.max_in_flight=255", "--fail-above", "60%", "--allow-untrusted", "--json"];
+    let run =
+        [&["run", "w.toml", "--uri", &uri, "--repeat", "5", "--out", "reports"], &SHORT[..], &same].concat();
+    let ended = reports.tool(&run);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let experiment = ended.json();
+    let differences = experiment["result"]["differences"].as_array().unwrap();
+    assert!(differences.len() == 1 && differences[0]["key"] == "load.max_in_flight", "{differences:?}");
+    let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
+    assert!(p50["change"].as_f64().unwrap().abs() < 0.15, "{p50}");
+    assert_eq!(experiment["result"]["decision"]["outcome"], "passed");
+}
+
+#[test]
+fn runs_of_one_workload_alone_tell_how_far_they_lie_apart() {
+    let (reports, server) = (Reports::new(), server_of(5));
+    let uri = server.uri();
+    let alone = ["run", "w.toml", "--uri", &uri, "--repeat", "3", "--out", "reports", "--allow-untrusted"];
+    let ended = reports.tool(&[&alone, &SHORT[..], &["--json"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let experiment = ended.json();
+    fits_the_schema(&experiment);
+    assert_eq!(
+        (experiment["result"]["order"].as_str(), order(&experiment).as_str()),
+        (Some("one_group"), "AAA")
+    );
+    let p50 = &metric(&experiment, "search.response.p50")["groups"][0];
+    let values: Vec<f64> =
+        p50["values"].as_array().unwrap().iter().map(|value| value["value"].as_f64().unwrap()).collect();
+    let mean = values.iter().sum::<f64>() / 3.0;
+    let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
+    assert!((p50["sd"].as_f64().unwrap() - sd).abs() < 1e-6 * mean, "{p50}");
+    // t.975 on 2 degrees of freedom.
+    let half = 4.302_653 * sd / 3f64.sqrt();
+    assert!((p50["mean"]["high"].as_f64().unwrap() - mean - half).abs() < 1e-5 * mean, "{p50}");
+    let groups = reports.compare(&["reports/w-repeat", "reports/w-repeat"]);
+    assert!(groups.stdout().contains("(3 runs)"), "{}{}", groups.stdout(), groups.stderr);
+    for (wrong, why) in [
+        (["--fail-above", "5%"], "--against"),
+        (["--metric", "search.response.p100"], "no number of this workload"),
+        (["--metric", "insert.response.p50"], "no number of this workload"),
+    ] {
+        let ended = reports.tool(&[&alone[..], &wrong].concat());
+        assert!(ended.code == 2 && ended.stderr.contains(why), "{wrong:?}: {} {}", ended.code, ended.stderr);
+    }
+}
+
+#[test]
+fn an_interrupt_leaves_the_complete_pairs() {
+    let (reports, server) = (Reports::new(), server_of(5));
+    let mut command: Command = tool();
+    command.current_dir(reports.path()).env("MILVUS_LOAD_CACHE", reports.path().join("cache"));
+    command.args(["run", "w.toml", "--uri", &server.uri(), "--repeat", "50", "--out", "reports"]);
+    command.args(SHORT).args(["--against-set", "load.rate=100", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let experiments = reports.path().join("reports/w-compare");
+    let stored = || {
+        let directory = std::fs::read_dir(&experiments).ok()?.next()?.ok()?.path();
+        serde_json::from_slice::<Value>(&std::fs::read(directory.join("experiment.json")).ok()?).ok()
+    };
+    wait_for("two pairs", || stored().is_some_and(|experiment| order(&experiment).len() >= 4));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let experiment: Value = serde_json::from_slice(&output.stdout).unwrap();
+    fits_the_schema(&experiment);
+    assert_eq!(stored().unwrap(), experiment);
+    assert_eq!(experiment["experiment"]["complete"], false);
+    let runs = order(&experiment);
+    assert!(runs.len() >= 4 && runs.len().is_multiple_of(2) && runs.len() < 100, "{runs}");
+    let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
+    assert_eq!(p50["verdict"], "stopped", "{p50}");
+}
