@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::sweep::SweepArgs;
 use crate::engine::Stop;
 use crate::experiment::Site;
-use crate::experiment::sweep::{self, Axis, Design, Grid, Sweeping};
+use crate::experiment::sweep::{self, Axis, Design, Grid, Sweeping, in_minutes};
 use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
 use crate::report::store::RunDirectory;
 use crate::run::Settings;
@@ -90,9 +90,13 @@ fn grid(args: &SweepArgs, axes: Vec<Axis>) -> Result<Grid, Failure> {
 
 fn say_what_comes(design: &Design, sweeping: &Sweeping) {
     super::say(&design.describe().join("\n"));
-    let (all, missing) = (design.order.len(), sweeping.sweep.missing().len());
-    if missing < all {
-        super::say(&format!("       {} runs are complete already, {missing} are not", all - missing));
+    let (all, missing) = (design.order.len(), sweeping.sweep.missing());
+    if missing.len() < all {
+        let (complete, left) = (all - missing.len(), missing.len());
+        let time = in_minutes(design.load_time(missing.into_iter().map(|(_, point)| point)).into());
+        super::say(&format!(
+            "       {complete} runs are complete already; the {left} that are not take {time}"
+        ));
     }
 }
 

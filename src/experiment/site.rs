@@ -30,13 +30,18 @@ pub struct Held<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// Makes the collection ready.
+    /// Makes the collection ready; with a title, that is told as that of one run of many.
     ///
     /// # Errors
     /// As [`Server::prepare`], and where another run has it.
-    pub fn prepare(&self, settings: &Settings, follow: &mut dyn Follow) -> Result<Held<'a>, RunError> {
+    pub fn prepare(
+        &self,
+        settings: &Settings,
+        title: Option<&str>,
+        follow: &mut dyn Follow,
+    ) -> Result<Held<'a>, RunError> {
         let lock = self.server.lock(&settings.workload, self.identity, Sharing::Alone)?;
-        let ready = self.server.prepare(settings, self.stop, follow.begin(None));
+        let ready = self.server.prepare(settings, self.stop, follow.begin(title));
         follow.end();
         Ok(Held { ready: ready?, _kept_to_this_experiment: lock })
     }

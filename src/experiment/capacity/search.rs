@@ -26,7 +26,7 @@ pub fn search(
     terms: &Terms,
     follow: &mut dyn Follow,
 ) -> Result<(Experiment, Conclusion), RunError> {
-    let mut held = site.prepare(settings, follow)?;
+    let mut held = site.prepare(settings, None, follow)?;
     let mut hunt = Hunt::new(site, settings, terms);
     hunt.store()?;
     while let Some(rate) = hunt.next() {

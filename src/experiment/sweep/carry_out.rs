@@ -12,7 +12,7 @@ use crate::units::Nanos;
 
 use super::super::follow::Follow;
 use super::super::site::{Held, Site};
-use super::design::{CONTROL, Design};
+use super::design::{CONTROL, Design, in_minutes};
 use super::order::PASSES;
 use super::resume::{ResumeError, shared_workload, standing};
 
@@ -95,30 +95,34 @@ pub fn carry_out(
 ) -> Result<(), RunError> {
     sweeping.store(site)?;
     let mut held: Option<(usize, Held<'_>)> = None;
+    let mut is_prepared = false;
     for (place, point) in sweeping.sweep.missing() {
         let mut settings = design.grid.points[point].settings.clone();
         // Runs of one point differ in their arrivals too, as any two windows do.
         let seed = splitmix64(design.seed ^ splitmix64(place as u64));
         settings.workload.load.arrival_seed = Some(seed);
+        let label = design.grid.label(point);
+        let title = format!("run {} of {}, {label}", place + 1, design.order.len());
         let still_fits = held.take().filter(|(before, _)| serves(design, *before, point));
         let mut ready = match still_fits {
             Some((_, ready)) => ready,
-            None => site.prepare(&settings, follow)?,
+            None => site.prepare(&settings, is_prepared.then_some(title.as_str()), follow)?,
         };
-        let label = design.grid.label(point);
-        let title = format!("run {} of {}, {label}", place + 1, design.order.len());
         let (report, reference) = site.run(&mut ready, &settings, (&title, &label), follow)?;
         held = Some((point, ready));
+        is_prepared = true;
         if site.stop.reason().is_some() {
             return sweeping.store(site);
         }
         let run = PointRun::of(place, seed, &report);
-        follow.say(&line(&run, &label, (place, design)));
         sweeping.experiment.server = report.server;
         sweeping.experiment.machine = Some(report.machine);
         sweeping.experiment.runs.push(reference);
+        let told = line(&run, &label, (place, design.order.len()));
         sweeping.sweep.take(point, run);
         sweeping.store(site)?;
+        let left = design.load_time(sweeping.sweep.missing().into_iter().map(|(_, point)| point));
+        follow.say(&if left.is_zero() { told } else { format!("{told}; {} left", in_minutes(left.into())) });
     }
     Ok(())
 }
@@ -132,8 +136,8 @@ fn serves(design: &Design, before: usize, point: usize) -> bool {
     }
 }
 
-/// What a run came to, and how long the rest takes.
-fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> String {
+/// What a run came to.
+fn line(run: &PointRun, label: &str, (place, all): (usize, usize)) -> String {
     let of = |(name, figures): (&String, &Figures)| {
         let time = |name: &str, micros: Option<f64>| match (micros, figures.unknown.get(name)) {
             (Some(micros), _) => Nanos::new((micros * 1e3) as u64).to_string(),
@@ -145,7 +149,5 @@ fn line(run: &PointRun, label: &str, (place, design): (usize, &Design)) -> Strin
     let operations: Vec<String> = run.operations.iter().map(of).collect();
     let distrust =
         if run.trusted { String::new() } else { format!("; not trusted: {}", run.reasons.join(", ")) };
-    let (number, all) = (place + 1, design.order.len());
-    let left = if number < all { format!("; {}", design.describe_left(number)) } else { String::new() };
-    format!("run {number} of {all}: {label}: {}{distrust}{left}", operations.join("; "))
+    format!("run {} of {all}: {label}: {}{distrust}", place + 1, operations.join("; "))
 }

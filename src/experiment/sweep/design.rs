@@ -55,18 +55,13 @@ impl Design {
         self.groups.get(point).copied()
     }
 
-    /// What the windows from a place of the order on take together, with their warm-ups; set-up, draining and spans come on top.
-    pub fn load_time(&self, from: usize) -> Duration {
-        let of = |&point: &usize| {
+    /// What the windows of runs of these points take together, with their warm-ups; set-up, draining and spans come on top.
+    pub fn load_time(&self, points: impl IntoIterator<Item = usize>) -> Duration {
+        let of = |point: usize| {
             let load = &self.grid.points[point].settings.workload.load;
             load.warmup + load.duration
         };
-        self.order.iter().skip(from).map(of).sum()
-    }
-
-    /// The same in words.
-    pub(super) fn describe_left(&self, from: usize) -> String {
-        format!("{} left", in_minutes(self.load_time(from).into()))
+        points.into_iter().map(of).sum()
     }
 
     /// What comes, in a few lines.
@@ -87,7 +82,7 @@ impl Design {
                              being random, no point is favoured"
                 .to_owned(),
         };
-        let lengths = Nanos::from(self.load_time(0));
+        let lengths = Nanos::from(self.load_time(self.order.iter().copied()));
         vec![
             format!(
                 "sweep: {size} points, each run {PASSES} times, the first {controls} times more to show drift: {} runs (seed {})",
@@ -104,7 +99,7 @@ impl Design {
 }
 
 /// `45 s`, `12 min`, `3.2 h`.
-fn in_minutes(time: Nanos) -> String {
+pub fn in_minutes(time: Nanos) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),

@@ -11,6 +11,6 @@ mod order;
 mod resume;
 
 pub use carry_out::{Sweeping, carry_out};
-pub use design::Design;
+pub use design::{Design, in_minutes};
 pub use grid::{Axis, AxisError, Grid, GridError, Point};
 pub use resume::{ResumeError, axes, seed};

@@ -186,4 +186,81 @@ mod tests {
         document.markdown(&mut markdown).unwrap();
         assert!(String::from_utf8(markdown).unwrap().starts_with("## what tracing costs: search\n"));
     }
+
+    fn both_forms(outcome: Outcome) -> [String; 2] {
+        let document = samples::experiment(outcome).document();
+        let (mut terminal, mut markdown) = (Vec::new(), Vec::new());
+        document.terminal(Style::Plain, &mut terminal).unwrap();
+        document.markdown(&mut markdown).unwrap();
+        [terminal, markdown].map(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[track_caller]
+    fn shows(text: &str, all: &[&str]) {
+        for words in all {
+            assert!(text.contains(words), "{words:?} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_capacity_is_shown_with_its_interval_its_knee_and_every_probe() {
+        let [terminal, markdown] = both_forms(Outcome::Capacity(Box::new(samples::capacity())));
+        let answer = "capacity of search: 312/s (95 % 289..371)";
+        assert!(terminal.starts_with(answer) && markdown.starts_with(&format!("## {answer}")), "{terminal}");
+        shows(
+            &terminal,
+            &[
+                "5: 3 held, 1 did not, 1 left out",
+                "between 200/s and 282.8/s",
+                "unanswered",
+                "longer --budget",
+            ],
+        );
+        shows(&terminal, &["left out: generator_late", "taken as it was", "seed    42"]);
+        assert!(terminal.lines().all(|line| line.chars().count() <= 100), "{terminal}");
+    }
+
+    #[test]
+    fn every_end_of_a_search_is_told_with_what_to_do() {
+        let text = |conclusion| {
+            let capacity = samples::capacity();
+            let none = capacity::Capacity {
+                conclusion,
+                rate_per_s: None,
+                low_per_s: None,
+                high_per_s: None,
+                ..capacity
+            };
+            both_forms(Outcome::Capacity(Box::new(none)))[0].split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        use capacity::Conclusion as C;
+        shows(&text(C::GeneratorGaveUp), &["at least 282.8/s, where the generator gave up", "more cores"]);
+        shows(&text(C::HoldsAtNoRate), &["holds at no rate", "down to 11.26/s", "longer --window"]);
+        shows(&text(C::BudgetSpent), &["at least 282.8/s, then the budget was spent", "longer --budget"]);
+        shows(&text(C::Untrusted), &["cannot be trusted", "remedies"]);
+        shows(&text(C::Stopped), &["at least 282.8/s so far, stopped"]);
+    }
+
+    #[test]
+    fn a_sweep_is_shown_as_table_curve_and_heat_with_what_is_missing() {
+        let [terminal, markdown] = both_forms(Outcome::Sweep(Box::new(samples::sweep())));
+        shows(
+            &terminal,
+            &["sweep of search over load.concurrency and operations.search.params.ef: 4 points"],
+        );
+        shows(&terminal, &["4 of 6", "--resume", "concurrency", "trusted but 1 left out: short_of_cpu"]);
+        shows(
+            &terminal,
+            &[
+                "not trusted: short_of_cpu",
+                "not run",
+                "too few",
+                "concurrency \\ ef",
+                "2.00 ms ··",
+                "3.00 ms ██",
+            ],
+        );
+        shows(&terminal, &["response time over throughput", "varied by 10 % and changed by +10 %"]);
+        shows(&markdown, &["## sweep of search", "```text", "concurrency \\\\ ef"]);
+    }
 }

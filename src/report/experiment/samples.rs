@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::report::model::{Threshold, UnknownReason};
+
+use super::capacity::{Capacity, Conclusion, Probe, ProbeOutcome};
+use super::figures::Figures;
 use super::overhead::{
     ArmEffect, ArmSummary, Change, CostLine, EffectVerdict, Effects, Mode, Noise, Overhead, OverheadBlocks,
     OverheadSlot, OverheadTiming,
 };
+use super::sweep::{PointRun, SetUp, Sweep, SweptPoint, Varied};
 use super::{About, EXPERIMENT_SCHEMA, Experiment, Outcome};
 
 fn change([estimate, low, high]: [f64; 3]) -> Change {
@@ -98,9 +103,112 @@ pub(crate) fn overhead() -> Overhead {
     }
 }
 
+fn figures(rate: f64, p50_us: f64, p99_us: Result<f64, UnknownReason>) -> BTreeMap<String, Figures> {
+    let figures = Figures {
+        offered_per_s: Some(rate),
+        succeeded_per_s: Some(rate),
+        errors: Some(if p99_us.is_ok() { 0.0 } else { 0.02 }),
+        p50_us: Some(p50_us),
+        p90_us: Some(p50_us * 1.5),
+        p99_us: p99_us.ok(),
+        unknown: p99_us.err().map(|reason| ("p99_us".to_owned(), reason)).into_iter().collect(),
+    };
+    [("search".to_owned(), figures)].into()
+}
+
+fn probe(rate: f64, outcome: ProbeOutcome, p99_us: Result<f64, UnknownReason>) -> Probe {
+    let expression = "search.response.p99 < 20ms".to_owned();
+    let met = Some(outcome == ProbeOutcome::Held);
+    Probe {
+        run: "0a1b2c3d".into(),
+        rate_per_s: rate,
+        window_s: 20.0,
+        seed: u64::MAX.to_string(),
+        outcome,
+        reasons: match outcome {
+            ProbeOutcome::Held => vec![],
+            ProbeOutcome::Failed => vec![expression.clone()],
+            ProbeOutcome::Generator | ProbeOutcome::Untrusted => vec!["generator_late".into()],
+        },
+        slo: vec![Threshold { expression, value: p99_us.ok(), unknown: p99_us.err(), met }],
+        operations: figures(rate, 2_000.0 + rate * rate / 20.0, p99_us),
+    }
+}
+
+/// Five probes, one of which says nothing of the server and one of which has no p99.
+pub(crate) fn capacity() -> Capacity {
+    let probes = vec![
+        probe(100.0, ProbeOutcome::Held, Ok(6_000.0)),
+        probe(200.0, ProbeOutcome::Held, Ok(9_000.0)),
+        probe(400.0, ProbeOutcome::Failed, Err(UnknownReason::Unanswered)),
+        probe(282.8, ProbeOutcome::Generator, Ok(31_000.0)),
+        probe(282.8, ProbeOutcome::Held, Ok(17_000.0)),
+    ];
+    let capacity = Capacity {
+        slo: vec!["search.response.p99 < 20ms".into()],
+        window_s: 20.0,
+        warmup_s: 5.0,
+        budget_s: 900.0,
+        conclusion: Conclusion::Found,
+        rate_per_s: Some(312.0),
+        low_per_s: Some(289.0),
+        high_per_s: Some(371.0),
+        precise: false,
+        highest_held_per_s: Some(282.8),
+        lowest_failed_per_s: Some(400.0),
+        generator_limit_per_s: None,
+        lowest_tried_per_s: 11.26,
+        knee: None,
+        notes: vec!["The collection was taken as it was.".into()],
+        probes,
+    };
+    Capacity { knee: capacity.find_knee(), ..capacity }
+}
+
+/// Two by two points: one with a run that is left out, one with no run that can be trusted, one that was not run.
+pub(crate) fn sweep() -> Sweep {
+    let varied =
+        |key: &str, values: [&str; 2]| Varied { key: key.into(), values: values.map(str::to_owned).to_vec() };
+    let point = |values: [&str; 2]| SweptPoint {
+        values: values.map(str::to_owned).to_vec(),
+        ..SweptPoint::default()
+    };
+    let mut sweep = Sweep {
+        workload: serde_json::json!({ "load": { "duration": "30s" } }),
+        varied: vec![
+            varied("load.concurrency", ["1", "4"]),
+            varied("operations.search.params.ef", ["16", "64"]),
+        ],
+        runs_per_point: 2,
+        control: 0,
+        set_up: SetUp::Shared,
+        order: vec![0, 2, 0, 1, 3, 0],
+        points: vec![point(["1", "16"]), point(["1", "64"]), point(["4", "16"]), point(["4", "64"])],
+        drift: BTreeMap::new(),
+    };
+    let run = |place: usize, p50: f64, p99, trusted: bool| PointRun {
+        place,
+        run: format!("{place:08x}"),
+        seed: place.to_string(),
+        started_unix_us: 1_700_000_000_000_000,
+        trusted,
+        reasons: if trusted { vec![] } else { vec!["short_of_cpu".into()] },
+        operations: figures(1e6 / p50, p50, p99),
+    };
+    sweep.take(0, run(0, 1_000.0, Ok(2_000.0), true));
+    sweep.take(2, run(1, 4_000.0, Err(UnknownReason::TooFew), true));
+    sweep.take(0, run(2, 1_100.0, Ok(2_400.0), false));
+    sweep.take(1, run(3, 1_500.0, Ok(3_000.0), false));
+    sweep
+}
+
 /// One of every kind.
 pub(crate) fn outcomes() -> Vec<Outcome> {
-    vec![Outcome::Overhead(Box::new(overhead()))]
+    vec![
+        Outcome::Overhead(Box::new(overhead())),
+        Outcome::Capacity(Box::new(capacity())),
+        Outcome::Sweep(Box::new(sweep())),
+    ]
 }
 
 /// With this outcome.

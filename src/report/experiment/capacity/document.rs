@@ -29,11 +29,15 @@ pub(in crate::report::experiment) fn document(experiment: &Experiment, capacity:
             .push(Block::Heading("the search: o held, x did not, ? says nothing of the server".to_owned()));
         document.push(Block::Drawing(drawing));
     }
-    let drawing = curve(capacity);
-    if !drawing.is_empty() {
-        let heading = "response times over the offered rate: . p50, * p99, of what was answered";
-        document.push(Block::Heading(heading.to_owned()));
-        document.push(Block::Drawing(drawing));
+    let names = operations(capacity);
+    for name in names.iter().filter(|name| names.len() == 1 || is_asked_for(capacity, name)) {
+        let drawing = curve(capacity, name);
+        if !drawing.is_empty() {
+            let of = if names.len() > 1 { format!("{name}: ") } else { String::new() };
+            let heading = "response times over the offered rate: . p50, * p99, where they are known";
+            document.push(Block::Heading(format!("{of}{heading}")));
+            document.push(Block::Drawing(drawing));
+        }
     }
     document
 }
@@ -245,16 +249,21 @@ fn staircase(capacity: &Capacity) -> Vec<String> {
     scatter(&marks, &across, &Axis { name: "rate/s", scale: Scale::Log, words: &|value| rate(value) })
 }
 
-fn curve(capacity: &Capacity) -> Vec<String> {
+/// Whether the service level asks for a time of it.
+fn is_asked_for(capacity: &Capacity, operation: &str) -> bool {
+    let clocks = ["response", "service", "lag"].map(|clock| format!("{operation}.{clock}."));
+    capacity.slo.iter().any(|expression| clocks.iter().any(|clock| expression.starts_with(clock)))
+}
+
+fn curve(capacity: &Capacity, operation: &str) -> Vec<String> {
     let mut marks = Vec::new();
     for probe in &capacity.probes {
+        let Some(figures) = probe.operations.get(operation) else { continue };
         if matches!(probe.outcome, ProbeOutcome::Held | ProbeOutcome::Failed) {
-            for figures in probe.operations.values() {
-                let both = [(figures.p99_us, '*'), (figures.p50_us, '.')];
-                marks.extend(both.into_iter().filter_map(|(time, mark)| {
-                    Some(Mark { x: probe.rate_per_s, y: time.filter(|time| *time > 0.0)?, mark })
-                }));
-            }
+            let both = [(figures.p99_us, '*'), (figures.p50_us, '.')];
+            marks.extend(both.into_iter().filter_map(|(time, mark)| {
+                Some(Mark { x: probe.rate_per_s, y: time.filter(|time| *time > 0.0)?, mark })
+            }));
         }
     }
     if marks.len() < 4 {
