@@ -74,11 +74,11 @@ impl Repeat<'_> {
         let mut done = Vec::new();
         let mut held: Vec<Option<Held<'_>>> = self.arms.iter().map(|_| None).collect();
         let mut pace = Pace::new(self);
-        for (index, &arm) in self.order.iter().enumerate() {
+        for index in 0..self.order.len() {
             let title = self.title(index);
             follow.say(&format!("{title}, about {} left", whole(pace.left(self, index))));
             let begun = Instant::now();
-            match self.one(arm, &title, &mut held, follow) {
+            match self.one(index, &title, &mut held, follow) {
                 Ok(run) if run.report.run.state == State::Complete => done.push(run),
                 Ok(run) => return (done, ended_within(&run, self.stop)),
                 Err(RunError::Stopped(reason)) => return (done, Ended::Stopped(reason)),
@@ -101,11 +101,12 @@ impl Repeat<'_> {
 
     fn one<'s>(
         &'s self,
-        arm: usize,
+        index: usize,
         title: &str,
         held: &mut [Option<Held<'s>>],
         follow: &mut dyn Follow,
     ) -> Result<Done, RunError> {
+        let arm = self.order[index];
         let Arm { settings, server, label, .. } = &self.arms[arm];
         let Self { directory, identity, stop, .. } = self;
         let site = Site { server, directory, identity, stop };
@@ -116,7 +117,11 @@ impl Repeat<'_> {
         }
         let held = match &mut held[place] {
             Some(held) => held,
-            empty => empty.insert(site.prepare(settings, follow)?),
+            empty => {
+                // What the first set-up of each kind says holds for all that follow.
+                let quiet = (index >= self.arms.len()).then_some(title);
+                empty.insert(site.prepare(settings, quiet, follow)?)
+            }
         };
         let (report, reference) = site.run(held, settings, (title, label), follow)?;
         Ok(Done { arm, report, reference })
