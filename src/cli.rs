@@ -167,6 +167,9 @@ pub struct RunArgs {
     /// Write JUnit XML to this file, with a test case for each threshold and one for the verdict
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "prepare_only", "shard"])]
     pub junit: Option<PathBuf>,
+    /// End the run once so many requests did not succeed that a threshold can no longer be met (open loop)
+    #[arg(long, conflicts_with_all = ["dry_run", "prepare_only", "shard"])]
+    pub abort_early: bool,
     /// Make the collection ready and end, before the shards of a run are started
     #[arg(long, conflicts_with_all = ["dry_run", "json", "calibrate", "keep"])]
     pub prepare_only: bool,

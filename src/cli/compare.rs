@@ -71,7 +71,7 @@ pub struct RepeatArgs {
         long,
         value_name = "N",
         value_parser = RangedU64ValueParser::<u32>::new().range(2..=1_000),
-        conflicts_with_all = ["shard", "prepare_only", "dry_run", "calibrate", "junit"]
+        conflicts_with_all = ["shard", "prepare_only", "dry_run", "calibrate", "junit", "abort_early"]
     )]
     pub repeat: Option<u32>,
     /// Another workload file to compare with

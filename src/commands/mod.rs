@@ -1,5 +1,6 @@
 //! One file per subcommand, each reading like the sentence that describes it. Only `main` exits; everything here returns.
 
+mod abort_early;
 mod calibrate;
 mod capacity;
 mod command_line;

@@ -1,14 +1,15 @@
 //! `run`: read the workload, get a server, make the collection ready, drive it, report.
 
 use crate::cli::RunArgs;
-use crate::engine::{Shard, Stop};
+use crate::engine::{Shard, Stop, StopReason};
 use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::record::JOURNAL_FILE;
 use crate::report::model::State;
 use crate::report::store::RunDirectory;
 use crate::report::{RunReport, junit};
-use crate::run::{self, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
+use crate::run::{self, Hopeless, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
+use super::abort_early::AbortEarly;
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::TerminalProgress;
@@ -106,7 +107,8 @@ fn measured(
         Some(_) => existing(settings)?,
         None => choose(settings, &stop)?,
     };
-    let observed = drive(settings, &server, &identity, directory, &stop)?;
+    let hopeless = args.abort_early.then(|| Hopeless::of(&settings.workload)).flatten();
+    let observed = drive(settings, &server, &identity, directory, &stop, hopeless)?;
     let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
@@ -167,6 +169,7 @@ fn drive(
     identity: &Identity,
     directory: &RunDirectory,
     stop: &Stop,
+    hopeless: Option<Hopeless>,
 ) -> Result<Observed, RunError> {
     let sharing = if identity.part.is_some() { Sharing::WithinRun } else { Sharing::Alone };
     let _kept_to_this_run = server.lock(&settings.workload, identity, sharing)?;
@@ -178,6 +181,7 @@ fn drive(
     let driven = ready.and_then(|mut ready| {
         ready.keep_journal(directory.path().join(JOURNAL_FILE));
         let requests = ready.requests(settings)?;
+        let mut progress = AbortEarly { progress: &mut progress, hopeless, stop };
         ready.drive(settings, &requests, identity, stop, &mut progress)
     });
     progress.clear();
@@ -204,8 +208,9 @@ pub(super) fn end(server: Server, keep: bool) -> Result<(), Failure> {
 fn exit(args: &RunArgs, report: &RunReport, stop: &Stop) -> Exit {
     match stop.reason() {
         _ if report.run.state == State::Failed => Exit::BrokenOff,
-        Some(reason) => Exit::Stopped(reason),
-        None if args.part().is_some() => Exit::Done,
-        None => publish::exit(report, args.allow_untrusted),
+        Some(reason @ (StopReason::Interrupted | StopReason::Terminated)) => Exit::Stopped(reason),
+        _ if args.part().is_some() => Exit::Done,
+        // What was hopeless shows as a threshold that is not met.
+        Some(StopReason::Hopeless) | None => publish::exit(report, args.allow_untrusted),
     }
 }

@@ -13,14 +13,17 @@ pub enum StopReason {
     Interrupted,
     /// SIGTERM, or SIGHUP.
     Terminated,
+    /// A threshold can no longer be met, whatever comes.
+    Hopeless,
 }
 
 impl StopReason {
-    /// The exit code that shells expect.
+    /// The exit code that shells expect of a signal; that of a threshold that is not met.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Hopeless => 3,
         }
     }
 }
@@ -37,7 +40,7 @@ impl Stop {
 
     /// Why the run is to end; `None` while it is to go on.
     pub fn reason(&self) -> Option<StopReason> {
-        [StopReason::Interrupted, StopReason::Terminated]
+        [StopReason::Interrupted, StopReason::Terminated, StopReason::Hopeless]
             .into_iter()
             .find(|reason| reason.exit_code() == self.0.load(Ordering::Relaxed))
     }

@@ -46,7 +46,8 @@ fn judge_one(threshold: &workload::Threshold, report: &RunReport) -> Result<Judg
     })
 }
 
-fn compare(number: f64, comparison: Comparison, bound: f64) -> bool {
+/// Whether a known number meets its bound.
+pub fn compare(number: f64, comparison: Comparison, bound: f64) -> bool {
     match comparison {
         Comparison::Less => number < bound,
         Comparison::AtMost => number <= bound,

@@ -18,6 +18,7 @@ mod descriptors;
 mod drive;
 mod error;
 mod evidence;
+mod hopeless;
 mod journal;
 mod lock;
 pub mod machine;
@@ -38,6 +39,7 @@ pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
+pub use hopeless::Hopeless;
 pub use journal::read_report;
 pub use lock::{CollectionLock, Holder, LockError, LockKey, Sharing};
 pub use merged::missing;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Ended, run_to_end, script, start};
 use crate::tool::tool;
-use milvus_load::truth::{Delay, TruthServer};
+use milvus_load::truth::{Delay, Effect, Rpc, TruthServer, When};
 
 /// Searches on what is there, for so long at that rate.
 pub const WORKLOAD: &str = r#"
@@ -219,4 +219,23 @@ fn thresholds_are_test_cases_of_a_file_for_ci() {
     assert_eq!(reports.tool(&[&closed[..], &["junit.xml"]].concat()).code, 1);
     let xml = std::fs::read_to_string(reports.path().join("junit.xml")).unwrap();
     assert!(xml.contains("did not come to its end"), "{xml}");
+}
+
+#[test]
+fn a_run_that_can_no_longer_meet_its_threshold_ends_at_once_where_that_is_asked_for() {
+    let broken = Effect::Grpc { code: 13, message: "broken".into() };
+    let server = start(script(Delay::None).fault(Rpc::Search, When::From(20), broken));
+    let reports = Reports::new();
+    std::fs::write(reports.path().join("w.toml"), format!("{WORKLOAD}\n[thresholds]\nerrors = \"< 1%\"\n"))
+        .unwrap();
+    let uri = server.uri();
+    // 60 errors of the 6,000 that are planned are too many: after some 80 requests.
+    let run =
+        ["run", "w.toml", "--uri", &uri, "--duration", "30s", "--allow-untrusted", "--abort-early", "--json"];
+    let ended = reports.tool(&run);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("errors < 1% can no longer be met"), "{}", ended.stderr);
+    let report = ended.report();
+    assert!(report.operations["search"].failed >= 60 && report.run.measured_s < 30.0, "{:?}", report.run);
+    assert_eq!(report.thresholds[0].met, Some(false));
 }
