@@ -1,27 +1,23 @@
 //! `run --repeat N [--against ...]`: runs in random order, and what they say together.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
 use crate::cli::{RepeatArgs, RunArgs};
-use crate::engine::prepare::SetupProgress;
-use crate::engine::{LiveTotals, Stop};
+use crate::engine::Stop;
 use crate::experiment::compare::{self, About, Asked, FailAbove, MetricKey, Question, Runs};
 use crate::experiment::order;
-use crate::experiment::repeat::{Arm, Done, Ended, Follow, Repeat, is_set_up_alike};
-use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
-use crate::report::json;
+use crate::experiment::repeat::{Arm, Done, Ended, Repeat, is_set_up_alike};
+use crate::report::experiment::Experiment;
 use crate::report::store::RunDirectory;
-use crate::run::{Identity, RunProgress, Settings, Sharing};
+use crate::run::{Identity, Settings};
 use crate::stats::compare::FEWEST_RUNS;
-use crate::units::Nanos;
 use crate::workload::{Override, Prepare};
 
 use super::compare::{exit, failure};
-use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, overrides, run};
+use super::experiment::Following;
+use super::{Exit, Failure, experiment, overrides, run};
 
 /// Carries out `run --repeat`.
 ///
@@ -30,8 +26,8 @@ use super::{Exit, Failure, overrides, run};
 pub fn run(args: &RunArgs, repeats: u32, a: &Settings) -> Result<Exit, Failure> {
     let b = args.repeat.is_comparison().then(|| other(args, a)).transpose()?;
     check(args, repeats, a)?;
-    let (identity, stop) = super::experiment::begin()?;
-    let seed = super::experiment::seed_or_new(args.repeat.seed)?;
+    let (identity, stop) = experiment::begin()?;
+    let seed = experiment::seed_or_new(args.repeat.seed)?;
     let name = format!("{}-{}", a.workload.name, if b.is_some() { "compare" } else { "repeat" });
     let directory = RunDirectory::create(&args.out, &name, identity.started_unix_us, &identity.run_id)?;
     let ended = prepared(args, repeats, (a, b.as_ref()), &Drawn { identity, seed }, &directory, &stop);
@@ -122,7 +118,7 @@ fn prepared(
         settings: b,
         server: another.as_ref().unwrap_or(&server),
     }));
-    let ended = locked(args, repeats, &arms, drawn, directory, stop);
+    let ended = carried_out(args, repeats, &arms, drawn, directory, stop);
     drop(arms);
     let over = another.map_or(Ok(()), |another| run::end(another, args.keep));
     let over = run::end(server, args.keep).and(over);
@@ -140,7 +136,7 @@ fn source(args: &RunArgs, is_b: bool) -> String {
     }
 }
 
-fn locked(
+fn carried_out(
     args: &RunArgs,
     repeats: u32,
     arms: &[Arm<'_>],
@@ -148,30 +144,18 @@ fn locked(
     directory: &RunDirectory,
     stop: &Stop,
 ) -> Result<Exit, Failure> {
-    let mut locks = Vec::new();
-    for (index, arm) in arms.iter().enumerate() {
-        let (workload, name) = (&arm.settings.workload, &arm.settings.workload.collection.name);
-        let is_held = arms[..index].iter().any(|earlier| {
-            std::ptr::eq(earlier.server, arm.server)
-                && earlier.settings.workload.collection.name == *name
-                && earlier.settings.workload.target.database == workload.target.database
-        });
-        if !is_held {
-            locks.push(arm.server.lock(workload, &drawn.identity, Sharing::Alone)?);
-        }
-    }
     let order = if arms.len() == 2 { order::pairs(drawn.seed, repeats) } else { vec![0; repeats as usize] };
-    let repeat = Repeat { arms, order: &order, directory, command: &drawn.identity.command };
-    let mut follower = Follower { args, arms, drawn, directory, is_first: true };
-    let (done, ended) = repeat.carry_out(stop, &mut follower);
-    let experiment = follower.experiment(&done, matches!(ended, Ended::Complete)).map_err(failure)?;
+    let repeat = Repeat { arms, order: &order, directory, identity: &drawn.identity, stop };
+    let assembly = Assembly { args, arms, drawn, directory };
+    let (done, ended) = repeat.carry_out(&mut Following::default(), &mut |done| assembly.store_so_far(done));
+    let experiment = assembly.experiment(&done, matches!(ended, Ended::Complete)).map_err(failure)?;
     let is_stored = !done.is_empty();
     if is_stored {
         experiment.write(directory)?;
     }
     if is_stored {
         let next = format!("milvus-load report {} --format markdown", directory.path().display());
-        super::experiment::show(&experiment, args.json, directory, Some(next))?;
+        experiment::show(&experiment, args.json, directory, Some(next))?;
     }
     match ended {
         Ended::Failed(error) => Err(error.into()),
@@ -185,16 +169,15 @@ fn locked(
     }
 }
 
-/// Shows how it goes on, and stores what there is after each run, so that nothing is lost where this process dies.
-struct Follower<'a> {
+/// Makes one experiment of the runs that there are.
+struct Assembly<'a> {
     args: &'a RunArgs,
     arms: &'a [Arm<'a>],
     drawn: &'a Drawn,
     directory: &'a RunDirectory,
-    is_first: bool,
 }
 
-impl Follower<'_> {
+impl Assembly<'_> {
     /// Of complete pairs.
     fn experiment(&self, done: &[Done], complete: bool) -> Result<Experiment, compare::CompareError> {
         let whole = done.len() - done.len() % self.arms.len();
@@ -214,102 +197,22 @@ impl Follower<'_> {
         };
         let comparison = compare::analyse(&groups, question)?;
         let paths: BTreeMap<&str, &str> =
-            done.iter().map(|done| (done.report.run.id.as_str(), done.path.as_str())).collect();
+            done.iter().map(|done| (done.report.run.id.as_str(), done.reference.report.as_str())).collect();
         let about = About { identity: &self.drawn.identity, seed: Some(self.drawn.seed), complete };
         let path = |id: &str| paths.get(id).map_or_else(String::new, |path| (*path).to_owned());
         Ok(compare::experiment(about, &groups, path, comparison))
     }
 
-    fn store(&self, done: &[Done]) -> anyhow::Result<()> {
-        let mut text = Vec::new();
-        json::render(&self.experiment(done, false)?, &mut text)?;
-        self.directory.write_file(EXPERIMENT_FILE, &text)?;
-        Ok(())
-    }
-}
-
-impl Follow for Follower<'_> {
-    fn begin(&mut self, run: usize, of: usize, label: &str, left: Duration) -> Box<dyn RunProgress> {
-        let kind = if self.arms.len() == 2 { format!(" ({label})") } else { String::new() };
-        let title = format!("run {run} of {of}{kind}");
-        super::say(&format!("{title}, about {} left", whole(left)));
-        // What the first one says of the server and its set-up holds for all.
-        Box::new(match std::mem::take(&mut self.is_first) {
-            true => Cleared(TerminalProgress::new()),
-            false => Cleared(TerminalProgress::titled(&title)),
-        })
-    }
-
-    fn complete(&mut self, done: &[Done]) {
+    /// After each pair, so that nothing is lost where this process dies.
+    fn store_so_far(&self, done: &[Done]) {
+        let store = || -> anyhow::Result<()> {
+            self.experiment(done, false)?.write(self.directory)?;
+            Ok(())
+        };
         if done.len().is_multiple_of(self.arms.len())
-            && let Err(error) = self.store(done).context("what there is so far is not stored")
+            && let Err(error) = store().context("what there is so far is not stored")
         {
             super::say(&format!("warning: {error:#}"));
         }
-    }
-}
-
-/// `45 s`, `3 min 20 s`, `2 h 5 min`.
-fn whole(span: Duration) -> String {
-    let seconds = span.as_secs_f64().ceil() as u64;
-    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
-}
-
-/// Progress whose moving line goes with it.
-struct Cleared(TerminalProgress);
-
-impl Drop for Cleared {
-    fn drop(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl SetupProgress for Cleared {
-    fn step(&mut self, name: &'static str) {
-        self.0.step(name);
-    }
-
-    fn rows(&mut self, done: u64, total: u64) {
-        self.0.rows(done, total);
-    }
-
-    fn waiting(&mut self, missing: &str) {
-        self.0.waiting(missing);
-    }
-}
-
-impl RunProgress for Cleared {
-    fn say(&self, line: &str) {
-        self.0.say(line);
-    }
-
-    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
-        self.0.running(now, end, warmup, totals);
-    }
-
-    fn ending(&mut self) {
-        self.0.ending();
-    }
-
-    fn server_spans(&mut self) {
-        self.0.server_spans();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_is_told_in_whole_seconds() {
-        let told = |millis| whole(Duration::from_millis(millis));
-        assert_eq!(
-            [400, 60_000, 199_001, 7_500_000].map(told),
-            ["1 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
-        );
     }
 }

@@ -6,13 +6,14 @@ use anyhow::anyhow;
 
 use crate::engine::{Stop, StopReason};
 use crate::report::RunReport;
+use crate::report::experiment::RunReference;
 use crate::report::model::State;
-use crate::report::store::{REPORT_FILE, RunDirectory};
-use crate::run::{self, Identity, Ready, Record, RunError, RunProgress, Server, Settings};
+use crate::report::store::RunDirectory;
+use crate::run::{Identity, RunError, Server, Settings};
 use crate::workload::Access;
 
-/// The directory within the experiment's that holds its runs.
-const RUNS: &str = "runs";
+use super::follow::Follow;
+use super::site::{Held, Site};
 
 /// What runs of one kind are.
 pub struct Arm<'a> {
@@ -34,8 +35,10 @@ pub struct Repeat<'a> {
     pub order: &'a [usize],
     /// Where it is stored.
     pub directory: &'a RunDirectory,
-    /// As typed.
-    pub command: &'a str,
+    /// The experiment's own.
+    pub identity: &'a Identity,
+    /// Ends it.
+    pub stop: &'a Stop,
 }
 
 /// A run that was carried out to its end.
@@ -45,8 +48,8 @@ pub struct Done {
     pub arm: usize,
     /// Its report.
     pub report: RunReport,
-    /// Where that is, from the experiment's directory.
-    pub path: String,
+    /// Where that is.
+    pub reference: RunReference,
 }
 
 /// How an experiment ended.
@@ -60,70 +63,68 @@ pub enum Ended {
     Failed(anyhow::Error),
 }
 
-/// Who is told how it goes on. Of what is measured, nothing is told before the end.
-pub trait Follow {
-    /// A run begins: its number from 1, of how many, its arm's label, and about how long all that is left takes.
-    fn begin(&mut self, run: usize, of: usize, label: &str, left: Duration) -> Box<dyn RunProgress>;
-    /// So many runs are complete.
-    fn complete(&mut self, done: &[Done]);
-}
-
 impl Repeat<'_> {
-    /// Carries the runs out, one after the other, until the last or until a signal comes. All that came to their end are returned.
-    pub fn carry_out(&self, stop: &Stop, follow: &mut dyn Follow) -> (Vec<Done>, Ended) {
+    /// Carries the runs out, one after the other, until the last or until a signal comes. All that came to their end are returned;
+    /// `complete` sees after each run what there is so far. Of what is measured, nobody is told anything before the end.
+    pub fn carry_out(
+        &self,
+        follow: &mut dyn Follow,
+        complete: &mut dyn FnMut(&[Done]),
+    ) -> (Vec<Done>, Ended) {
         let mut done = Vec::new();
-        let mut readies: Vec<Option<Ready<'_>>> = self.arms.iter().map(|_| None).collect();
+        let mut held: Vec<Option<Held<'_>>> = self.arms.iter().map(|_| None).collect();
         let mut pace = Pace::new(self);
-        for (index, &arm) in self.order.iter().enumerate() {
-            let mut progress =
-                follow.begin(index + 1, self.order.len(), &self.arms[arm].label, pace.left(self, index));
+        for index in 0..self.order.len() {
+            let title = self.title(index);
+            follow.say(&format!("{title}, about {} left", whole(pace.left(self, index))));
             let begun = Instant::now();
-            match self.one(arm, &mut readies, stop, progress.as_mut()) {
+            match self.one(index, &title, &mut held, follow) {
                 Ok(run) if run.report.run.state == State::Complete => done.push(run),
-                Ok(run) => return (done, ended_within(&run, stop)),
+                Ok(run) => return (done, ended_within(&run, self.stop)),
                 Err(RunError::Stopped(reason)) => return (done, Ended::Stopped(reason)),
                 Err(RunError::Failed(error)) => return (done, Ended::Failed(error)),
             }
-            drop(progress);
             pace.took(begun.elapsed());
-            follow.complete(&done);
+            complete(&done);
         }
         (done, Ended::Complete)
     }
 
+    /// `run 3 of 10 (B)`.
+    fn title(&self, index: usize) -> String {
+        let title = format!("run {} of {}", index + 1, self.order.len());
+        match self.arms {
+            [_, _] => format!("{title} ({})", self.arms[self.order[index]].label),
+            _ => title,
+        }
+    }
+
     fn one<'s>(
         &'s self,
-        arm: usize,
-        readies: &mut [Option<Ready<'s>>],
-        stop: &Stop,
-        progress: &mut dyn RunProgress,
+        index: usize,
+        title: &str,
+        held: &mut [Option<Held<'s>>],
+        follow: &mut dyn Follow,
     ) -> Result<Done, RunError> {
-        let Arm { settings, server, .. } = &self.arms[arm];
+        let arm = self.order[index];
+        let Arm { settings, server, label, .. } = &self.arms[arm];
+        let Self { directory, identity, stop, .. } = self;
+        let site = Site { server, directory, identity, stop };
         let place = self.place(arm);
         // What was written to must be prepared anew, and is so on a session of its own.
-        if self.writes() || readies[place].as_ref().is_some_and(Ready::is_dirty) {
-            readies.iter_mut().for_each(|ready| *ready = None);
+        if self.writes() {
+            held.iter_mut().for_each(|held| *held = None);
         }
-        let ready = match &mut readies[place] {
-            Some(ready) => ready,
-            empty => empty.insert(server.prepare(settings, stop, progress)?),
+        let held = match &mut held[place] {
+            Some(held) => held,
+            empty => {
+                // What the first set-up of each kind says holds for all that follow.
+                let quiet = (index >= self.arms.len()).then_some(title);
+                empty.insert(site.prepare(settings, quiet, follow)?)
+            }
         };
-        let identity = Identity::new(self.command.to_owned())?;
-        let directory =
-            RunDirectory::create(self.directory.path(), RUNS, identity.started_unix_us, &identity.run_id)?;
-        let requests = ready.requests(settings)?;
-        let observed = ready.drive(settings, &requests, &identity, stop, progress);
-        let report = observed.and_then(|observed| {
-            let record = Record::new(settings, server, identity, observed);
-            Ok(run::report(&[record], &[])?)
-        });
-        let name = directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let stored = report.and_then(|report| {
-            directory.write_report(&report)?;
-            Ok(report)
-        });
-        directory.discard_if_empty();
-        Ok(Done { arm, report: stored?, path: format!("{RUNS}/{name}/{REPORT_FILE}") })
+        let (report, reference) = site.run(held, settings, (title, label), follow)?;
+        Ok(Done { arm, report, reference })
     }
 
     /// Where the collection of an arm is kept ready: both have one where both are set up alike.
@@ -191,5 +192,29 @@ impl Pace {
     fn left(&self, repeat: &Repeat<'_>, done: usize) -> Duration {
         let runs = u32::try_from(repeat.order.len() - done).unwrap_or(u32::MAX);
         self.longest.saturating_mul(runs)
+    }
+}
+
+/// `45 s`, `3 min 20 s`, `2 h 5 min`.
+fn whole(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_in_whole_seconds() {
+        let told = |millis| whole(Duration::from_millis(millis));
+        assert_eq!(
+            [400, 60_000, 199_001, 7_500_000].map(told),
+            ["1 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
+        );
     }
 }

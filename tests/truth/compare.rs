@@ -131,7 +131,7 @@ fn a_run_does_not_differ_from_itself_and_one_run_of_each_decides_nothing_unasked
 
 #[test]
 fn what_differs_in_workload_or_server_is_refused_and_listed_unless_it_is_allowed() {
-    let (reports, one, two) = (Reports::new(), of_millis(2), of_millis(4));
+    let (reports, one, two) = (Reports::new(), of_millis(50), of_millis(250));
     let a = reports.run(&one, "a", &["load.duration=500ms"]);
     let b = reports.run(&two, "b", &["load.duration=500ms", "load.rate=100", "data.seed=7"]);
     let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
@@ -152,7 +152,7 @@ fn what_differs_in_workload_or_server_is_refused_and_listed_unless_it_is_allowed
     let keys: Vec<_> =
         experiment["result"]["differences"].as_array().unwrap().iter().map(|d| d["key"].clone()).collect();
     assert_eq!(keys, ["data.seed", "load.rate", "server.uri"]);
-    // 2 ms and 4 ms, and what the machine adds to both.
+    // 50 ms and 250 ms, and what the machine adds to both.
     let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
     assert_eq!(
         (&p50["seen"], &p50["verdict"]),
@@ -166,12 +166,12 @@ fn what_differs_in_workload_or_server_is_refused_and_listed_unless_it_is_allowed
 
 #[test]
 fn one_group_after_the_other_excludes_no_drift_and_is_no_regression_unless_told() {
-    let (reports, server) = (Reports::new(), of_millis(2));
+    let (reports, server) = (Reports::new(), of_millis(50));
     for _ in 0..5 {
         reports.run(&server, "a", &["load.duration=300ms"]);
     }
     drop(server);
-    let slower = of_millis(8);
+    let slower = of_millis(400);
     for _ in 0..5 {
         reports.run(&slower, "b", &["load.duration=300ms"]);
     }

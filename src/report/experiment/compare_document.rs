@@ -11,6 +11,7 @@ use super::compare_numbers::{
 };
 use super::compare_sentence::{decided, headlines};
 use super::plot::{Interval, forest};
+use super::words;
 
 pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Document {
     let mut document = Document::default();
@@ -95,12 +96,7 @@ fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, Strin
             format!("{} ({}{untrusted})", group.source, count(group.runs.len(), "run")),
         ));
     }
-    if let Some(server) = &experiment.server {
-        let version =
-            server.version.as_deref().map_or("version not known".to_owned(), |v| format!("Milvus {v}"));
-        let embedded = if server.embedded { ", embedded" } else { "" };
-        facts.push(("server".to_owned(), format!("{} ({version}{embedded})", server.uri)));
-    }
+    facts.extend(experiment.server.as_ref().map(|server| ("server".to_owned(), words::server(server))));
     let order = match comparison.order {
         RunOrder::Pairs => {
             let seed = &experiment.experiment.seed;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::terminal::table::{Cell, Tone};
 use super::compare::{Estimate, Spread, Unit};
-use crate::units::Nanos;
+use super::words::span;
 
 /// `5 %`, `0.25 %`: a share as it was written.
 pub fn percent(share: f64) -> String {
@@ -49,8 +49,8 @@ pub(super) fn shown(unit: Unit, spread: &Spread) -> Cell {
 
 pub(super) fn number(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Microseconds if value < 0.0 => format!("-{}", Nanos::new((-value * 1e3).round() as u64)),
-        Unit::Microseconds => Nanos::new((value * 1e3).round() as u64).to_string(),
+        Unit::Microseconds if value < 0.0 => format!("-{}", span(-value)),
+        Unit::Microseconds => span(value),
         Unit::PerSecond => format!("{value:.1}/s"),
         Unit::Share => percent(value),
     }
