@@ -77,18 +77,18 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run a workload at every combination of some settings: a table, a curve
     #[command(
-        after_help = "The whole grid, in random order, every point twice and the first one throughout, so that drift shows.\n\
-        A point's report is kept under the sweep's directory. Stopped by Ctrl-C or a failure: go on with\n\n  \
+        after_help = "The whole grid, in random order, every point twice and the first one throughout, so that\n\
+        drift shows. Every run's report is kept. A sweep that was stopped goes on with\n\n  \
         milvus-load sweep W.toml --resume DIR\n\n\
-        Exit codes: 4 a point has no run that can be trusted; else those of run, thresholds deciding nothing."
+        Exit codes: 4 a point has no run that can be trusted; else those of run. Thresholds decide nothing."
     )]
     Sweep(sweep::SweepArgs),
     /// Find the highest rate that holds a service level
     #[command(
         after_help = "One window after the other, each at a rate that those before ask for, until it is known at\n\
         which rate half of all windows hold. Every probe's report is kept.\n\n\
-        Exit codes: 0 found; 3 it holds at no rate; 4 the generator gave up first, the budget was too short,\n\
-        or the probes cannot be trusted; else those of run."
+        Exit codes: 0 found; 3 it holds at no rate; 4 the generator gave up first, the budget was too\n\
+        short, or the probes cannot be trusted; else those of run."
     )]
     Capacity(capacity::CapacityArgs),
     /// Measure what tracing costs at each sample fraction

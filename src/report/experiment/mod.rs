@@ -221,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_beyond_all_probes_is_said_to_be_that() {
+        let beyond = capacity::Capacity { rate_per_s: Some(450.0), ..samples::capacity() };
+        let text = both_forms(Outcome::Capacity(Box::new(beyond)))[0].replace("\n  ", " ");
+        shows(&text, &["No probe went that far", "400/s"]);
+    }
+
+    #[test]
     fn every_end_of_a_search_is_told_with_what_to_do() {
         let text = |conclusion| {
             let capacity = samples::capacity();

@@ -69,9 +69,16 @@ fn meaning(capacity: &Capacity) -> String {
     let slo = capacity.slo.join(" and ");
     match capacity.conclusion {
         Conclusion::Found => {
-            let rest = match capacity.precise {
-                true => "",
-                false => " The budget was spent before the interval was within 2.5 % either way; give a longer --budget for a closer one.",
+            let rest = match (capacity.precise, beyond_all(capacity)) {
+                (true, _) => String::new(),
+                (false, Some(highest)) => format!(
+                    " No probe went that far: the highest that counts was at {}/s, and the rate is what all of them together \
+                     suggest. Give a longer --budget, or a --start-rate closer to it.",
+                    rate(highest)
+                ),
+                (false, None) => " The budget was spent before the interval was within 2.5 % either way; give a longer --budget \
+                                  for a closer one."
+                    .to_owned(),
             };
             let window = window(capacity.window_s);
             format!("At that rate half of all {window} windows hold {slo}; at lower rates more of them do.{rest}")
@@ -97,6 +104,13 @@ fn meaning(capacity: &Capacity) -> String {
         }
         Conclusion::Stopped => format!("{slo}: what the complete probes say."),
     }
+}
+
+/// The highest rate of a probe that counts, where what was found lies above it.
+fn beyond_all(capacity: &Capacity) -> Option<f64> {
+    let counts = |probe: &&Probe| matches!(probe.outcome, ProbeOutcome::Held | ProbeOutcome::Failed);
+    let highest = capacity.probes.iter().filter(counts).map(|probe| probe.rate_per_s).fold(0.0, f64::max);
+    capacity.rate_per_s.filter(|found| *found > highest).map(|_| highest)
 }
 
 /// `20-s`, `1.5-s`.
