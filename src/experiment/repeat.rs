@@ -168,10 +168,10 @@ fn ended_within(run: &Done, stop: &Stop) -> Ended {
     }
 }
 
-/// How long runs take, set-up and end included: the longest so far, or before the first what the workloads say.
+/// How long a run takes: the shortest so far, as the first of each kind are set up too; before any, what the workloads say.
 struct Pace {
-    longest: Duration,
-    planned: bool,
+    planned: Duration,
+    shortest: Option<Duration>,
 }
 
 impl Pace {
@@ -180,18 +180,16 @@ impl Pace {
             let load = &arm.settings.workload.load;
             load.warmup + load.duration
         });
-        Self { longest: planned.max().unwrap_or_default(), planned: true }
+        Self { planned: planned.max().unwrap_or_default(), shortest: None }
     }
 
     fn took(&mut self, time: Duration) {
-        // The first one is set up, which others need not be.
-        self.longest = if self.planned { self.longest } else { self.longest.max(time) };
-        self.planned = false;
+        self.shortest = Some(self.shortest.map_or(time, |shortest| shortest.min(time)));
     }
 
     fn left(&self, repeat: &Repeat<'_>, done: usize) -> Duration {
         let runs = u32::try_from(repeat.order.len() - done).unwrap_or(u32::MAX);
-        self.longest.saturating_mul(runs)
+        self.shortest.unwrap_or(self.planned).saturating_mul(runs)
     }
 }
 
