@@ -120,7 +120,9 @@ impl Finding {
             Self::RunDied { .. } => {
                 "the process was killed, crashed, or the machine stopped: what it had written down by then is all there is, without the requests that were under way"
             }
-            Self::Interrupted { .. } => "a signal, or --abort-early: the numbers are those of the part that was measured",
+            Self::Interrupted { .. } => {
+                "a signal, or --abort-early: the numbers are those of the part that was measured"
+            }
         }
     }
 
