@@ -12,6 +12,9 @@ const CLOSE: f64 = 1.16;
 /// The small step.
 const STEP: f64 = 1.04;
 
+/// So many windows in a row that all held, or all failed, are no chance any more: from here on steps double.
+const IN_A_ROW: u32 = 3;
+
 /// Fewer probes are never enough.
 const FEWEST_PROBES: usize = 10;
 
@@ -71,7 +74,8 @@ pub enum Capacity {
 ///
 /// Doubles or halves until one held and one failed, bisects until they are within 16 %, then goes up by 4 % after a
 /// window that held and down after one that failed: 10 probes or more, until the interval is narrow enough or the
-/// budget is spent. Source: the up-and-down method, Dixon and Mood, "A method for obtaining and analyzing sensitivity
+/// budget is spent. From the third in a row that went one way the step doubles each time, so that one window that
+/// failed by chance while doubling does not leave the search far off. Source: the up-and-down method, Dixon and Mood, "A method for obtaining and analyzing sensitivity
 /// data", 1948.
 pub fn next(search: &Search, probes: &[Probe]) -> Step {
     let place = probes.iter().fold(Place::START, |place, probe| place.after(search, *probe));
@@ -108,7 +112,13 @@ enum Place {
     /// One held and a higher one failed, more than 16 % apart.
     Bisecting { held: f64, failed: f64 },
     /// To and fro, from this rate on.
-    UpAndDown { rate: f64 },
+    UpAndDown {
+        rate: f64,
+        /// So many before it went the same way.
+        in_a_row: u32,
+        /// Which way.
+        held: bool,
+    },
 }
 
 impl Place {
@@ -123,8 +133,12 @@ impl Place {
             (Self::Falling { failed }, true) => Self::between(rate, failed),
             (Self::Bisecting { failed, .. }, true) => Self::between(rate, failed),
             (Self::Bisecting { held, .. }, false) => Self::between(held, rate),
-            (Self::UpAndDown { .. }, true) => Self::UpAndDown { rate: (rate * STEP).min(search.highest) },
-            (Self::UpAndDown { .. }, false) => Self::UpAndDown { rate: (rate / STEP).max(search.lowest) },
+            (Self::UpAndDown { in_a_row, held: before, .. }, held) => {
+                let in_a_row = if held == before { in_a_row + 1 } else { 1 };
+                let step = STEP.powi(1 << in_a_row.saturating_sub(IN_A_ROW - 1).min(4));
+                let next = if held { rate * step } else { rate / step };
+                Self::UpAndDown { rate: next.clamp(search.lowest, search.highest), in_a_row, held }
+            }
         }
     }
 
@@ -132,7 +146,7 @@ impl Place {
         if failed / held > CLOSE {
             Self::Bisecting { held, failed }
         } else {
-            Self::UpAndDown { rate: (held * failed).sqrt() }
+            Self::UpAndDown { rate: (held * failed).sqrt(), in_a_row: 0, held: true }
         }
     }
 
@@ -142,7 +156,7 @@ impl Place {
             Self::Rising { held: Some(held) } => (held * 2.0).min(search.highest),
             Self::Falling { failed } => (failed / 2.0).max(search.lowest),
             Self::Bisecting { held, failed } => (held * failed).sqrt(),
-            Self::UpAndDown { rate } => rate,
+            Self::UpAndDown { rate, .. } => rate,
         }
     }
 
@@ -185,6 +199,20 @@ mod tests {
         assert_eq!(rates(&probes)[..8], [100.0, 200.0, 400.0, 800.0, 1600.0, 1131.0, 951.0, 1037.0]);
         // sqrt(951 * 1037) = 993 holds, 993 * 1.04 = 1033 fails, 993 again.
         assert_eq!(rates(&probes)[8..11], [993.0, 1033.0, 993.0]);
+    }
+
+    /// The second window fails though the root is 16 times as far up.
+    #[test]
+    fn one_window_that_fails_by_chance_does_not_leave_it_far_off() {
+        let mut probes = Vec::new();
+        let found = loop {
+            match next(&SEARCH, &probes) {
+                Step::Probe(rate) => probes.push(Probe { rate, held: probes.len() != 1 && rate < 3200.0 }),
+                Step::Done(found) => break found,
+            }
+        };
+        assert!(probes.iter().any(|probe| probe.rate > 3200.0), "{:?}", rates(&probes));
+        assert!(matches!(found, Capacity::Found { rate, .. } if rate.contains(3200.0)), "{found:?}");
     }
 
     #[test]
