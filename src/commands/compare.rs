@@ -1,11 +1,13 @@
 //! `compare`: find the runs, see that they may be compared, compare them, tell, end as the comparison says.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 
 use crate::cli::{CompareArgs, ComparisonFormat};
 use crate::experiment::compare::{self, Asked, CompareError, FailAbove, Found, Question, Runs, is_beneath};
 use crate::report::experiment::{Comparison, DecisionOutcome, Difference, Experiment, Weight, listed};
-use crate::report::json;
+use crate::report::{RunReport, json};
 use crate::run::Identity;
 
 use super::output::Output;
@@ -22,18 +24,20 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
         _ => Failure::from(error),
     })?;
     found.notes.iter().for_each(|note| super::say(&format!("note: {note}")));
+    refuse_incomplete(&found)?;
     refuse_differences(&found, args.allow_differences.as_deref())?;
     let fail = |limit| FailAbove { limit, single_run: args.single_run, drift: args.allow_drift };
     let question = Question {
         paired: found.paired,
-        stopped: false,
+        stopped: !found.complete,
+        allow_untrusted: args.allow_untrusted,
         metric: args.metric.as_deref(),
         asked: Asked { fail_above: args.fail_above.map(fail) },
     };
     let comparison = compare::analyse(&found.groups, question).map_err(failure)?;
     let identity = Identity::new(command_line::as_typed(std::env::args()))?;
     let exit = exit(&comparison, args.allow_untrusted);
-    let about = compare::About { identity: &identity, seed: found.seed, complete: true };
+    let about = compare::About { identity: &identity, seed: found.seed, complete: found.complete };
     let experiment = compare::experiment(about, &found.groups, |id| path(&found, id), comparison);
     let format = if args.json { ComparisonFormat::Json } else { args.format };
     show(&experiment, format)?;
@@ -47,9 +51,10 @@ fn path(found: &Found, id: &str) -> String {
 /// What was typed wrong, as opposed to what cannot be read.
 pub fn failure(error: CompareError) -> Failure {
     match error {
-        CompareError::NoMetric { .. } | CompareError::NothingInCommon | CompareError::TooFew(_) => {
-            Failure::usage(error)
-        }
+        CompareError::NoMetric { .. }
+        | CompareError::NothingInCommon
+        | CompareError::NoIntervalWithinRuns { .. }
+        | CompareError::TooFew(_) => Failure::usage(error),
         CompareError::Histogram(_) => Failure::from(error),
     }
 }
@@ -71,6 +76,19 @@ pub fn exit(comparison: &Comparison, allow_untrusted: bool) -> Exit {
         DecisionOutcome::Regressed => Exit::NotMet,
         _ => Exit::Done,
     }
+}
+
+/// A window that was cut short, or that a part of the load was missing from, is not the one that was asked for.
+fn refuse_incomplete(found: &Found) -> Result<(), Failure> {
+    let line = |(report, path): (&RunReport, &Path)| {
+        format!("  {} ({}): {}", report.run.id, path.display(), report.run.state.name())
+    };
+    let lines: Vec<String> = found.incomplete().map(line).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let lines = lines.join("\n");
+    Err(Failure::usage(anyhow!("only runs that came to their end are compared, and these did not:\n{lines}")))
 }
 
 /// Runs of another workload or another server are another measurement.

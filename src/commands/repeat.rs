@@ -25,7 +25,7 @@ use super::{Exit, Failure, experiment, overrides, run};
 /// As `run`; what was complete by then is stored.
 pub fn run(args: &RunArgs, repeats: u32, a: &Settings) -> Result<Exit, Failure> {
     let b = args.repeat.is_comparison().then(|| other(args, a)).transpose()?;
-    check(args, repeats, a)?;
+    check(args, repeats, a, b.as_ref())?;
     let (identity, stop) = experiment::begin()?;
     let seed = experiment::seed_or_new(args.repeat.seed)?;
     let name = format!("{}-{}", a.workload.name, if b.is_some() { "compare" } else { "repeat" });
@@ -75,14 +75,33 @@ fn other(args: &RunArgs, a: &Settings) -> Result<Settings, Failure> {
 }
 
 /// Sees before anything is measured that there will be an answer.
-fn check(args: &RunArgs, repeats: u32, a: &Settings) -> Result<(), Failure> {
+fn check(args: &RunArgs, repeats: u32, a: &Settings, b: Option<&Settings>) -> Result<(), Failure> {
     let RepeatArgs { metric, fail_above, .. } = &args.repeat;
-    let has = |operation: &str| a.workload.operations.iter().any(|known| known.name == operation);
-    if let Some(name) = metric
-        && !MetricKey::parse(name).is_some_and(|key| key.can_decide() && key.operation().is_none_or(has))
+    let has = |settings: &Settings, operation: &str| {
+        settings.workload.operations.iter().any(|known| known.name == operation)
+    };
+    if let Some(b) = b
+        && !a.workload.operations.iter().any(|operation| has(b, &operation.name))
     {
         return Err(Failure::usage(anyhow!(
-            "--metric {name:?} is no number of this workload to compare; there are NAME.response.p99 and other percentiles, \
+            "A and B have no operation in common to compare: A has {}, B {}",
+            operations(a),
+            operations(b)
+        )));
+    }
+    let tells = |settings: &Settings, name: &str| {
+        let key = MetricKey::parse(name).filter(MetricKey::can_decide);
+        key.is_some_and(|key| key.operation().is_none_or(|operation| has(settings, operation)))
+    };
+    if let Some(name) = metric
+        && let Some(which) = match b {
+            _ if !tells(a, name) => Some("this workload"),
+            Some(b) if !tells(b, name) => Some("B"),
+            _ => None,
+        }
+    {
+        return Err(Failure::usage(anyhow!(
+            "--metric {name:?} is no number of {which} to compare; there are NAME.response.p99 and other percentiles, \
              NAME.service.p50, NAME.succeeded_per_s (NAME an operation), generator.cpu_us_per_request and \
              server.cpu_us_per_request"
         )));
@@ -96,6 +115,12 @@ fn check(args: &RunArgs, repeats: u32, a: &Settings) -> Result<(), Failure> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// `search, insert`.
+fn operations(settings: &Settings) -> String {
+    let names: Vec<&str> = settings.workload.operations.iter().map(|one| one.name.as_str()).collect();
+    names.join(", ")
 }
 
 fn prepared(
@@ -192,6 +217,7 @@ impl Assembly<'_> {
         let question = Question {
             paired: self.arms.len() == 2,
             stopped: !complete,
+            allow_untrusted: self.args.allow_untrusted,
             metric: self.args.repeat.metric.as_deref(),
             asked: Asked { fail_above: self.args.repeat.fail_above.map(fail) },
         };

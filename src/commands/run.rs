@@ -109,7 +109,8 @@ fn measured(
     };
     let hopeless = args.abort_early.then(|| Hopeless::of(&settings.workload)).flatten();
     let observed = drive(settings, &server, &identity, directory, &stop, hopeless)?;
-    let record = Record { calibration, ..Record::new(settings, &server, identity, observed) };
+    let hopeless = stop.reason() == Some(StopReason::Hopeless);
+    let record = Record { calibration, hopeless, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
     let published = publish::report(&report, args.json, directory);

@@ -12,7 +12,7 @@ use crate::run::Settings;
 use crate::workload::Override;
 
 use super::experiment::{self, Following};
-use super::{Exit, Failure, run};
+use super::{Exit, Failure, command_line, run};
 
 /// Carries out `sweep`.
 ///
@@ -102,12 +102,14 @@ fn say_what_comes(design: &Design, sweeping: &Sweeping) {
 
 /// The command that goes on with it.
 fn resume_command(args: &SweepArgs, directory: &RunDirectory) -> String {
-    let (workload, directory) = (args.common.workload.display(), directory.path().display());
-    let set: String = args.common.set.iter().map(|set| format!(" --set '{set}'")).collect();
-    let uri = args.common.uri.iter().map(|uri| format!(" --uri {uri}"));
-    let duration = args.duration.iter().map(|duration| format!(" --duration {duration}"));
-    let rest: String = uri.chain(duration).collect();
-    format!("milvus-load sweep {workload}{set}{rest} --resume {directory}")
+    let mut words = vec!["milvus-load".to_owned(), "sweep".to_owned()];
+    words.push(args.common.workload.display().to_string());
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    args.common.set.iter().for_each(|set| flag("--set", set));
+    args.common.uri.iter().for_each(|uri| flag("--uri", uri));
+    args.duration.iter().for_each(|duration| flag("--duration", duration));
+    flag("--resume", &directory.path().display().to_string());
+    command_line::as_typed(words)
 }
 
 fn exit(sweeping: &Sweeping, allow_untrusted: bool, stop: &Stop) -> Exit {

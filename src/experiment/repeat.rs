@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
-
 use crate::engine::{Stop, StopReason};
 use crate::report::RunReport;
 use crate::report::experiment::RunReference;
@@ -13,7 +11,7 @@ use crate::run::{Identity, RunError, Server, Settings};
 use crate::workload::Access;
 
 use super::follow::Follow;
-use super::site::{Held, Site};
+use super::site::{Held, Site, whole};
 
 /// What runs of one kind are.
 pub struct Arm<'a> {
@@ -76,11 +74,14 @@ impl Repeat<'_> {
         let mut pace = Pace::new(self);
         for index in 0..self.order.len() {
             let title = self.title(index);
-            follow.say(&format!("{title}, about {} left", whole(pace.left(self, index))));
+            follow.say(&format!("{title}, about {} left", in_whole_seconds(pace.left(self, index))));
             let begun = Instant::now();
-            match self.one(index, &title, &mut held, follow) {
-                Ok(run) if run.report.run.state == State::Complete => done.push(run),
-                Ok(run) => return (done, ended_within(&run, self.stop)),
+            let run = self.one(index, &title, &mut held, follow).and_then(|run| match self.stop.reason() {
+                Some(reason) if run.report.run.state != State::Complete => Err(RunError::Stopped(reason)),
+                _ => whole(&run.report).map(|()| run).map_err(RunError::Failed),
+            });
+            match run {
+                Ok(run) => done.push(run),
                 Err(RunError::Stopped(reason)) => return (done, Ended::Stopped(reason)),
                 Err(RunError::Failed(error)) => return (done, Ended::Failed(error)),
             }
@@ -157,17 +158,6 @@ pub fn is_set_up_alike(a: &Settings, b: &Settings) -> bool {
     of(a) == of(b)
 }
 
-fn ended_within(run: &Done, stop: &Stop) -> Ended {
-    match stop.reason() {
-        Some(reason) => Ended::Stopped(reason),
-        None => Ended::Failed(anyhow!(
-            "run {} could not go on ({}); the experiment holds those that were complete",
-            run.report.run.id,
-            run.report.run.state.name()
-        )),
-    }
-}
-
 /// How long a run takes: the shortest so far, as the first of each kind are set up too; before any, what the workloads say.
 struct Pace {
     planned: Duration,
@@ -194,7 +184,7 @@ impl Pace {
 }
 
 /// `45 s`, `3 min 20 s`, `2 h 5 min`.
-fn whole(span: Duration) -> String {
+fn in_whole_seconds(span: Duration) -> String {
     let seconds = span.as_secs_f64().ceil() as u64;
     match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -209,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_in_whole_seconds() {
-        let told = |millis| whole(Duration::from_millis(millis));
+        let told = |millis| in_whole_seconds(Duration::from_millis(millis));
         assert_eq!(
             [400, 60_000, 199_001, 7_500_000].map(told),
             ["1 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::engine::Stop;
 use crate::report::RunReport;
 use crate::report::experiment::RunReference;
+use crate::report::model::State;
 use crate::report::store::{REPORT_FILE, RunDirectory};
 use crate::run::{self, CollectionLock, Identity, Ready, Record, RunError, Server, Settings, Sharing};
 
@@ -79,4 +80,18 @@ impl<'a> Site<'a> {
             trusted: report.verdict.trusted,
         })
     }
+}
+
+/// Sees that a run came to its end; after a signal that is not asked.
+///
+/// # Errors
+/// Where it did not: a part of its load is missing.
+pub fn whole(report: &RunReport) -> anyhow::Result<()> {
+    let (id, state) = (&report.run.id, report.run.state);
+    anyhow::ensure!(
+        state == State::Complete,
+        "run {id} could not go on ({}); the experiment holds those that were complete",
+        state.name()
+    );
+    Ok(())
 }

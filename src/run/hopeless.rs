@@ -7,7 +7,7 @@
 use crate::engine::{LiveTotals, Schedule};
 use crate::report::thresholds::compare;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, Statistic, Threshold, ThresholdMetric, Workload};
+use crate::workload::{Clock, LoadModel, Statistic, Threshold, ThresholdMetric, Workload};
 
 /// Looks at the counts of a run whether a threshold is out of reach.
 #[derive(Debug)]
@@ -28,7 +28,10 @@ impl Hopeless {
         let is_only = workload.operations.len() == 1;
         let is_known = |threshold: &&Threshold| match &threshold.metric {
             ThresholdMetric::Errors { operation } => operation.is_none() || is_only,
-            ThresholdMetric::Time { statistic: Statistic::Quantile(_), .. } => is_only,
+            // What was sent has a lag, whether or not it succeeds.
+            ThresholdMetric::Time { clock, statistic: Statistic::Quantile(_), .. } => {
+                is_only && matches!(clock, Clock::Response | Clock::Service)
+            }
             ThresholdMetric::Time { .. } | ThresholdMetric::Rate { .. } => false,
         };
         let thresholds: Vec<Threshold> = workload.thresholds.iter().filter(is_known).cloned().collect();
@@ -71,9 +74,11 @@ fn is_missed(threshold: &Threshold, lost: u64, planned: u64) -> bool {
                 && compare(0.0, threshold.comparison, threshold.bound)
         }
         // It lies among the unanswered; one more than that takes, against rounding.
-        ThresholdMetric::Time { statistic: Statistic::Quantile(q), .. } => {
-            lost as f64 > planned as f64 * (1.0 - q) + 1.0
-        }
+        ThresholdMetric::Time {
+            clock: Clock::Response | Clock::Service,
+            statistic: Statistic::Quantile(q),
+            ..
+        } => lost as f64 > planned as f64 * (1.0 - q) + 1.0,
         ThresholdMetric::Time { .. } | ThresholdMetric::Rate { .. } => false,
     }
 }
@@ -141,6 +146,7 @@ mod tests {
     fn of_a_closed_loop_and_of_what_may_yet_improve_nothing_is_certain() {
         assert!(of("concurrency = 1", "errors = \"< 1%\"").is_none());
         assert!(of(CONSTANT, "\"search.response.mean\" = \"< 1ms\"").is_none());
+        assert!(of(CONSTANT, "\"search.lag.p90\" = \"< 1ms\"").is_none(), "a failed request has a lag too");
         let mut at_least = of(&format!("{CONSTANT}\nwarmup = \"0s\""), "errors = \"> 1%\"").unwrap();
         assert_eq!(at_least.look(Nanos::from_secs(1), totals(100, 0)), None);
     }

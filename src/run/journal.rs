@@ -107,6 +107,7 @@ impl Ready<'_> {
             export: None,
             calibration: None,
             died: false,
+            hopeless: false,
         }
     }
 }

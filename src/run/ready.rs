@@ -166,6 +166,11 @@ impl Server {
 }
 
 impl Ready<'_> {
+    /// The server's version, as it told when it was connected to.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Whether a run has written to the collection since it was made ready: its rows are no longer those that the workload
     /// describes.
     pub const fn is_dirty(&self) -> bool {

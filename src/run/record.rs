@@ -39,6 +39,8 @@ pub struct Record {
     pub calibration: Option<Calibration>,
     /// Whether its process ended before it could report: then this is what its journal tells.
     pub died: bool,
+    /// Whether it was ended as a threshold could no longer be met.
+    pub hopeless: bool,
 }
 
 /// The machine that a process ran on, as others see it.
@@ -150,6 +152,7 @@ impl Record {
             export: observed.export,
             calibration: None,
             died: false,
+            hopeless: false,
         }
     }
 

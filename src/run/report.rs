@@ -51,7 +51,11 @@ fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Res
         by_sampled: only_sampling_differs(record),
         link: &|trace| link.of(trace),
     });
-    let judged = thresholds::judge(&workload.thresholds, &report)?;
+    let mut judged = thresholds::judge(&workload.thresholds, &report)?;
+    if record.hopeless {
+        // Its window was cut short, and the threshold that is not met decides: what others would have needed is no error.
+        judged.iter_mut().for_each(|judged| judged.too_few = None);
+    }
     let mut evidence = evidence::gather(record, &judged);
     report.thresholds = judged.into_iter().map(|judged| judged.threshold).collect();
     // What only the end of a load tells is not known of one that died.

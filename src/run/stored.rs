@@ -324,6 +324,7 @@ impl Context {
             export: self.export.map(ExportLine::report),
             calibration: self.calibration,
             died: false,
+            hopeless: false,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A generator that breaks down: the run ends at once, for all workers, and what was measured until then is told.
 
 use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::sync::Arc;
 
 use milvus_load::data::{VectorType, Vectors};
@@ -116,15 +117,24 @@ fn a_run_whose_builder_of_bodies_ends_is_over_and_tells_what_was_measured() {
 
 /// Runs the binary with so many file descriptors.
 fn run_with_descriptors(limit: u64, uri: &str, workload: &str) -> Ended {
-    BinaryRun::start(uri, workload, |command, _| {
-        let limited = move || {
-            let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
-            setrlimit(Resource::Nofile, limit).map_err(Into::into)
-        };
-        // SAFETY: between fork and exec nothing is called but setrlimit(2).
-        unsafe { command.pre_exec(limited) };
-    })
-    .end()
+    BinaryRun::start(uri, workload, |command, _| limit_descriptors(command, limit)).end()
+}
+
+/// Gives what is started so many file descriptors.
+pub fn limit_descriptors(command: &mut Command, limit: u64) {
+    let limited = move || {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        setrlimit(Resource::Nofile, limit).map_err(Into::into)
+    };
+    // SAFETY: between fork and exec nothing is called but setrlimit(2).
+    unsafe { command.pre_exec(limited) };
+}
+
+/// Operations with streams of their own. Each needs a timer, and 128 descriptors are not enough for all.
+pub fn two_hundred_streams() -> String {
+    (0..200)
+        .map(|index| format!("[[operations]]\nkind = \"search\"\nname = \"s{index}\"\nrate = 1\n"))
+        .collect()
 }
 
 #[test]
@@ -138,13 +148,10 @@ fn slots_of_a_closed_loop_take_no_descriptor_each() {
     assert_eq!(report.operations["search"].succeeded, report.operations["search"].offered);
 }
 
-/// Each open stream needs a timer, and there are not enough for all.
 #[test]
 fn a_run_that_lacks_descriptors_is_reported_as_failed_and_not_trusted() {
     let server = start(script(Delay::None));
-    let streams: String = (0..200)
-        .map(|index| format!("[[operations]]\nkind = \"search\"\nname = \"s{index}\"\nrate = 1\n"))
-        .collect();
+    let streams = two_hundred_streams();
     let workload = format!(
         "[load]\nrate = 50\nwarmup = \"0s\"\nduration = \"600s\"\nconnections = 1\nworkers = 1\n\
          [trace]\nenabled = false\n{streams}"

@@ -17,6 +17,7 @@ use milvus_load::units::Nanos;
 use milvus_load::workload::Override;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::broken::{limit_descriptors, two_hundred_streams};
 use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 
@@ -235,6 +236,21 @@ fn a_search_that_is_stopped_leaves_what_its_complete_probes_say() {
 }
 
 #[test]
+fn a_window_that_could_not_go_on_is_no_probe_and_ends_the_search() {
+    let (server, place) = (start(script(Delay::None)), tempfile::tempdir().unwrap());
+    let workload = WORKLOAD.replace("[thresholds]", &format!("{}[thresholds]", two_hundred_streams()));
+    let arguments = ["--window", "20s", "--budget", "300s"];
+    let mut command = tool_command(&server.uri(), place.path(), &workload, &arguments);
+    limit_descriptors(&mut command, 128);
+    let ended = run_to_end(&mut command);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("could not go on (failed)"), "{}", ended.stderr);
+    let directory = std::fs::read_dir(place.path().join("w-capacity")).unwrap().next().unwrap().unwrap();
+    let experiment = Experiment::read(&directory.path().join("experiment.json")).unwrap();
+    assert!(!experiment.experiment.complete && capacity_of(&experiment).probes.is_empty());
+}
+
+#[test]
 fn what_cannot_be_searched_is_a_usage_error_that_says_what_to_do() {
     let place = tempfile::tempdir().unwrap();
     let refused = |workload: &str, arguments: &[&str]| {
@@ -246,6 +262,8 @@ fn what_cannot_be_searched_is_a_usage_error_that_says_what_to_do() {
     assert!(refused(&closed, &[]).contains("--start-rate"));
     assert!(refused(WORKLOAD, &["--slo", "search.response.p99"]).contains("compares nothing"));
     assert!(refused(WORKLOAD, &["--slo", "find.errors < 1%"]).contains("the operations are search"));
+    let more = ["--slo", "search.response.p95 < 20ms, search.succeeded_per_s >= 50"];
+    assert!(refused(WORKLOAD, &more).contains("asks for more"));
     assert!(refused(WORKLOAD, &["--budget", "10s"]).contains("--budget"));
     assert!(!place.path().join("w-capacity").exists(), "nothing was begun");
 }

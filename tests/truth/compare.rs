@@ -239,3 +239,109 @@ fn a_run_that_can_no_longer_meet_its_threshold_ends_at_once_where_that_is_asked_
     assert!(report.operations["search"].failed >= 60 && report.run.measured_s < 30.0, "{:?}", report.run);
     assert_eq!(report.thresholds[0].met, Some(false));
 }
+
+/// The window is cut short before p99 has its 1,000 samples.
+#[test]
+fn what_a_hopeless_run_has_too_few_samples_for_does_not_hide_what_is_not_met() {
+    let broken = Effect::Grpc { code: 13, message: "broken".into() };
+    let server = start(script(Delay::None).fault(Rpc::Search, When::From(20), broken));
+    let reports = Reports::new();
+    let thresholds = "errors = \"< 1%\"\n\"search.lag.p99\" = \"< 10s\"\n";
+    std::fs::write(reports.path().join("w.toml"), format!("{WORKLOAD}\n[thresholds]\n{thresholds}")).unwrap();
+    let uri = server.uri();
+    let ended =
+        reports.tool(&["run", "w.toml", "--uri", &uri, "--duration", "30s", "--abort-early", "--json"]);
+    let report = ended.json();
+    assert!(report["run"]["measured_s"].as_f64().unwrap() < 5.0, "{}", report["run"]);
+    let of = |place: usize| &report["thresholds"][place];
+    let lag = (0..2).find(|&place| of(place)["expression"].as_str().unwrap().contains("lag")).unwrap();
+    assert_eq!((&of(lag)["unknown"], &of(1 - lag)["met"]), (&"too_few".into(), &false.into()));
+    let findings = report["verdict"]["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["code"] != "too_few_samples"), "{findings:?}");
+    // A busy machine may make the numbers doubtful for reasons of its own.
+    let expected = if report["verdict"]["trusted"] == true { 3 } else { 4 };
+    assert_eq!(ended.code, expected, "{}", ended.stderr);
+}
+
+/// Changes a stored file as if something else had happened.
+#[track_caller]
+fn change(file: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    change(&mut value);
+    std::fs::write(file, serde_json::to_vec(&value).unwrap()).unwrap();
+}
+
+#[test]
+fn a_run_that_did_not_come_to_its_end_is_not_compared() {
+    let (reports, server) = (Reports::new(), of_millis(5));
+    let run = reports.run(&server, "a", &["load.duration=300ms"]);
+    let run = run.to_str().unwrap();
+    for state in ["interrupted", "failed"] {
+        change(&Path::new(run).join("report.json"), |report| report["run"]["state"] = state.into());
+        for arguments in [&[run, run][..], &[run, run, "--allow-differences"]] {
+            let refused = reports.compare(arguments);
+            assert_eq!((refused.code, refused.stdout()), (2, ""), "{}", refused.stderr);
+            assert!(
+                refused.stderr.contains(&format!("{run}/report.json): {state}")),
+                "{state}: {}",
+                refused.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn one_run_of_each_decides_only_on_what_has_an_interval_within_a_run() {
+    let (reports, server) = (Reports::new(), of_millis(5));
+    let run = reports.run(&server, "a", &["load.duration=300ms"]);
+    let run = run.to_str().unwrap();
+    let gate = [run, run, "--fail-above", "5%", "--single-run", "--metric", "search.succeeded_per_s"];
+    let refused = reports.compare(&gate);
+    assert_eq!((refused.code, refused.stdout()), (2, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("no interval"), "{}", refused.stderr);
+}
+
+#[test]
+fn of_an_experiment_that_was_stopped_or_met_another_server_nothing_is_decided() {
+    let (reports, server) = (Reports::new(), of_millis(50));
+    let uri = server.uri();
+    let run = ["run", "w.toml", "--uri", &uri, "--repeat", "5", "--duration", "300ms", "--allow-untrusted"];
+    let ended = reports.tool(&[&run[..], &["--against-set", "load.rate=150", "--out", "r"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let directory = std::fs::read_dir(reports.path().join("r/w-compare")).unwrap().next().unwrap().unwrap();
+    let (directory, file) = (directory.path(), directory.path().join("experiment.json"));
+    let stored = directory.to_str().unwrap();
+    let gate = [stored, "--fail-above", "10000%", "--json"];
+    let whole = reports.compare(&gate);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    assert_eq!(whole.json()["result"]["decision"]["outcome"], "passed");
+
+    change(&file, |experiment| experiment["experiment"]["complete"] = false.into());
+    let stopped = reports.tool(&[&["compare"], &gate[..]].concat());
+    assert_eq!(stopped.code, 4, "{}", stopped.stderr);
+    let experiment = stopped.json();
+    assert_eq!(experiment["experiment"]["complete"], false);
+    assert_eq!(experiment["result"]["decision"]["outcome"], "cannot_say");
+    let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
+    assert_eq!(p50["verdict"], "stopped");
+    assert!(p50["interval"]["low"].is_number(), "{p50}");
+
+    // The server was replaced before the last run.
+    change(&file, |experiment| experiment["experiment"]["complete"] = true.into());
+    let last =
+        std::fs::read_dir(directory.join("runs")).unwrap().map(|run| run.unwrap().path()).max().unwrap();
+    change(&last.join("report.json"), |report| report["server"]["version"] = "0.0.1".into());
+    let values = serde_json::json!([["a"], ["a", "0.0.1"]]);
+    let recorded = serde_json::json!({ "key": "server.version", "values": values, "weight": "decides" });
+    change(&file, |experiment| {
+        experiment["result"]["differences"].as_array_mut().unwrap().push(recorded);
+    });
+    let replaced = reports.compare(&gate);
+    assert_eq!(replaced.code, 2, "{}", replaced.stderr);
+    let allowed = "load.rate: A 200.0, B 150.0 (may differ)";
+    assert!(
+        replaced.stderr.contains("--allow-differences=server.version\n") && replaced.stderr.contains(allowed),
+        "{}",
+        replaced.stderr
+    );
+}

@@ -164,6 +164,25 @@ fn runs_of_one_workload_alone_tell_how_far_they_lie_apart() {
 }
 
 #[test]
+fn what_b_cannot_tell_is_refused_before_anything_runs() {
+    let (reports, server) = (Reports::new(), server_of(5));
+    let uri = server.uri();
+    let text = std::fs::read_to_string(reports.path().join("w.toml")).unwrap();
+    std::fs::write(reports.path().join("b.toml"), format!("{text}name = \"other\"\n")).unwrap();
+    let run = ["run", "w.toml", "--uri", &uri, "--repeat", "5", "--out", "reports", "--against", "b.toml"];
+    let ended = reports.tool(&[&run[..], &["--metric", "search.response.p90"]].concat());
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    let ended = reports.tool(&run);
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("A has search, B other"), "{}", ended.stderr);
+    let both = format!("{text}[[operations]]\nkind = \"search\"\nname = \"other\"\n");
+    std::fs::write(reports.path().join("w.toml"), both).unwrap();
+    let ended = reports.tool(&[&run[..], &["--metric", "search.response.p90"]].concat());
+    assert!(ended.code == 2 && ended.stderr.contains("is no number of B"), "{}", ended.stderr);
+    assert!(!reports.path().join("reports").exists(), "nothing was begun");
+}
+
+#[test]
 fn an_interrupt_leaves_the_complete_pairs() {
     let (reports, server) = (Reports::new(), server_of(5));
     let mut command: Command = tool();

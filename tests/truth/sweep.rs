@@ -9,6 +9,7 @@ use milvus_load::report::store;
 use milvus_load::truth::{Delay, Rpc, Script, TruthServer};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::broken::{limit_descriptors, two_hundred_streams};
 use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 use crate::verdict::is_trusted_but_for_the_machine;
@@ -150,6 +151,51 @@ fn a_stopped_sweep_is_shown_and_gone_on_with_where_it_stopped() {
     assert_eq!((after.experiment.seed.as_str(), after.runs.len()), ("5", 16));
     let kept = |run: &&milvus_load::report::experiment::RunReference| before.runs.contains(run);
     assert_eq!(after.runs.iter().filter(kept).count(), complete - 1, "what was complete is not run again");
+}
+
+#[test]
+fn a_run_that_could_not_go_on_is_no_point_and_ends_the_sweep() {
+    let (server, place) = (start(script(Delay::None)), tempfile::tempdir().unwrap());
+    let workload = format!("{WORKLOAD}{}", two_hundred_streams());
+    // Long enough that every stream has something to wait for.
+    let grid = ["--vary", "load.rate=50,100", "--duration", "20s"];
+    let mut command = sweep(&server.uri(), place.path(), &workload, &grid);
+    limit_descriptors(&mut command, 128);
+    let ended = run_to_end(&mut command);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("could not go on (failed)"), "{}", ended.stderr);
+    let experiment = stored(place.path());
+    assert!(!experiment.experiment.complete && experiment.runs.is_empty(), "{:?}", experiment.runs);
+    assert!(found(&experiment).points.iter().all(|point| point.runs.is_empty()));
+}
+
+/// Two runs whose reports tell of another server or machine, and one in whose place lies the report of another run.
+#[test]
+fn what_was_made_elsewhere_is_not_gone_on_with() {
+    let (server, place) = (start(script(Delay::Constant(ms(2)))), tempfile::tempdir().unwrap());
+    let grid = ["--vary", "load.concurrency=1,3", "--seed", "5", "--duration", "100ms"];
+    let first = ended(&server.uri(), place.path(), WORKLOAD, &grid);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let before = stored(place.path());
+    let runs = before.runs.len();
+    let change = |place_of: usize, change: &dyn Fn(&mut serde_json::Value)| {
+        let file = directory(place.path()).join(&before.runs[place_of].report);
+        let mut report = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        change(&mut report);
+        std::fs::write(&file, serde_json::to_vec(&report).unwrap()).unwrap();
+    };
+    change(0, &|report| report["server"]["version"] = "0.0.1".into());
+    change(1, &|report| report["machine"]["cores"] = 99.into());
+    change(2, &|report| report["run"]["id"] = "another".into());
+    let resume = directory(place.path()).display().to_string();
+    let resumed = ended(&server.uri(), place.path(), WORKLOAD, &["--duration", "100ms", "--resume", &resume]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    for words in ["note: 2 of the runs that are complete were made on Milvus", "0.0.1", "from 99 cores"] {
+        assert!(resumed.stderr.contains(words), "{words}: {}", resumed.stderr);
+    }
+    let after = stored(place.path());
+    assert!(after.experiment.complete && after.runs.len() == runs);
+    assert_eq!(after.runs.iter().filter(|run| before.runs.contains(run)).count(), runs - 3);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Belongs here: what a probe is, which probes count, when the search ends. Which rate comes next and what all probes say together is
 //! [`stats::capacity`](crate::stats::capacity)'s.
 
+mod digits;
 mod probe;
 mod search;
 mod state;

@@ -11,12 +11,14 @@ use crate::units::{Nanos, Rate};
 use crate::workload::{Access, LoadModel, Prepare, Workload};
 
 use super::super::follow::Follow;
-use super::super::site::{Held, Site};
+use super::super::site::{Held, Site, whole};
+use super::digits::rounded;
 use super::probe;
 use super::state::State;
 use super::terms::Terms;
 
-/// Searches the capacity of `settings`, which `terms` have been checked against. What is known is stored after every probe.
+/// Searches the capacity of `settings`, which `terms` have been checked against. What is known is stored after every probe; after a signal
+/// that is returned, where there is any.
 ///
 /// # Errors
 /// Where the collection cannot be made ready, or a probe not be carried out.
@@ -30,7 +32,12 @@ pub fn search(
     let mut hunt = Hunt::new(site, settings, terms);
     hunt.store()?;
     while let Some(rate) = hunt.next() {
-        hunt.probe(&mut held, rate, follow)?;
+        match hunt.probe(&mut held, rate, follow) {
+            Ok(()) => {}
+            // Between two probes, with something to show.
+            Err(RunError::Stopped(_)) if !hunt.state.result.probes.is_empty() => break,
+            Err(error) => return Err(error),
+        }
         if site.stop.reason().is_some() {
             break;
         }
@@ -93,7 +100,7 @@ impl<'a> Hunt<'a> {
     }
 
     fn probe(&mut self, held: &mut Held<'_>, rate: f64, follow: &mut dyn Follow) -> Result<(), RunError> {
-        let rate = Rate::per_second(rounded(rate))?;
+        let rate = Rate::per_second(rate)?;
         let number = self.state.result.probes.len() as u64;
         let seed = splitmix64(self.terms.seed ^ splitmix64(number));
         let settings = probe::settings(self.settings, self.terms, rate, seed);
@@ -104,6 +111,7 @@ impl<'a> Hunt<'a> {
         if self.site.stop.reason().is_some() {
             return Ok(());
         }
+        whole(&report)?;
         let window = settings.workload.load.duration;
         self.overhead = self.overhead.max(begun.elapsed().saturating_sub(self.terms.warmup() + window));
         self.state.take(probe::judge(&report, rate, window, seed));
@@ -173,14 +181,6 @@ fn start_rate(workload: &Workload) -> f64 {
     })
 }
 
-/// To four digits: what is offered can be typed.
-fn rounded(rate: f64) -> f64 {
-    let digits = 3 - rate.log10().floor() as i32;
-    let factor = 10_f64.powi(digits);
-    let rounded = (rate * factor).round() / factor;
-    if rounded > 0.0 { rounded } else { rate }
-}
-
 /// What a reader has to know of what was searched.
 fn notes(workload: &Workload) -> Vec<String> {
     let mut notes = Vec::new();
@@ -205,17 +205,4 @@ fn notes(workload: &Workload) -> Vec<String> {
         notes.push(format!("Beside it, at rates of their own that were not varied: {}.", own.join(", ")));
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_offered_to_four_digits() {
-        assert_eq!(
-            [123.456, 0.001_234_56, 98_765.4, 100.0].map(rounded),
-            [123.5, 0.001_235, 98_770.0, 100.0]
-        );
-    }
 }

@@ -3,6 +3,8 @@
 use crate::report::experiment::capacity::{Capacity, Conclusion, Probe, ProbeOutcome};
 use crate::stats::capacity::{self as statistics, Capacity as Answer, Search, Step};
 
+use super::digits::{rounded, rounded_down, rounded_up};
+
 /// No rate above is tried: the most that a stream can have.
 const HIGHEST: f64 = 1e7;
 /// From this ratio of a rate at which the generator gave up to one that held, the bound is known.
@@ -23,17 +25,19 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn new(result: Capacity, start: f64) -> Self {
+    pub fn new(mut result: Capacity, start: f64) -> Self {
+        result.lowest_tried_per_s = rounded_up(result.lowest_tried_per_s);
         Self { result, start, counted: Vec::new(), left_out: 0 }
     }
 
-    /// The rate of the next probe, where there is time for `affordable` more; `None`: no more.
+    /// The rate of the next probe to four digits, where there is time for `affordable` more; `None`: no more.
     pub fn next(&self, affordable: usize) -> Option<f64> {
         if self.left_out >= MOST_LEFT_OUT || affordable == 0 {
             return None;
         }
         match statistics::next(&self.limits(affordable), &self.counted) {
-            Step::Probe(rate) => Some(rate),
+            // Within the limits, which have four digits too.
+            Step::Probe(rate) => Some(rounded(rate)),
             Step::Done(_) => None,
         }
     }
@@ -46,7 +50,7 @@ impl State {
             (Some(limit), _) => limit / 2.0,
             (None, _) => HIGHEST,
         };
-        let highest = highest.max(lowest);
+        let highest = rounded_down(highest).max(lowest);
         Search { start: self.start.min(highest), lowest, highest, budget: self.counted.len() + affordable }
     }
 
@@ -117,8 +121,7 @@ impl State {
             _ if given_up && last == Some(ProbeOutcome::Untrusted) => Conclusion::Untrusted,
             _ if given_up => Conclusion::GeneratorGaveUp,
             (Some(_), _) => Conclusion::Found,
-            // What is offered is rounded.
-            (None, Some(failed)) if failed <= lowest_tried_per_s * 1.001 => Conclusion::HoldsAtNoRate,
+            (None, Some(failed)) if failed <= lowest_tried_per_s => Conclusion::HoldsAtNoRate,
             (None, None) if generator_limit_per_s.is_some() => Conclusion::GeneratorGaveUp,
             (None, _) => Conclusion::BudgetSpent,
         }
@@ -131,9 +134,13 @@ mod tests {
     use crate::report::experiment::capacity::ProbeOutcome as P;
 
     fn state() -> State {
+        down_to(10.0)
+    }
+
+    fn down_to(lowest: f64) -> State {
         let empty = serde_json::json!({
             "slo": [], "window_s": 1.0, "warmup_s": 1.0, "budget_s": 1.0, "conclusion": "stopped", "precise": false,
-            "lowest_tried_per_s": 10.0, "notes": [], "probes": [],
+            "lowest_tried_per_s": lowest, "notes": [], "probes": [],
         });
         State::new(serde_json::from_value(empty).unwrap(), 100.0)
     }
@@ -202,6 +209,35 @@ mod tests {
         let (rates, state) = searched(law);
         assert_eq!(rates[2], rates[3]);
         assert_eq!(state.conclusion(), Conclusion::Found);
+    }
+
+    #[test]
+    fn the_lower_limit_is_tried_once_whatever_its_digits() {
+        for k in 0..1_000 {
+            let mut state = down_to(11.0 + f64::from(k) * 0.001_37);
+            let mut probes = 0;
+            while let Some(rate) = state.next(40 - probes) {
+                state.take(probe(rate, P::Failed));
+                probes += 1;
+            }
+            let lowest = state.result.lowest_tried_per_s;
+            assert_eq!((probes, state.conclusion()), (5, Conclusion::HoldsAtNoRate), "{lowest}");
+            assert_eq!(state.result.lowest_failed_per_s, Some(lowest));
+        }
+    }
+
+    /// Two that say nothing of the server, after what said enough.
+    #[test]
+    fn what_is_known_stays_known_where_the_generator_gives_up_later() {
+        let law = |rate: f64, number: usize| match number {
+            8.. => P::Generator,
+            _ if rate < 777.0 => P::Held,
+            _ => P::Failed,
+        };
+        let (_, state) = searched(law);
+        let Capacity { rate_per_s, low_per_s, high_per_s, .. } = state.result;
+        assert_eq!(state.conclusion(), Conclusion::GeneratorGaveUp);
+        assert!(low_per_s.unwrap() < 777.0 && high_per_s.unwrap() > 777.0 && rate_per_s.is_some());
     }
 
     #[test]

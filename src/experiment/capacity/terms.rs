@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::measure::Quantile;
 use crate::units::Nanos;
-use crate::workload::{LoadModel, Rates, Statistic, Threshold, ThresholdMetric, Workload};
+use crate::workload::{Comparison, LoadModel, Rates, Statistic, Threshold, ThresholdMetric, Workload};
 
 /// Load at a probe's rate before its window, for windows of 20 s or more; a quarter of a shorter one.
 const WARMUP: Duration = Duration::from_secs(5);
@@ -66,6 +66,15 @@ pub enum Unsuitable {
     NoSlo {
         /// An operation of the workload.
         operation: String,
+    },
+    /// A condition that higher rates may meet and lower ones not.
+    #[error(
+        "{expression}: capacity searches the highest rate up to which the service level holds, and this asks for more, which a \
+         lower rate does not give: leave it out, and bound response times or errors from above (< or <=)"
+    )]
+    AsksForMore {
+        /// The condition.
+        expression: String,
     },
     /// A percentile that no window of this length tells.
     #[error(
@@ -143,6 +152,9 @@ impl Terms {
             let operation = workload.operations.first().map_or_else(String::new, |first| first.name.clone());
             return Err(Unsuitable::NoSlo { operation });
         }
+        if let Some(threshold) = workload.thresholds.iter().find(|threshold| asks_for_more(threshold)) {
+            return Err(Unsuitable::AsksForMore { expression: threshold.expression.clone() });
+        }
         self.check_fixed_rates(workload)?;
         self.check_budget()
     }
@@ -209,6 +221,12 @@ impl Terms {
     }
 }
 
+/// What rises with the rate as long as the server keeps up, or is bounded from below.
+fn asks_for_more(threshold: &Threshold) -> bool {
+    matches!(threshold.metric, ThresholdMetric::Rate { .. })
+        || matches!(threshold.comparison, Comparison::Greater | Comparison::AtLeast)
+}
+
 /// The operation of a percentile, and how many of its requests a window must hold.
 fn needed(threshold: &Threshold) -> Option<(&str, u64)> {
     match &threshold.metric {
@@ -271,6 +289,20 @@ mod tests {
         assert!(refused("rate = 10", SEARCH, "").contains("--slo 'search.response.p99 < 20ms"));
         assert!(refused("", &format!("{SEARCH}\nrate = 10"), P99).contains("weight"));
         assert!(terms(20).check(&workload("rate = 10", SEARCH, P99)).is_ok());
+    }
+
+    #[test]
+    fn a_service_level_that_asks_for_more_is_refused() {
+        for slo in [
+            "\"search.succeeded_per_s\" = \">= 50\"",
+            "\"search.succeeded_per_s\" = \"< 50\"",
+            "\"search.response.p99\" = \"> 1ms\"",
+            "errors = \">= 1%\"",
+        ] {
+            let refused = terms(20).check(&workload("rate = 10", SEARCH, slo));
+            assert!(matches!(refused, Err(Unsuitable::AsksForMore { .. })), "{slo}: {refused:?}");
+        }
+        assert!(terms(20).check(&workload("rate = 10", SEARCH, "errors = \"<= 1%\"")).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::report::experiment::{
     Comparison, Group, Metric, NoValue, RunOrder, RunValue, Spread, UntrustedRun,
 };
 use crate::report::model::Severity;
-use crate::stats::compare::Order;
+use crate::stats::compare::{FEWEST_RUNS, Order};
 use crate::stats::{Summary, one_sample};
 
 use super::change::{Pair, estimate, order};
@@ -32,6 +32,8 @@ pub struct Question<'a> {
     pub paired: bool,
     /// Whether the experiment was stopped before its end: then nothing is decided.
     pub stopped: bool,
+    /// Whether runs that cannot be trusted decide too.
+    pub allow_untrusted: bool,
     /// The metric that decides; `None`: the median response time of the operation that was asked for most.
     pub metric: Option<&'a str>,
     /// What is to be decided.
@@ -52,6 +54,15 @@ pub enum CompareError {
     /// Not one operation is in all runs.
     #[error("the runs have no operation in common")]
     NothingInCommon,
+    /// One run of each is to decide, and a run tells no more of the number than its value.
+    #[error(
+        "--single-run cannot decide on {name}: within one run it has no interval; give {FEWEST_RUNS} runs of each, or \
+         --metric with a response or service time"
+    )]
+    NoIntervalWithinRuns {
+        /// The metric.
+        name: String,
+    },
     /// A report is damaged.
     #[error("a report cannot be read: {0}")]
     Histogram(#[from] HistogramError),
@@ -67,19 +78,33 @@ pub enum CompareError {
 pub fn analyse(groups: &[Runs], question: Question<'_>) -> Result<Comparison, CompareError> {
     let keys = keys(groups, question.metric)?;
     let order = order_of_all(groups, question);
+    let decides = keys.iter().find(|(_, primary)| *primary).map(|(key, _)| key);
+    if let Some(key) = decides.filter(|key| !key.has_interval_within_runs())
+        && order == RunOrder::SingleRuns
+        && question.asked.fail_above.is_some_and(|fail| fail.single_run)
+    {
+        return Err(CompareError::NoIntervalWithinRuns { name: key.name.clone() });
+    }
     let metrics = keys
         .iter()
         .map(|(key, primary)| metric(key, *primary, groups, question))
         .collect::<Result<Vec<_>, _>>()?;
     let metrics: Vec<Metric> =
         metrics.into_iter().filter(|metric| metric.primary || is_told(metric)).collect();
+    let untrusted_runs: Vec<UntrustedRun> = groups.iter().flat_map(untrusted).collect();
     let decision = decision::decide(&metrics, question.asked, question.stopped, order)?;
+    let decision = if question.allow_untrusted {
+        decision
+    } else {
+        let all = groups.iter().map(|group| group.reports.len()).sum();
+        decision::if_trusted(decision, untrusted_runs.len(), all)
+    };
     let runs: Vec<Vec<&RunReport>> = groups.iter().map(|group| group.reports.iter().collect()).collect();
     Ok(Comparison {
         order,
         groups: groups.iter().map(group).collect(),
         differences: between(&runs),
-        untrusted_runs: groups.iter().flat_map(untrusted).collect(),
+        untrusted_runs,
         metrics,
         decision,
     })
@@ -201,8 +226,9 @@ fn spread(key: &MetricKey, runs: &Runs) -> Result<Spread, CompareError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::compare::FailAbove;
     use crate::experiment::compare::samples::{report, started};
-    use crate::report::experiment::{ChangeVerdict, Seen};
+    use crate::report::experiment::{ChangeVerdict, DecisionOutcome, Seen};
 
     /// Runs that start at these seconds, of so many searches of about so many milliseconds, and of unsuccessful ones.
     fn runs(label: &str, starts: &[u64], millis: u64, unsuccessful: u64) -> Runs {
@@ -263,6 +289,28 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_cannot_be_trusted_decide_nothing_unless_that_is_allowed() {
+        let (a, b) = ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9]);
+        let asked = Asked { fail_above: Some(FailAbove { limit: 0.1, single_run: false, drift: false }) };
+        let decision = |millis, is_trusted, allow_untrusted| {
+            let mut groups = [runs("A", &a, 500, 0), runs("B", &b, millis, 0)];
+            groups.iter_mut().flat_map(|group| &mut group.reports).for_each(|run| run.verdict.trusted = true);
+            groups[1].reports[2].verdict.trusted = is_trusted;
+            let question = Question { paired: true, asked, allow_untrusted, ..Question::default() };
+            analyse(&groups, question).unwrap().decision
+        };
+        use DecisionOutcome::{CannotSay, Passed, Regressed};
+        assert_eq!(decision(900, true, false).outcome, Regressed);
+        assert_eq!(decision(900, false, true).outcome, Regressed);
+        assert_eq!(decision(500, true, false).outcome, Passed);
+        for millis in [500, 900] {
+            let undecided = decision(millis, false, false);
+            assert_eq!(undecided.outcome, CannotSay);
+            assert!(undecided.reason.contains("1 of 10 runs"), "{}", undecided.reason);
+        }
+    }
+
+    #[test]
     fn any_percentile_of_an_operation_that_all_have_can_decide() {
         let groups = [runs("A", &[0], 500, 0), runs("B", &[1], 500, 0)];
         let named = |name| analyse(&groups, Question { metric: Some(name), ..Question::default() });
@@ -270,6 +318,15 @@ mod tests {
         for name in ["search.errors", "insert.response.p50", "p50"] {
             assert!(matches!(named(name), Err(CompareError::NoMetric { .. })), "{name}");
         }
+        let single = |name, single_run| {
+            let asked = Asked { fail_above: Some(FailAbove { limit: 0.05, single_run, drift: false }) };
+            analyse(&groups, Question { metric: Some(name), asked, ..Question::default() }).map(|_| ())
+        };
+        for name in ["search.succeeded_per_s", "server.cpu_us_per_request"] {
+            assert!(matches!(single(name, true), Err(CompareError::NoIntervalWithinRuns { .. })), "{name}");
+            assert!(matches!(single(name, false), Err(CompareError::TooFew(_))), "{name}");
+        }
+        assert!(single("search.response.mean", true).is_ok());
         let alone = analyse(&groups[..1], Question::default()).unwrap();
         assert_eq!((alone.order, alone.metrics[0].changes.len()), (RunOrder::OneGroup, 0));
         assert!(analyse(&[], Question::default()).unwrap().metrics.is_empty());

@@ -79,6 +79,21 @@ pub(super) fn decide(
     Ok(decision(&metric.name, worst, reasons.collect::<Vec<_>>().join("; ")))
 }
 
+/// Takes back what was decided where runs cannot be trusted; what was not asked, or cannot be said anyway, stays.
+pub(super) fn if_trusted(decision: Decision, untrusted: usize, all: usize) -> Decision {
+    match decision.outcome {
+        DecisionOutcome::Passed | DecisionOutcome::Regressed if untrusted > 0 => Decision {
+            outcome: DecisionOutcome::CannotSay,
+            reason: format!(
+                "{untrusted} of {all} runs cannot be trusted (--allow-untrusted decides all the same: {})",
+                decision.reason
+            ),
+            ..decision
+        },
+        _ => decision,
+    }
+}
+
 fn without_limit(metric: &Metric, change: &Change) -> (DecisionOutcome, String) {
     match change.verdict {
         ChangeVerdict::TooNoisy | ChangeVerdict::Unknown => (

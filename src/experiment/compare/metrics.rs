@@ -79,6 +79,11 @@ impl MetricKey {
         self.unit() != Unit::Share
     }
 
+    /// Whether one run tells how far chance alone may have moved it.
+    pub fn has_interval_within_runs(&self) -> bool {
+        matches!(self.number, Number::Quantile { .. } | Number::Mean { .. })
+    }
+
     /// In what it is counted.
     pub fn unit(&self) -> Unit {
         match self.number {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
-use crate::report::experiment::{Comparison, EXPERIMENT_FILE, Experiment, Group, RunOrder};
+use crate::report::experiment::{Comparison, Difference, EXPERIMENT_FILE, Experiment, Group, RunOrder};
 use crate::report::model::State;
 use crate::report::store::REPORT_FILE;
 use crate::report::{RunReport, store};
@@ -24,9 +25,11 @@ pub struct Found {
     pub groups: Vec<Runs>,
     /// Whether they were made in pairs, which of the two came first being drawn by lot.
     pub paired: bool,
+    /// Whether every experiment among them came to its end; else nothing may be decided.
+    pub complete: bool,
     /// What whoever asked should know: runs that were left out.
     pub notes: Vec<String>,
-    /// Settings that were made to differ.
+    /// What was made to differ: the same in all runs of a group, and not in all groups.
     pub varied: Vec<String>,
     /// Of the order of their runs, where it was drawn.
     pub seed: Option<u64>,
@@ -43,6 +46,21 @@ impl Found {
         let reports = stored.into_iter().map(|(report, _)| report).collect();
         self.groups.push(Runs { label, source, reports });
     }
+
+    fn took_part(&mut self, experiment: &Experiment, reference: &str) {
+        if !experiment.experiment.complete {
+            self.complete = false;
+            self.notes.push(format!("{reference} was stopped before its end: nothing is decided"));
+        }
+    }
+
+    /// The runs that did not come to their end, each with where its report is.
+    pub fn incomplete(&self) -> impl Iterator<Item = (&RunReport, &Path)> {
+        let reports = self.groups.iter().flat_map(|group| &group.reports);
+        reports
+            .filter(|report| report.run.state != State::Complete)
+            .map(|report| (report, self.paths.get(&report.run.id).map_or(Path::new(""), PathBuf::as_path)))
+    }
 }
 
 /// The runs that `references` mean, each a group; one alone may be an experiment with groups of its own. `latest` is looked for
@@ -54,6 +72,7 @@ pub fn gather(references: &[String], base: &Path) -> anyhow::Result<Found> {
     let mut found = Found {
         groups: Vec::new(),
         paired: false,
+        complete: true,
         notes: Vec::new(),
         varied: Vec::new(),
         seed: None,
@@ -69,15 +88,16 @@ pub fn gather(references: &[String], base: &Path) -> anyhow::Result<Found> {
         }
         found.paired = comparison.order == RunOrder::Pairs;
         found.seed = experiment.experiment.seed.parse().ok();
-        // It was made to have them.
-        found.varied = comparison.differences.iter().map(|difference| difference.key.clone()).collect();
+        found.took_part(&experiment, reference);
+        found.varied =
+            comparison.differences.iter().filter(|d| was_meant(d)).map(|d| d.key.clone()).collect();
         for (group, stored) in groups_of(&experiment, comparison, &path)? {
             found.add(group.label, group.source, stored);
         }
         return Ok(found);
     }
     for (reference, label) in references.iter().zip(labels()) {
-        let stored = reports_of(reference, base, &mut found.notes)?;
+        let stored = reports_of(reference, base, &mut found)?;
         found.add(label, reference.clone(), stored);
     }
     Ok(found)
@@ -101,6 +121,21 @@ fn experiment(reference: &str) -> anyhow::Result<Option<(Experiment, PathBuf)>> 
         return Ok(None);
     }
     Ok(Some((Experiment::read(&file)?, file)))
+}
+
+/// Whether it is what the groups are about. A server that was replaced under way, or a run that broke off, is nobody's intention.
+fn was_meant(difference: &Difference) -> bool {
+    let never = ["server.version", "run.state"];
+    let one_each: Option<Vec<&Value>> = difference
+        .values
+        .iter()
+        .map(|values| match values.as_slice() {
+            [value] => Some(value),
+            _ => None,
+        })
+        .collect();
+    let differs = |values: Vec<&Value>| values.windows(2).any(|pair| pair[0] != pair[1]);
+    !never.contains(&difference.key.as_str()) && one_each.is_some_and(differs)
 }
 
 fn comparison<'a>(experiment: &'a Experiment, reference: &str) -> anyhow::Result<&'a Comparison> {
@@ -130,12 +165,13 @@ fn groups_of(
     comparison.groups.iter().map(of).collect()
 }
 
-fn reports_of(reference: &str, base: &Path, notes: &mut Vec<String>) -> anyhow::Result<Vec<Stored>> {
+fn reports_of(reference: &str, base: &Path, found: &mut Found) -> anyhow::Result<Vec<Stored>> {
     if let Some((experiment, path)) = experiment(reference)? {
         let comparison = comparison(&experiment, reference)?;
         if comparison.groups.len() > 1 {
             bail!("{reference} holds runs of {} kinds already: compare it alone", comparison.groups.len());
         }
+        found.took_part(&experiment, reference);
         let groups = groups_of(&experiment, comparison, &path)?;
         let stored: Vec<Stored> = groups.into_iter().flat_map(|(_, stored)| stored).collect();
         if stored.is_empty() {
@@ -151,7 +187,7 @@ fn reports_of(reference: &str, base: &Path, notes: &mut Vec<String>) -> anyhow::
     if !directory.is_dir() || directory.join(REPORT_FILE).exists() {
         return Err(error);
     }
-    let stored = beneath(directory, notes)?;
+    let stored = beneath(directory, &mut found.notes)?;
     if stored.is_empty() {
         bail!("there is no report of a complete run beneath {reference}");
     }
@@ -186,4 +222,26 @@ fn collect(directory: &Path, deeper: usize, paths: &mut Vec<PathBuf>) {
     // A link may lead round in circles.
     let directories = entries.filter(|path| deeper > 0 && path.is_dir() && !path.is_symlink());
     directories.for_each(|path| collect(&path, deeper - 1, paths));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::experiment::Weight;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_is_the_same_within_each_group_and_differs_between_them_was_meant() {
+        let meant = |key: &str, values: &[&[Value]]| {
+            let values = values.iter().map(|of_group| of_group.to_vec()).collect();
+            was_meant(&Difference { key: key.to_owned(), values, weight: Weight::Decides })
+        };
+        assert!(meant("load.rate", &[&[json!(1)], &[json!(2)]]));
+        assert!(meant("load.rate", &[&[json!(1)], &[json!(1)], &[json!(2)]]));
+        assert!(meant("load.spin", &[&[Value::Null], &[json!("off")]]));
+        assert!(!meant("server.uri", &[&[json!("a"), json!("b")], &[json!("a")]]), "within a group");
+        assert!(!meant("server.uri", &[&[json!("a"), json!("b")], &[json!("a"), json!("b")]]));
+        assert!(!meant("server.version", &[&[json!("2.3")], &[json!("2.4")]]));
+        assert!(!meant("run.state", &[&[json!("complete")], &[json!("failed")]]));
+    }
 }

@@ -1,20 +1,20 @@
 //! Run after run, in the order of the design; what is known is stored after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::random::splitmix64;
 use crate::report::experiment::sweep::{PointRun, SetUp, Sweep, SweptPoint, Varied};
 use crate::report::experiment::{About, EXPERIMENT_SCHEMA, Experiment, Figures, Outcome};
 use crate::report::rfc3339;
-use crate::run::{Identity, RunError};
+use crate::run::{Identity, RunError, machine};
 use crate::units::Nanos;
 
 use super::super::follow::Follow;
-use super::super::site::{Held, Site};
+use super::super::site::{Held, Site, whole};
 use super::design::{CONTROL, Design, in_minutes};
 use super::order::PASSES;
-use super::resume::{ResumeError, shared_workload, standing};
+use super::resume::{ResumeError, Standing, Surroundings, shared_workload, standing};
 
 /// A sweep of which some runs may be complete.
 pub struct Sweeping {
@@ -22,6 +22,8 @@ pub struct Sweeping {
     pub experiment: Experiment,
     /// What it has found.
     pub sweep: Sweep,
+    /// Where the runs that were complete before were made, by ID.
+    made: BTreeMap<String, Surroundings>,
 }
 
 impl Sweeping {
@@ -63,7 +65,7 @@ impl Sweeping {
             runs: Vec::new(),
             outcome: Outcome::Sweep(Box::new(sweep.clone())),
         };
-        Self { experiment, sweep }
+        Self { experiment, sweep, made: BTreeMap::new() }
     }
 
     /// What stands of a stored one.
@@ -71,8 +73,26 @@ impl Sweeping {
     /// # Errors
     /// Where it is of another workload.
     pub fn resume(experiment: Experiment, design: &Design, directory: &Path) -> Result<Self, ResumeError> {
-        let (experiment, sweep) = standing(experiment, design, directory)?;
-        Ok(Self { experiment, sweep })
+        let Standing { experiment, sweep, made } = standing(experiment, design, directory)?;
+        Ok(Self { experiment, sweep, made })
+    }
+
+    /// Leaves out the runs that were made on another server or another machine than those that are to come; tells how many.
+    fn leave_out_foreign(&mut self, here: &Surroundings) -> Option<String> {
+        let foreign: BTreeMap<String, Surroundings> =
+            std::mem::take(&mut self.made).into_iter().filter(|(_, made)| made != here).collect();
+        let there: BTreeSet<String> = foreign.values().map(Surroundings::words).collect();
+        if foreign.is_empty() {
+            return None;
+        }
+        self.experiment.runs.retain(|run| !foreign.contains_key(&run.id));
+        self.sweep.keep(|run| !foreign.contains_key(&run.run));
+        Some(format!(
+            "note: {} of the runs that are complete were made on {}, and not on {}: they are left out and made again",
+            foreign.len(),
+            there.into_iter().collect::<Vec<_>>().join(", "),
+            here.words()
+        ))
     }
 
     fn store(&mut self, site: &Site<'_>) -> Result<(), RunError> {
@@ -96,7 +116,7 @@ pub fn carry_out(
     sweeping.store(site)?;
     let mut held: Option<(usize, Held<'_>)> = None;
     let mut is_prepared = false;
-    for (place, point) in sweeping.sweep.missing() {
+    while let Some(&(place, point)) = sweeping.sweep.missing().first() {
         let mut settings = design.grid.points[point].settings.clone();
         // Runs of one point differ in their arrivals too, as any two windows do.
         let seed = splitmix64(design.seed ^ splitmix64(place as u64));
@@ -108,12 +128,20 @@ pub fn carry_out(
             Some((_, ready)) => ready,
             None => site.prepare(&settings, is_prepared.then_some(title.as_str()), follow)?,
         };
+        if let Some(told) = sweeping.leave_out_foreign(&surroundings(site, &ready)) {
+            follow.say(&told);
+            sweeping.store(site)?;
+            // Earlier ones may be missing now.
+            (held, is_prepared) = (Some((point, ready)), true);
+            continue;
+        }
         let (report, reference) = site.run(&mut ready, &settings, (&title, &label), follow)?;
         held = Some((point, ready));
         is_prepared = true;
         if site.stop.reason().is_some() {
             return sweeping.store(site);
         }
+        whole(&report)?;
         let run = PointRun::of(place, seed, &report);
         sweeping.experiment.server = report.server;
         sweeping.experiment.machine = Some(report.machine);
@@ -125,6 +153,15 @@ pub fn carry_out(
         follow.say(&if left.is_zero() { told } else { format!("{told}; {} left", in_minutes(left.into())) });
     }
     Ok(())
+}
+
+fn surroundings(site: &Site<'_>, held: &Held<'_>) -> Surroundings {
+    let is_embedded = site.server.kind.is_embedded();
+    Surroundings {
+        uri: (!is_embedded).then(|| site.server.uri.to_string()),
+        version: Some(held.ready.version().to_owned()),
+        cores: machine::describe().cores,
+    }
 }
 
 /// Whether what was made ready for one point does for another.

@@ -1,11 +1,13 @@
 //! What of a sweep that was stopped still stands.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
+use crate::report::RunReport;
 use crate::report::experiment::sweep::Sweep;
-use crate::report::experiment::{Experiment, Outcome};
+use crate::report::experiment::{Experiment, Outcome, RunReference};
 use crate::report::from_run::workload_value;
 use crate::report::model::State;
 use crate::report::store::{self, REPORT_FILE};
@@ -93,6 +95,45 @@ pub(super) fn shared_workload(grid: &Grid) -> Value {
     workload_value(&shared)
 }
 
+/// Where a run was made. Numbers of another server or another machine are no points of the same curve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Surroundings {
+    /// `None`: embedded, on whatever port was free.
+    pub uri: Option<String>,
+    /// The server's.
+    pub version: Option<String>,
+    /// That the generator may use.
+    pub cores: u32,
+}
+
+impl Surroundings {
+    fn of(report: &RunReport) -> Self {
+        let server = report.server.as_ref();
+        Self {
+            uri: server.filter(|server| !server.embedded).map(|server| server.uri.clone()),
+            version: server.and_then(|server| server.version.clone()),
+            cores: report.machine.cores,
+        }
+    }
+
+    /// `Milvus 2.3.5 at http://a:19530 from 4 cores`.
+    pub fn words(&self) -> String {
+        let version = self.version.as_deref().unwrap_or("of unknown version");
+        match &self.uri {
+            Some(uri) => format!("Milvus {version} at {uri} from {} cores", self.cores),
+            None => format!("an embedded Milvus {version} on {} cores", self.cores),
+        }
+    }
+}
+
+/// What of a stored sweep stands.
+pub(super) struct Standing {
+    pub experiment: Experiment,
+    pub sweep: Sweep,
+    /// Where each of its runs was made, by ID.
+    pub made: BTreeMap<String, Surroundings>,
+}
+
 /// The stored sweep with those of its runs that are there and complete, their reports read again.
 ///
 /// # Errors
@@ -101,7 +142,7 @@ pub(super) fn standing(
     experiment: Experiment,
     design: &Design,
     directory: &Path,
-) -> Result<(Experiment, Sweep), ResumeError> {
+) -> Result<Standing, ResumeError> {
     let Some(mut sweep) = sweep_of(&experiment).cloned() else {
         return Err(ResumeError::NotASweep { directory: directory.display().to_string() });
     };
@@ -114,19 +155,17 @@ pub(super) fn standing(
         return Err(ResumeError::OtherWorkload(differing));
     }
     let mut experiment = experiment;
-    let is_complete = |report: &String| {
-        let path = directory.join(report);
-        path.ends_with(REPORT_FILE)
-            && store::read(&path).is_ok_and(|report| report.run.state == State::Complete)
+    let read = |run: &RunReference| {
+        let path = directory.join(&run.report);
+        let report = store::read(&path).ok().filter(|_| path.ends_with(REPORT_FILE))?;
+        // Another run's report may have come to lie in its place.
+        let stands = report.run.state == State::Complete && report.run.id == run.id;
+        stands.then(|| (run.id.clone(), Surroundings::of(&report)))
     };
-    experiment.runs.retain(|run| is_complete(&run.report));
-    for index in 0..sweep.points.len() {
-        let runs = std::mem::take(&mut sweep.points[index].runs);
-        for run in runs.into_iter().filter(|run| experiment.runs.iter().any(|there| there.id == run.run)) {
-            sweep.take(index, run);
-        }
-    }
-    Ok((experiment, sweep))
+    let made: BTreeMap<String, Surroundings> = experiment.runs.iter().filter_map(read).collect();
+    experiment.runs.retain(|run| made.contains_key(&run.id));
+    sweep.keep(|run| made.contains_key(&run.run));
+    Ok(Standing { experiment, sweep, made })
 }
 
 /// The dotted keys at which two workloads differ.

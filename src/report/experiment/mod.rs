@@ -236,6 +236,7 @@ mod tests {
                 rate_per_s: None,
                 low_per_s: None,
                 high_per_s: None,
+                lowest_failed_per_s: None,
                 ..capacity
             };
             both_forms(Outcome::Capacity(Box::new(none)))[0].split_whitespace().collect::<Vec<_>>().join(" ")
@@ -246,6 +247,43 @@ mod tests {
         shows(&text(C::BudgetSpent), &["at least 282.8/s, then the budget was spent", "longer --budget"]);
         shows(&text(C::Untrusted), &["cannot be trusted", "remedies"]);
         shows(&text(C::Stopped), &["at least 282.8/s so far, stopped"]);
+    }
+
+    #[test]
+    fn a_rate_that_is_known_is_told_however_the_search_ended() {
+        use capacity::Conclusion as C;
+        for (conclusion, words) in [
+            (C::GeneratorGaveUp, "312/s (95 % 289..371) so far, then the generator gave up"),
+            (C::Untrusted, "312/s (95 % 289..371) so far, then the probes could not be trusted"),
+            (C::Stopped, "312/s (95 % 289..371) so far, stopped"),
+        ] {
+            let capacity = capacity::Capacity { conclusion, ..samples::capacity() };
+            let text = both_forms(Outcome::Capacity(Box::new(capacity)))[1].clone();
+            assert!(text.contains(words) && !text.contains("at least"), "{text}");
+        }
+        let failed = capacity::Capacity {
+            conclusion: C::GeneratorGaveUp,
+            rate_per_s: None,
+            lowest_failed_per_s: Some(100.0),
+            ..samples::capacity()
+        };
+        let text = both_forms(Outcome::Capacity(Box::new(failed)))[1].clone();
+        assert!(text.contains("not found, where the generator gave up"), "{text}");
+    }
+
+    #[test]
+    fn the_drift_of_a_sweep_is_told_where_its_control_runs_can_be_trusted() {
+        let told = |trusted: [bool; 2]| {
+            let mut sweep = samples::sweep();
+            sweep.points[0].runs.iter_mut().zip(trusted).for_each(|(run, trusted)| run.trusted = trusted);
+            sweep.keep(|_| true);
+            both_forms(Outcome::Sweep(Box::new(sweep)))[1].split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let both = told([true, true]);
+        shows(&both, &["run 2 times throughout, varied by 10 % and changed by +10 %", "mean nothing"]);
+        let one = told([true, false]);
+        shows(&one, &["run 2 times throughout, is not known: fewer than two"]);
+        assert!(!one.contains("mean nothing"), "{one}");
     }
 
     #[test]
@@ -267,7 +305,7 @@ mod tests {
                 "3.00 ms ██",
             ],
         );
-        shows(&terminal, &["response time over throughput", "varied by 10 % and changed by +10 %"]);
+        shows(&terminal, &["response time over throughput"]);
         shows(&markdown, &["## sweep of search", "```text", "concurrency \\\\ ef"]);
     }
 }

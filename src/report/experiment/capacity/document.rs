@@ -48,18 +48,26 @@ fn interval(capacity: &Capacity) -> Option<String> {
 }
 
 fn answer(capacity: &Capacity) -> String {
-    let at_least = || match capacity.highest_held_per_s {
-        Some(held) => format!("at least {}/s", rate(held)),
-        None => "not found".to_owned(),
+    // What held by chance above a failure of the server's bounds nothing.
+    let at_least = || match (capacity.highest_held_per_s, capacity.lowest_failed_per_s) {
+        (Some(held), None) => format!("at least {}/s", rate(held)),
+        _ => "not found".to_owned(),
     };
+    let so_far = interval(capacity).map(|interval| format!("{interval} so far"));
     match capacity.conclusion {
         Conclusion::Found => interval(capacity).unwrap_or_else(at_least),
         Conclusion::HoldsAtNoRate => "the service level holds at no rate".to_owned(),
-        Conclusion::GeneratorGaveUp => format!("{}, where the generator gave up", at_least()),
+        Conclusion::GeneratorGaveUp => match so_far {
+            Some(so_far) => format!("{so_far}, then the generator gave up"),
+            None => format!("{}, where the generator gave up", at_least()),
+        },
         Conclusion::BudgetSpent => format!("{}, then the budget was spent", at_least()),
-        Conclusion::Untrusted => "not found, the probes cannot be trusted".to_owned(),
-        Conclusion::Stopped => match interval(capacity) {
-            Some(interval) => format!("{interval} so far, stopped"),
+        Conclusion::Untrusted => match so_far {
+            Some(so_far) => format!("{so_far}, then the probes could not be trusted"),
+            None => "not found, the probes cannot be trusted".to_owned(),
+        },
+        Conclusion::Stopped => match so_far {
+            Some(so_far) => format!("{so_far}, stopped"),
             None => format!("{} so far, stopped", at_least()),
         },
     }
@@ -90,10 +98,17 @@ fn meaning(capacity: &Capacity) -> String {
         ),
         Conclusion::GeneratorGaveUp => {
             let at = capacity.generator_limit_per_s.map_or_else(String::new, |at| format!(" at {}/s", rate(at)));
-            format!(
-                "This is a bound of the generator's, not of the server's: {slo} did not hold{at}, and the generator was late or \
-                 short of CPU there. Give it more cores or more workers, or divide the load over several machines."
-            )
+            let what = match capacity.rate_per_s {
+                Some(_) => format!(
+                    "At that rate half of the windows so far hold {slo}; then the generator was late or short of CPU{at}, and the \
+                     search ended before its time."
+                ),
+                None => format!(
+                    "This is a bound of the generator's, not of the server's: {slo} did not hold{at}, and the generator was late or \
+                     short of CPU there."
+                ),
+            };
+            format!("{what} Give it more cores or more workers, or divide the load over several machines.")
         }
         Conclusion::BudgetSpent => format!(
             "No rate at which {slo} hold and one at which they do not were both found. Give a longer --budget, or a --start-rate \

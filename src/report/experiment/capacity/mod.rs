@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::model::Threshold;
+use crate::report::model::{Threshold, UnknownReason};
 
 use super::figures::Figures;
 
@@ -60,7 +60,8 @@ pub enum Conclusion {
     Found,
     /// The service level holds at no rate.
     HoldsAtNoRate,
-    /// The generator gave up before the server did: the rate is a bound of the generator's.
+    /// The generator gave up before the search was done: a rate that is told is that of the probes before, and without one the server's is
+    /// not known.
     GeneratorGaveUp,
     /// There was no time to find a rate that holds and one that does not.
     BudgetSpent,
@@ -127,12 +128,16 @@ impl Capacity {
         knees.min_by(|a, b| a.above_per_s.total_cmp(&b.above_per_s))
     }
 
-    /// Probes that say something of the server, by rate. What is unanswered is slower than anything.
+    /// Probes that say something of the server, by rate. What is unanswered, or beyond an hour, is slower than anything; of too few
+    /// samples nothing is known.
     fn knee_of(&self, operation: &str) -> Option<Knee> {
         let of = |probe: &Probe| {
             let figures = probe.operations.get(operation)?;
-            let unanswered = figures.unknown.contains_key("p50_us").then_some(f64::INFINITY);
-            Some((probe.rate_per_s, figures.p50_us.or(unanswered)?))
+            let median = match figures.unknown.get("p50_us") {
+                Some(UnknownReason::Unanswered | UnknownReason::Saturated) => f64::INFINITY,
+                Some(UnknownReason::TooFew) | None => figures.p50_us?,
+            };
+            Some((probe.rate_per_s, median))
         };
         let told = |probe: &&Probe| matches!(probe.outcome, ProbeOutcome::Held | ProbeOutcome::Failed);
         let mut medians: Vec<(f64, f64)> = self.probes.iter().filter(told).filter_map(of).collect();
@@ -184,5 +189,19 @@ mod tests {
         assert_eq!(knee(&[(100.0, 10.0), (200.0, 21.0), (210.0, 15.0), (300.0, 40.0)]), Some((100.0, 300.0)));
         assert_eq!(knee(&[(100.0, 10.0), (200.0, 19.0)]), None, "nowhere");
         assert_eq!(knee(&[]), None);
+    }
+
+    #[test]
+    fn an_unanswered_median_is_slower_than_any_and_one_of_too_few_is_left_out() {
+        let knee = |reason| {
+            let mut capacity = probed(&[(100.0, 10.0), (200.0, 12.0), (300.0, 0.0)]);
+            let unknown = [("p50_us".to_owned(), reason)].into();
+            let figures = Figures { unknown, ..Figures::default() };
+            capacity.probes[2].operations = [("search".to_owned(), figures)].into();
+            capacity.find_knee().map(|knee| (knee.below_per_s, knee.above_per_s))
+        };
+        assert_eq!(knee(UnknownReason::Unanswered), Some((200.0, 300.0)));
+        assert_eq!(knee(UnknownReason::Saturated), Some((200.0, 300.0)));
+        assert_eq!(knee(UnknownReason::TooFew), None);
     }
 }

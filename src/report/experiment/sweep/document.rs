@@ -7,7 +7,7 @@ use super::super::Experiment;
 use super::super::figures::Figures;
 use super::super::words::{self, errors, percent, rate_cell, time};
 use super::pictures::{curve, heat, letter, quantities};
-use super::{SetUp, Sweep, SweptPoint};
+use super::{Drift, SetUp, Sweep, SweptPoint};
 
 /// From the numbers to their pictures.
 pub(in crate::report::experiment) fn document(experiment: &Experiment, sweep: &Sweep) -> Document {
@@ -119,17 +119,7 @@ fn verdict(point: &SweptPoint) -> Cell {
 /// What a difference between points has to be held against.
 fn noise(sweep: &Sweep, operation: &str) -> Option<String> {
     let drift = sweep.drift.get(operation)?;
-    let mut sentences = Vec::new();
-    if let (Some(range), Some(change)) = (drift.control_range, drift.control_change) {
-        let runs = sweep.points.get(sweep.control).map_or(0, |point| point.runs.len());
-        let sign = if change < 0.0 { "-" } else { "+" };
-        sentences.push(format!(
-            "The median of the control point, run {runs} times throughout, varied by {} and changed by {sign}{} from its first \
-             run to its last.",
-            percent(range),
-            percent(change.abs())
-        ));
-    }
+    let mut sentences: Vec<String> = control(sweep, drift).into_iter().collect();
     if let (Some(median), Some(most)) = (drift.repeat_median, drift.repeat_most) {
         sentences.push(format!(
             "Two runs of the same other point differed by {} (the median of all points), {} at most.",
@@ -140,6 +130,31 @@ fn noise(sweep: &Sweep, operation: &str) -> Option<String> {
     if sentences.is_empty() {
         return None;
     }
-    sentences.push("Smaller differences between points mean nothing.".to_owned());
+    if drift.control_range.is_some() || drift.repeat_median.is_some() {
+        sentences.push("Smaller differences between points mean nothing.".to_owned());
+    }
     Some(sentences.join(" "))
+}
+
+/// How much the control point drifted; `None` where it was run once at most.
+fn control(sweep: &Sweep, drift: &Drift) -> Option<String> {
+    let runs = sweep.points.get(sweep.control).map_or(0, |point| point.runs.len());
+    let of = format!("of the control point, run {runs} times throughout,");
+    Some(match (drift.control_range, drift.control_change) {
+        _ if runs < 2 => return None,
+        (Some(range), Some(change)) => format!(
+            "The median {of} varied by {} and changed by {}{} from its first run to its last.",
+            percent(range),
+            if change < 0.0 { "-" } else { "+" },
+            percent(change.abs())
+        ),
+        (Some(range), None) => format!(
+            "The median {of} varied by {}; how much it changed from its first run to its last is not known, as one of the two \
+             has no median to trust.",
+            percent(range)
+        ),
+        (None, _) => {
+            format!("The drift {of} is not known: fewer than two of its runs have a median to trust.")
+        }
+    })
 }

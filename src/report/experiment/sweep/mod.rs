@@ -139,6 +139,16 @@ impl Sweep {
         self.drift = drift::of(self);
     }
 
+    /// Without the runs of which `stands` is false, as if they had not been made.
+    pub fn keep(&mut self, stands: impl Fn(&PointRun) -> bool) {
+        for point in &mut self.points {
+            let SweptPoint { values, runs, .. } = std::mem::take(point);
+            *point = SweptPoint { values, ..SweptPoint::default() };
+            runs.into_iter().filter(&stands).for_each(|run| point.take(run));
+        }
+        self.drift = drift::of(self);
+    }
+
     /// The places of the order whose run is not complete yet, with their points.
     pub fn missing(&self) -> Vec<(usize, usize)> {
         let is_there = |place: usize, point: usize| {
@@ -200,5 +210,17 @@ mod tests {
         point.take(run(0, true, 4.0));
         assert!(point.trusted && is(&point, 4.0));
         assert_eq!(point.runs[0].place, 0, "in order");
+    }
+    #[test]
+    fn a_point_without_its_runs_is_one_that_was_not_run() {
+        let mut sweep = super::super::samples::sweep();
+        let whole = sweep.clone();
+        sweep.keep(|_| true);
+        assert_eq!(sweep, whole);
+        let missing = sweep.missing().len();
+        sweep.keep(|run| run.place != 1);
+        let point = &sweep.points[2];
+        assert!(point.runs.is_empty() && !point.trusted && point.operations.is_empty(), "{point:?}");
+        assert_eq!((point.values.len(), sweep.missing().len()), (2, missing + 1));
     }
 }
