@@ -83,7 +83,9 @@ fn refuse_incomplete(found: &Found) -> Result<(), Failure> {
     let line = |(report, path): (&RunReport, &Path)| {
         format!("  {} ({}): {}", report.run.id, path.display(), report.run.state.name())
     };
-    let lines: Vec<String> = found.incomplete().map(line).collect();
+    let mut lines: Vec<String> = found.incomplete().map(line).collect();
+    // One may be compared with itself.
+    lines.dedup();
     if lines.is_empty() {
         return Ok(());
     }

@@ -121,3 +121,25 @@ fn exit(sweeping: &Sweeping, allow_untrusted: bool, stop: &Stop) -> Exit {
         None => Exit::Done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn the_command_that_goes_on_is_one_that_a_shell_takes() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("it's here");
+        std::fs::create_dir(&directory).unwrap();
+        let typed = ["milvus-load", "sweep", "my load.toml", "--vary", "load.rate=1,2", "--set", "a.b=it's"];
+        let Command::Sweep(args) = Cli::parse_from(typed).command else { panic!("another command") };
+        let command = resume_command(&args, &RunDirectory::existing(&directory).unwrap());
+        let place = place.path().display();
+        let expected =
+            format!(r"milvus-load sweep 'my load.toml' --set 'a.b=it'\''s' --resume '{place}/it'\''s here'");
+        assert_eq!(command, expected);
+    }
+}

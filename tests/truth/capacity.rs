@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use milvus_load::engine::Stop;
+use milvus_load::engine::{Stop, StopReason};
 use milvus_load::experiment::capacity::{Terms, search};
-use milvus_load::experiment::{Site, Unfollowed};
+use milvus_load::experiment::{Follow, Site, Unfollowed};
 use milvus_load::random::{splitmix64, unit_interval};
 use milvus_load::report::experiment::Capacity;
 use milvus_load::report::experiment::capacity::{Conclusion, ProbeOutcome};
 use milvus_load::report::experiment::{Experiment, Outcome};
 use milvus_load::report::store::RunDirectory;
-use milvus_load::run::{Identity, Metrics, Server, Settings};
+use milvus_load::run::{Identity, Metrics, RunProgress, Server, Settings};
 use milvus_load::truth::{Delay, Script, TruthServer, queued};
 use milvus_load::units::Nanos;
 use milvus_load::workload::Override;
@@ -77,20 +77,27 @@ impl Queue {
     }
 
     fn searched(self, terms: &Terms) -> (Capacity, Conclusion) {
+        let (experiment, conclusion) = self.followed(terms, &Stop::default(), &mut Unfollowed::default());
+        (capacity_of(&experiment).clone(), conclusion)
+    }
+
+    fn followed(self, terms: &Terms, stop: &Stop, follow: &mut dyn Follow) -> (Experiment, Conclusion) {
         let (server, place) = (self.start(), tempfile::tempdir().unwrap());
         let file = place.path().join("w.toml");
         std::fs::write(&file, WORKLOAD).unwrap();
         let flags = vec![Override::flag("--uri", "target.uri", server.uri()), self.slo()];
         let settings = Settings::resolve(&file, flags).unwrap();
         terms.check(&settings.workload).unwrap();
-        let (stop, identity) = (Stop::default(), Identity::new("test".to_owned()).unwrap());
+        let identity = Identity::new("test".to_owned()).unwrap();
         let directory =
             RunDirectory::create(place.path(), "w-capacity", identity.started_unix_us, &identity.run_id)
                 .unwrap();
         let target = Server::named(server.uri().parse().unwrap(), Metrics::Told(vec![]));
-        let site = Site { server: &target, directory: &directory, identity: &identity, stop: &stop };
-        let (experiment, conclusion) = search(&site, &settings, terms, &mut Unfollowed::default()).unwrap();
-        (capacity_of(&experiment).clone(), conclusion)
+        let site = Site { server: &target, directory: &directory, identity: &identity, stop };
+        let (experiment, conclusion) = search(&site, &settings, terms, follow).unwrap();
+        let stored = Experiment::read(&directory.path().join("experiment.json")).unwrap();
+        assert_eq!(stored, experiment);
+        (experiment, conclusion)
     }
 }
 
@@ -233,6 +240,43 @@ fn a_search_that_is_stopped_leaves_what_its_complete_probes_say() {
     let capacity = capacity_of(&experiment);
     assert!(!experiment.experiment.complete && capacity.conclusion == Conclusion::Stopped);
     assert_eq!(capacity.probes.len(), experiment.runs.len());
+}
+
+/// Raises the stop where it is told something that begins so.
+struct StopsAt<'a> {
+    words: &'a str,
+    stop: &'a Stop,
+    silent: Unfollowed,
+}
+
+impl Follow for StopsAt<'_> {
+    fn say(&mut self, line: &str) {
+        if line.starts_with(self.words) {
+            self.stop.raise(StopReason::Interrupted);
+        }
+    }
+
+    fn begin(&mut self, title: Option<&str>) -> &mut dyn RunProgress {
+        self.say(title.unwrap_or_default());
+        self.silent.begin(title)
+    }
+
+    fn end(&mut self) {}
+}
+
+#[test]
+fn a_signal_between_two_probes_loses_none_that_was_complete() {
+    let (queue, terms) = (Queue { service: ms(2) }, terms(1, ms(200), Nanos::from_secs(60)));
+    // Right after the first, and before the second sends anything.
+    for words in ["probe 1:", "probe 2 at"] {
+        let stop = Stop::default();
+        let mut follow = StopsAt { words, stop: &stop, silent: Unfollowed::default() };
+        let (experiment, conclusion) = queue.followed(&terms, &stop, &mut follow);
+        assert_eq!(stop.reason(), Some(StopReason::Interrupted), "{words}");
+        assert_eq!((conclusion, experiment.runs.len()), (Conclusion::Stopped, 1), "{words}");
+        assert_eq!(capacity_of(&experiment).probes.len(), 1, "{words}");
+        assert!(!experiment.experiment.complete);
+    }
 }
 
 #[test]

@@ -38,10 +38,10 @@ pub fn search(
             Err(RunError::Stopped(_)) if !hunt.state.result.probes.is_empty() => break,
             Err(error) => return Err(error),
         }
+        hunt.store()?;
         if site.stop.reason().is_some() {
             break;
         }
-        hunt.store()?;
     }
     if site.stop.reason().is_none() {
         hunt.state.result.conclusion = hunt.state.conclusion();
