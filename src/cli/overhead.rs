@@ -24,7 +24,7 @@ pub struct OverheadArgs {
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
     pub budget: Nanos,
     /// What is measured of each slot [default: 5s, one tick of the server's exporters]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = slot)]
     pub slot: Option<Nanos>,
     /// What is discarded at the start of each slot [default: 5.5s, until the last one's spans are exported]
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -69,6 +69,14 @@ fn fraction(text: &str) -> Result<Fraction, String> {
         .parse::<f64>()
         .map_err(|error| error.to_string())
         .and_then(|number| Fraction::new(number).map_err(|error| error.to_string()))
+}
+
+/// In a shorter one no request or two would be all that there is.
+fn slot(text: &str) -> Result<Nanos, String> {
+    time(text).and_then(|slot| match slot >= Nanos::from_millis(100) {
+        true => Ok(slot),
+        false => Err("a slot takes 100ms or more".to_owned()),
+    })
 }
 
 fn time(text: &str) -> Result<Nanos, String> {

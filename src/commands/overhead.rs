@@ -11,17 +11,19 @@ use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
     About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
 };
+use crate::report::from_run;
 use crate::report::model::Severity;
-use crate::report::store::RunDirectory;
+use crate::report::store::{self, RunDirectory};
 use crate::report::{RunReport, rfc3339};
 use crate::run::{Identity, Server, Settings, Sharing};
 use crate::stats::blocks::{self, Timing};
 use crate::trace::collector::CollectorProcess;
+use crate::trace::endpoint::Protocol;
 use crate::units::{Fraction, Nanos};
 use crate::workload::{Origin, Override};
 
 use super::overhead_progress::SlotProgress;
-use super::{Exit, Failure, experiment, own_fraction, run};
+use super::{Exit, Failure, command_line, experiment, own_fraction, run};
 
 /// Keys that the experiment decides on itself.
 const OWN_KEYS: [&str; 4] = ["load.duration", "trace.enabled", "trace.sample_fraction", "trace.unsampled"];
@@ -39,10 +41,11 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
     let base = Settings::resolve(&args.common.workload, flags.clone()).map_err(Failure::usage)?;
     experiment::say_notices(&base);
     overhead::check(&base).map_err(Failure::usage)?;
-    let earlier = args.resume.as_deref().map(resumed).transpose().map_err(Failure::usage)?;
+    let earlier =
+        args.resume.as_deref().map(|path| resumed(path, &base)).transpose().map_err(Failure::usage)?;
     let seed = experiment::seed(&args.common)?;
     let design = design(args, &base, seed, earlier.as_ref()).map_err(Failure::usage)?;
-    let mut collector = own_collector(&base)?;
+    let mut collector = own_collector(&base).map_err(Failure::usage)?;
     let endpoint = collector.as_ref().map(CollectorProcess::endpoint);
     let settings = Settings::resolve(&args.common.workload, design.overrides(flags, endpoint.as_deref()))
         .map_err(Failure::usage)?;
@@ -55,6 +58,7 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
     let earlier_result = earlier.as_ref().map(|(_, overhead)| overhead);
     let done = run::with_server(&settings, &stop, |server| {
         refuse_own_sampling(server)?;
+        refuse_other_server(server, earlier.as_ref())?;
         let _kept_to_this_run = server.lock(&settings.workload, &identity, Sharing::Alone)?;
         let mut progress = SlotProgress::new(&settings, &design);
         let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
@@ -74,20 +78,26 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
         done
     });
     let stored =
-        done.and_then(|done| store(done, &settings, &design, &identity, &directory, earlier.as_ref()));
+        done.and_then(|done| stored(done, &settings, &design, &identity, &directory, earlier.as_ref()));
     directory.clone().discard_if_empty();
     let experiment = stored?;
-    let resume = format!(
-        "milvus-load overhead {} --resume {}",
-        args.common.workload.display(),
-        directory.path().display()
-    );
+    let resume = resume_with(args, &directory);
     experiment::show(&experiment, args.common.json, &directory, stop.is_raised().then_some(resume))?;
     Ok(match stop.reason() {
         Some(reason) => Exit::Stopped(reason),
         None if !args.allow_untrusted && is_doubtful(&experiment) => Exit::Untrusted,
         None => Exit::Done,
     })
+}
+
+/// What to type to go on from there.
+fn resume_with(args: &OverheadArgs, directory: &RunDirectory) -> String {
+    let mut words: Vec<String> =
+        vec!["milvus-load".into(), "overhead".into(), args.common.workload.display().to_string()];
+    words.extend(args.common.uri.iter().flat_map(|uri| ["--uri".to_owned(), uri.clone()]));
+    words.extend(args.common.set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
+    words.extend(["--resume".to_owned(), directory.path().display().to_string()]);
+    command_line::as_typed(words)
 }
 
 fn ensure_own_keys(flags: &[Override]) -> anyhow::Result<()> {
@@ -101,9 +111,15 @@ fn ensure_own_keys(flags: &[Override]) -> anyhow::Result<()> {
 }
 
 /// An experiment to go on with.
-fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
+fn resumed(path: &Path, settings: &Settings) -> anyhow::Result<(Experiment, Overhead)> {
     let file = if path.is_dir() { path.join(EXPERIMENT_FILE) } else { path.to_owned() };
-    let experiment = Experiment::read(&file)?;
+    let mut experiment = Experiment::read(&file)?;
+    let directory = file.parent().unwrap_or(Path::new("."));
+    for run in &mut experiment.runs {
+        // The new experiment lies elsewhere.
+        run.report = directory.join(&run.report).display().to_string();
+    }
+    refuse_other_load(&experiment, settings)?;
     match &experiment.outcome {
         Outcome::Overhead(overhead) => {
             ensure!(
@@ -119,6 +135,45 @@ fn resumed(path: &Path) -> anyhow::Result<(Experiment, Overhead)> {
             file.display()
         ),
     }
+}
+
+/// Slots of different loads are no slots of one experiment.
+fn refuse_other_load(experiment: &Experiment, settings: &Settings) -> anyhow::Result<()> {
+    let Some(run) = experiment.runs.first() else { return Ok(()) };
+    let before = store::read(Path::new(&run.report))?.settings;
+    let is_own = |key: &str| OWN_KEYS.contains(&key) || ["trace.otlp_endpoint", "target.uri"].contains(&key);
+    let now = from_run::settings(&settings.workload.settings);
+    let differing: Vec<&str> = now
+        .iter()
+        .filter(|setting| !is_own(&setting.key))
+        .filter(|setting| {
+            before.iter().find(|before| before.key == setting.key).map(|before| &before.value)
+                != Some(&setting.value)
+        })
+        .map(|setting| setting.key.as_str())
+        .collect();
+    ensure!(
+        differing.is_empty(),
+        "the experiment to go on with had other settings: {}; say them as they were, or begin a new one",
+        differing.join(", ")
+    );
+    Ok(())
+}
+
+fn refuse_other_server(server: &Server, earlier: Option<&(Experiment, Overhead)>) -> anyhow::Result<()> {
+    let Some(before) = earlier.and_then(|(experiment, _)| experiment.server.as_ref()) else { return Ok(()) };
+    // Each embedded one has an address of its own.
+    let is_same = match before.embedded {
+        true => server.kind.is_embedded(),
+        false => !server.kind.is_embedded() && server.uri.to_string() == before.uri,
+    };
+    ensure!(
+        is_same,
+        "the experiment to go on with was on {}, and this is {}: name that server with --uri",
+        before.uri,
+        server.uri
+    );
+    Ok(())
 }
 
 fn design(
@@ -145,8 +200,8 @@ fn design(
     );
     let timing = Timing {
         warm_up,
-        washout: Duration::from_secs_f64(overhead.timing.washout_s),
-        slot: Duration::from_secs_f64(overhead.timing.slot_s),
+        washout: Duration::try_from_secs_f64(overhead.timing.washout_s)?,
+        slot: Duration::try_from_secs_f64(overhead.timing.slot_s)?,
     };
     let fractions =
         overhead.fractions.iter().map(|f| Ok(Fraction::new(*f)?)).collect::<anyhow::Result<_>>()?;
@@ -176,6 +231,11 @@ fn own_collector(settings: &Settings) -> anyhow::Result<Option<CollectorProcess>
         ));
         return Ok(None);
     }
+    ensure!(
+        settings.otel.transport.protocol == Protocol::Grpc,
+        "the experiment's own collector takes OTLP over gRPC alone: unset OTEL_EXPORTER_OTLP_PROTOCOL, or name a collector with \
+         OTEL_EXPORTER_OTLP_ENDPOINT"
+    );
     let tool = std::env::current_exe().context("where this program lies is not known")?;
     Ok(Some(CollectorProcess::start(&tool, &settings.workload.trace.service_name)?))
 }
@@ -210,7 +270,7 @@ fn refuse_own_sampling(server: &Server) -> anyhow::Result<()> {
 }
 
 /// Stores the load's report and the experiment.
-fn store(
+fn stored(
     done: Done,
     settings: &Settings,
     design: &Design,

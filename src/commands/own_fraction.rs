@@ -23,6 +23,7 @@ use super::{Exit, Failure, experiment};
 const AROUND: Nanos = Nanos::from_secs(30);
 
 pub(super) fn run(args: &OverheadArgs, fraction: Fraction, flags: Vec<Override>) -> Result<Exit, Failure> {
+    ensure_untraced(&flags).map_err(Failure::usage)?;
     let settings =
         Settings::resolve(&args.common.workload, OwnFraction::overrides(flags)).map_err(Failure::usage)?;
     experiment::say_notices(&settings);
@@ -56,6 +57,16 @@ pub(super) fn run(args: &OverheadArgs, fraction: Fraction, flags: Vec<Override>)
         None if !args.allow_untrusted && is_doubtful(&experiment) => Exit::Untrusted,
         None => Exit::Done,
     })
+}
+
+fn ensure_untraced(flags: &[Override]) -> anyhow::Result<()> {
+    let own = flags.iter().find(|flag| flag.key.starts_with("trace."));
+    ensure!(
+        own.is_none(),
+        "--set {}: no header is sent and the client does not trace, so that the server's fraction decides; leave it out",
+        own.map_or("", |flag| flag.key.as_str())
+    );
+    Ok(())
 }
 
 /// Only a server that this tool starts can be started at another fraction by it.

@@ -56,6 +56,10 @@ impl Group {
 
     fn mean_difference(&self, other: &Self) -> Result<Interval, UnknownReason> {
         let too_few = UnknownReason::TooFew;
+        // A mean of the survivors would make failures look fast.
+        if self.service.count() < self.sent || other.service.count() < other.sent {
+            return Err(UnknownReason::Unanswered);
+        }
         let contrast = welch(other.summary().ok_or(too_few)?, self.summary().ok_or(too_few)?);
         contrast.map(|contrast| contrast.interval()).map_err(|_| too_few)
     }
@@ -169,6 +173,7 @@ mod tests {
             "of all that were sent, not of those that came back: {median:?}"
         );
         assert_eq!(told.service.unknown["p90_us"], UnknownReason::Unanswered);
+        assert_eq!(told.service.unknown["mean_us"], UnknownReason::Unanswered);
 
         let few = of(&record((1..=15).map(|micros| (micros % 5 == 0, Ok(micros))))).unwrap();
         assert_eq!((few.sampled, few.unsampled), (3, 12));

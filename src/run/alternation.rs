@@ -49,6 +49,8 @@ pub struct EdgeReading {
     pub machine: Option<MachineTime>,
     /// The server's process, where it tells.
     pub server: Option<ProcessMetrics>,
+    /// When it had told.
+    pub server_at: Nanos,
     /// The client's spans; `None` where none are built.
     pub spans: Option<SpanCounts>,
 }
@@ -89,7 +91,9 @@ impl<'a> EdgeReader<'a> {
                 machine: MachineTime::now(),
                 spans: self.exporter.map(Exporter::counts),
                 at: execution.elapsed(),
+                // In the order in which they stand.
                 server: self.page.and_then(MetricsPage::now),
+                server_at: execution.elapsed(),
             };
             if let Some(slot) = alternation.as_mut().and_then(|alternation| (alternation.follow)(&reading)) {
                 // Where that slot is over already the load goes on, and whoever follows it is asked again at the next edge.

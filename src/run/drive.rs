@@ -158,6 +158,10 @@ impl Ready<'_> {
                     alternation.iter_mut().for_each(|alternation| (alternation.handed_over)(&part));
                 }
             }
+            if alternation.is_some() {
+                // Workers end with their last request, which may be due long before the last slot's end.
+                tokio::time::sleep_until(execution.instant(execution.end()).into()).await;
+            }
             // The last edge may have passed since the last look.
             edges.read_passed(&execution, &mut alternation);
             Ok::<_, RunError>((execution.finish()?, edges.finish()))

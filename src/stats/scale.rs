@@ -26,7 +26,7 @@ impl Better {
     }
 
     /// Size of the change for the worse that a cost in logarithms makes; negative for the better.
-    pub(super) fn worse_by(self, cost: f64) -> f64 {
+    pub fn worse_by(self, cost: f64) -> f64 {
         self.sign() * (self.sign() * cost).exp_m1()
     }
 

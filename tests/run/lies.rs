@@ -24,7 +24,7 @@ impl Drop for Over<'_> {
 
 #[test]
 fn cores_that_others_keep_busy_are_told() {
-    let sandbox = Sandbox::alone();
+    let sandbox = Sandbox::new();
     let over = AtomicBool::new(false);
     let cores = std::thread::available_parallelism().unwrap().get();
     let run = std::thread::scope(|scope| {

@@ -1,8 +1,8 @@
 //! The real binary against the real embedded Milvus, from the command line to the report.
 //!
 //! One binary of several rooms, so that all tests share one server. They run beside each other, and what one does to the
-//! machine no other may mind; one that takes all of it holds a [`support::Sandbox`] alone. Every report that any test makes the
-//! tool write is checked by [`books`]: its shape, its sums, its histograms.
+//! machine no other may mind. Every report that any test makes the tool write is checked by [`books`]: its shape, its sums, its
+//! histograms.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 #[path = "../common/closed_port.rs"]
@@ -14,6 +14,7 @@ mod verdict;
 
 mod binary;
 mod books;
+mod bundled;
 mod collections;
 mod descriptors;
 mod exits;
@@ -25,7 +26,6 @@ mod precedence;
 mod pymilvus;
 mod repeat;
 mod requests;
-mod shipped;
 mod signals;
 mod support;
 mod tracing;

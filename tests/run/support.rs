@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use milvus_load::milvus::embedded::{Embedded, EmbeddedOptions, Quiet, ServerInfo, install};
@@ -64,51 +64,37 @@ pub struct Sandbox {
     dir: TempDir,
     /// The collections that no other sandbox uses meanwhile, that of small.toml first.
     collections: Vec<String>,
-    _beside: Beside,
 }
-
-/// Who else may run tests meanwhile.
-enum Beside {
-    Others(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
-    Nobody(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
-}
-
-static RUNNING: RwLock<()> = RwLock::new(());
 
 static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static NO_LONGER_IN_USE: Condvar = Condvar::new();
 
+/// A test that failed leaves nothing behind that could disturb the next.
+fn in_use() -> MutexGuard<'static, BTreeSet<String>> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Sandbox {
     pub fn new() -> Self {
-        // A test that failed leaves nothing behind that could disturb the next.
-        Self::beside(Beside::Others(RUNNING.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    /// For a test that leaves the others no time.
-    pub fn alone() -> Self {
-        Self::beside(Beside::Nobody(RUNNING.write().unwrap_or_else(PoisonError::into_inner)))
+        let dir = tempfile::tempdir().unwrap();
+        link_install(&dir.path().join("cache"));
+        let mut in_use = in_use();
+        // The first that is free: it mostly is there and as the next test wants it.
+        let small = (0..).map(|n| format!("run_small_{n}")).find(|name| in_use.insert(name.clone())).unwrap();
+        drop(in_use);
+        let sandbox = Self { dir, collections: vec![small] };
+        sandbox.write("small.toml", &sandbox.small());
+        sandbox
     }
 
     /// For a test on a collection that others use too; waits until none of them does.
     pub fn on(collection: &str) -> Self {
         let mut sandbox = Self::new();
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_use = in_use();
         while !in_use.insert(collection.to_owned()) {
             in_use = NO_LONGER_IN_USE.wait(in_use).unwrap_or_else(PoisonError::into_inner);
         }
         sandbox.collections.push(collection.to_owned());
-        sandbox
-    }
-
-    fn beside(beside: Beside) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        link_install(&dir.path().join("cache"));
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first that is free: it mostly is there and as the next test wants it.
-        let small = (0..).map(|n| format!("run_small_{n}")).find(|name| in_use.insert(name.clone())).unwrap();
-        drop(in_use);
-        let sandbox = Self { dir, collections: vec![small], _beside: beside };
-        sandbox.write("small.toml", &sandbox.small());
         sandbox
     }
 
@@ -197,7 +183,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_use = in_use();
         in_use.retain(|name| !self.collections.contains(name));
         NO_LONGER_IN_USE.notify_all();
     }

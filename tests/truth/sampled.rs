@@ -45,12 +45,13 @@ fn covers(told: Difference, truth: f64) -> bool {
 }
 
 #[test]
-fn a_millisecond_that_sampled_requests_pay_is_told_with_an_interval_that_excludes_none() {
+fn what_sampled_requests_pay_is_told_with_an_interval_that_excludes_nothing_paid() {
     let delay = Delay::LogNormal { median: ms(2), sigma: 0.3 };
     let load = "rate = 1000\nduration = \"2s\"";
-    let runs = [1, 2, 3].map(|seed| told_and_true(seed, ms(1), delay, load));
+    // Far more than a busy machine adds to either.
+    let runs = [1, 2, 3].map(|seed| told_and_true(seed, ms(10), delay, load));
     for (told, truth) in runs {
-        assert!(told.low_us > 0.0 && (truth - 1_000.0).abs() < 400.0, "{told:?}, by its log {truth}");
+        assert!(told.low_us > 0.0 && truth > 5_000.0, "{told:?}, by its log {truth}");
     }
     // Each covers it in 95 of 100 cases.
     assert!(runs.iter().any(|(told, truth)| covers(*told, *truth)), "{runs:?}");

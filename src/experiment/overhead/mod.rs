@@ -90,14 +90,19 @@ pub fn carry_out(
     let grid = slots.grid();
     let fractions = plan.design.fractions.iter().map(|fraction| fraction.get()).collect();
     let mut so_far = SoFar::new(grid, &plan.design.order(plan.first_block()), fractions);
+    // It is of a median, and a closed loop decides on its throughput.
+    let known = !is_closed(plan.settings);
     let alternation = Alternation {
         slots,
         follow: &mut |_: &EdgeReading| None,
-        handed_over: &mut |part| so_far.take(part).into_iter().for_each(&mut *known_to),
+        handed_over: &mut |part| so_far.take(part).into_iter().filter(|_| known).for_each(&mut *known_to),
     };
     let observed = ready.alternate(plan.settings, &requests, identity, alternation, stop, progress)?;
-    let tally = collector.map(|collector| last_tally(collector, server, progress)).transpose()?;
-    let (slots, mut arms) = seen(plan, grid, &observed, tally.as_ref());
+    let counted = Counted::of(server, collector.as_deref());
+    let tally = collector.map(|collector| last_tally(collector, server, progress));
+    let (slots, mut arms) =
+        seen(plan, grid, server, &observed, tally.as_ref().and_then(|tally| tally.as_ref().ok()));
+    let stopped = observed.driven.finished.stopped.is_some();
     let record = Record::new(plan.settings, server, identity.clone(), observed);
     let report = run::report(&[record], &[])?;
     let earlier = plan.earlier.iter().flat_map(|earlier| earlier.slots.iter().cloned());
@@ -105,7 +110,11 @@ pub fn carry_out(
     if let Some(earlier) = plan.earlier {
         arms.add(&earlier.arms);
     }
-    let overhead = told(plan, server, slots, arms, &report, stop.is_raised());
+    let mut around = findings::around(server, plan.earlier);
+    around.extend(tally.and_then(Result::err).map(|error| findings::collector_lost(&error)));
+    around.extend(report.verdict.findings.iter().cloned());
+    let mut overhead = told(plan, counted, (slots, arms), &report, stopped);
+    overhead.findings = findings::of(&overhead, counted, &around);
     Ok(Done { overhead, report })
 }
 
@@ -125,6 +134,7 @@ fn last_tally(
 fn seen(
     plan: &Plan<'_>,
     grid: SlotGrid,
+    server: &Server,
     observed: &Observed,
     tally: Option<&Tally>,
 ) -> (Vec<OverheadSlot>, ArmTotals) {
@@ -138,6 +148,7 @@ fn seen(
         server: plan.server(),
         warmup: Nanos::from(workload.load.warmup),
         operations: &workload.operations,
+        server_here: server.is_on_this_machine(),
         is_closed: is_closed(plan.settings),
     };
     let slots = slots::of(&layout, &observed.driven);
@@ -147,9 +158,8 @@ fn seen(
 
 fn told(
     plan: &Plan<'_>,
-    server: &Server,
-    slots: Vec<OverheadSlot>,
-    arms: ArmTotals,
+    counted: Counted,
+    (slots, arms): (Vec<OverheadSlot>, ArmTotals),
     report: &RunReport,
     stopped: bool,
 ) -> Overhead {
@@ -160,8 +170,10 @@ fn told(
         Some(earlier) => earlier.primary.clone(),
         None => primary(plan.settings, report),
     };
-    let planned = design.blocks + plan.first_block();
-    let mut overhead = Overhead {
+    let slots_per_block = fractions.len() + 2;
+    let earlier =
+        plan.earlier.map_or(0, |earlier| analysis::complete_blocks(&earlier.slots, slots_per_block).len());
+    Overhead {
         mode: design.mode,
         timing: OverheadTiming {
             warmup_s: plan.settings.workload.load.warmup.as_secs_f64(),
@@ -169,19 +181,17 @@ fn told(
             slot_s: design.slot.as_secs_f64(),
         },
         blocks: OverheadBlocks {
-            planned,
-            complete: analysis::complete_blocks(&slots, fractions.len() + 2).len(),
+            planned: design.blocks + earlier,
+            complete: analysis::complete_blocks(&slots, slots_per_block).len(),
         },
         metrics: analysis::effects(&slots, &fractions, &primary, ending),
         primary,
         arms: arms.summaries,
-        beside_the_server: beside(server, plan.settings),
+        beside_the_server: counted.beside_the_server(),
         findings: Vec::new(),
         fractions,
         slots,
-    };
-    overhead.findings = findings::of(&overhead, &report.verdict.findings);
-    overhead
+    }
 }
 
 /// Throughput in a closed loop, else the median response time of the operation with the most requests.
@@ -197,12 +207,34 @@ fn is_closed(settings: &Settings) -> bool {
     settings.workload.load.streams.iter().all(|stream| matches!(stream.model, LoadModel::Closed { .. }))
 }
 
-/// What shares the machine with the server, where that is this one.
-fn beside(server: &Server, settings: &Settings) -> Vec<String> {
-    if !server.is_on_this_machine() {
-        return Vec::new();
+/// Whose spans reach a collector of the experiment's own, and where all of them run.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    client: bool,
+    server: bool,
+    /// Whether the server shares this machine.
+    server_here: bool,
+}
+
+impl Counted {
+    fn of(server: &Server, collector: Option<&CollectorProcess>) -> Self {
+        let exports_to = server.tracing().and_then(|tracing| tracing.endpoint);
+        let is_ours = |collector: &CollectorProcess| {
+            exports_to.as_deref().is_some_and(|url| url.trim_end_matches('/') == collector.endpoint())
+        };
+        Self {
+            client: collector.is_some(),
+            server: collector.is_some_and(is_ours),
+            server_here: server.is_on_this_machine(),
+        }
     }
-    let own = settings.workload.trace.otlp_endpoint.contains("127.0.0.1");
-    let collector = own.then(|| "the collector".to_owned());
-    ["the generator".to_owned()].into_iter().chain(collector).collect()
+
+    /// What shares the machine with the server.
+    fn beside_the_server(self) -> Vec<String> {
+        if !self.server_here {
+            return Vec::new();
+        }
+        let collector = self.client.then(|| "the collector".to_owned());
+        ["the generator".to_owned()].into_iter().chain(collector).collect()
+    }
 }

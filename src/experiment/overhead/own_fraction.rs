@@ -11,7 +11,7 @@ use crate::report::experiment::overhead::{
     ArmEffect, ArmSummary, Change, EffectVerdict, Effects, Mode, Overhead, OverheadBlocks, OverheadSlot,
     OverheadTiming,
 };
-use crate::report::model::Finding;
+use crate::report::model::{Finding, Severity};
 use crate::run::{self, Identity, Record, RunError, RunProgress, Server, Settings, Sharing};
 use crate::stats::blocks::FEWEST_BLOCKS;
 use crate::stats::{Better, Contrast, paired_logs};
@@ -21,7 +21,10 @@ use crate::workload::Override;
 
 use super::analysis::{complete_blocks, median, metrics_of};
 use super::slots::{GENERATOR_CPU, SERVER_CPU, SERVER_MEMORY, THROUGHPUT};
-use super::{LAST_SPANS, findings, is_closed, primary};
+use super::{Counted, LAST_SPANS, findings, is_closed, primary};
+
+/// An embedded server of the experiment's own exports to its collector.
+const COUNTED: Counted = Counted { client: true, server: true, server_here: true };
 
 /// Level at which an effect is seen.
 const SEEN_BELOW: f64 = 0.05;
@@ -53,8 +56,8 @@ pub trait FollowStarts {
 impl OwnFraction {
     /// What is said over the workload: neither header nor span of the client's.
     pub fn overrides(flags: Vec<Override>) -> Vec<Override> {
-        let mut overrides = vec![Override::flag("overhead", "trace.enabled", "false")];
-        overrides.extend(flags);
+        let mut overrides = flags;
+        overrides.push(Override::flag("overhead", "trace.enabled", "false"));
         overrides
     }
 
@@ -97,6 +100,11 @@ impl OwnFraction {
             });
             let (report, tally) = match made {
                 Err(_) if stop.is_raised() => break,
+                // What was measured is not thrown away; that there is less of it is told.
+                Err(RunError::Failed(error)) if last.is_some() => {
+                    findings.push(start_failed(&error));
+                    break;
+                }
                 made => made?,
             };
             follow.made(&report, &identity)?;
@@ -108,9 +116,7 @@ impl OwnFraction {
             last = Some(report);
         }
         match (last, stop.reason()) {
-            (Some(report), _) => {
-                Ok((self.told(settings, starts, (&report, &findings), stop.is_raised()), report))
-            }
+            (Some(report), _) => Ok((self.told(settings, starts, (&report, &findings)), report)),
             (None, Some(reason)) => Err(RunError::Stopped(reason)),
             (None, None) => Err(anyhow::anyhow!("an experiment needs a start").into()),
         }
@@ -121,7 +127,6 @@ impl OwnFraction {
         settings: &Settings,
         starts: Vec<(OverheadSlot, SpanKinds)>,
         (report, of_loads): (&RunReport, &[Finding]),
-        stopped: bool,
     ) -> Overhead {
         let arms = [0.0, self.fraction.get()].map(|fraction| summary(fraction, &starts)).to_vec();
         let slots: Vec<OverheadSlot> = starts.into_iter().map(|(slot, _)| slot).collect();
@@ -135,15 +140,25 @@ impl OwnFraction {
                 slot_s: settings.workload.load.duration.as_secs_f64(),
             },
             blocks: OverheadBlocks { planned: self.starts, complete: complete_blocks(&slots, 2).len() },
-            metrics: effects(&slots, self.fraction.get(), &primary, stopped),
+            metrics: effects(&slots, self.fraction.get(), &primary, slots.len() < 2 * self.starts),
             primary,
             arms,
-            beside_the_server: vec!["the generator".to_owned(), "the collector".to_owned()],
+            beside_the_server: COUNTED.beside_the_server(),
             findings: Vec::new(),
             slots,
         };
-        overhead.findings = findings::of(&overhead, of_loads);
+        overhead.findings = findings::of(&overhead, COUNTED, of_loads);
         overhead
+    }
+}
+
+fn start_failed(error: &anyhow::Error) -> Finding {
+    Finding {
+        code: "start_failed".to_owned(),
+        severity: Severity::Error,
+        message: format!("a start failed, and the experiment ended with it: {error:#}"),
+        cause: "the server did not start, or its run could not be measured".to_owned(),
+        remedy: "remove what is named, and repeat the experiment".to_owned(),
     }
 }
 
@@ -207,7 +222,8 @@ fn values(report: &RunReport, sent: u64, is_closed: bool) -> BTreeMap<String, f6
             ("p50_us", response.p50_us),
             ("p90_us", response.p90_us),
             ("p99_us", response.p99_us),
-            ("mean_us", response.mean_us),
+            // A mean of the survivors would make failures look fast.
+            ("mean_us", response.mean_us.filter(|_| operation.succeeded == operation.offered)),
         ];
         numbers.into_iter().for_each(|(number, value)| put(format!("{name}.response.{number}"), value));
     }
@@ -297,7 +313,7 @@ fn effect(contrast: Contrast, fraction: f64, better: Better, pairs: usize, stopp
         fraction,
         change: Change { estimate: change.estimate, low: change.low, high: change.high },
         p_value: contrast.p_value(),
-        smallest_detectable: contrast.smallest_detectable().exp_m1(),
+        smallest_detectable: better.worse_by(contrast.smallest_detectable()),
         spread: 1.0,
         own_interval: false,
         verdict,

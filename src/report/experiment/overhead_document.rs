@@ -1,5 +1,7 @@
 //! An overhead experiment for people: the sentence, effects with their intervals, a forest plot, the slots over time.
 
+use std::collections::BTreeSet;
+
 use super::super::document::{Block, Document};
 use super::super::model::{Finding, Severity};
 use super::super::terminal::table::{Cell, Tone, grouped};
@@ -140,6 +142,10 @@ fn effects(overhead: &Overhead) -> Vec<Vec<Cell>> {
     let mut rows = vec![heading];
     for effects in &overhead.metrics {
         let (words, value) = metric_words(&effects.metric);
+        let words = match effects.dropped > 0 && effects.blocks > 0 {
+            true => format!("{words} ({} blocks)", effects.blocks),
+            false => words,
+        };
         let name_tone = if effects.metric == overhead.primary { Tone::Strong } else { Tone::Plain };
         let mut row =
             vec![Cell(words, name_tone), effects.off.map_or_else(|| "unknown".to_owned(), value).into()];
@@ -227,18 +233,32 @@ fn lines(overhead: &Overhead) -> Vec<Vec<Cell>> {
             metric_words(&effects.metric).0.into(),
             changed(line.at_1).into(),
             changed(line.at_0_1).into(),
-            format!("{:.2}", line.fraction_within_2_percent).into(),
+            rounded_down(line.fraction_within_2_percent).into(),
             fits.into(),
         ]);
     }
     rows
 }
 
+/// Two digits that promise no more than is known.
+fn rounded_down(fraction: f64) -> String {
+    if fraction <= 0.0 {
+        return "none".to_owned();
+    }
+    let digits = (1.0 - fraction.log10().floor()).clamp(0.0, 9.0) as usize;
+    let scale = 10f64.powi(digits as i32);
+    format!("{:.digits$}", (fraction * scale).floor() / scale)
+}
+
 /// One line per arm, one character per block.
 fn over_time(overhead: &Overhead) -> Vec<String> {
+    let blocks: BTreeSet<usize> = overhead.slots.iter().map(|slot| slot.block).collect();
+    let of_block = |block: usize| overhead.slots.iter().filter(move |slot| slot.block == block);
     let values = |arm: &str| -> Vec<Option<f64>> {
-        let of_arm = overhead.slots.iter().filter(|slot| slot.arm == arm);
-        of_arm.map(|slot| slot.values.get(&overhead.primary).copied()).collect()
+        let of = |block: &usize| {
+            of_block(*block).find(|slot| slot.arm == arm)?.values.get(&overhead.primary).copied()
+        };
+        blocks.iter().map(of).collect()
     };
     let all: Vec<f64> =
         overhead.slots.iter().filter_map(|slot| slot.values.get(&overhead.primary).copied()).collect();
@@ -252,16 +272,15 @@ fn over_time(overhead: &Overhead) -> Vec<String> {
     for arm in &overhead.arms {
         lines.push(format!("{:>9} {}", arm.arm, sparkline(&values(&arm.arm), low, high)));
     }
-    let stolen: Vec<Option<f64>> =
-        overhead.slots.chunks(overhead.arms.len().max(1)).map(mean_stolen).collect();
+    let stolen: Vec<Option<f64>> = blocks.iter().map(|block| mean_stolen(of_block(*block))).collect();
     if stolen.iter().any(Option::is_some) {
         lines.push(format!("{:>9} {} (of 50 %)", "stolen", sparkline(&stolen, 0.0, 0.5)));
     }
     lines
 }
 
-fn mean_stolen(slots: &[OverheadSlot]) -> Option<f64> {
-    let stolen: Option<Vec<f64>> = slots.iter().map(|slot| slot.stolen).collect();
+fn mean_stolen<'a>(slots: impl Iterator<Item = &'a OverheadSlot>) -> Option<f64> {
+    let stolen: Option<Vec<f64>> = slots.map(|slot| slot.stolen).collect();
     stolen.map(|stolen| stolen.iter().sum::<f64>() / stolen.len().max(1) as f64)
 }
 
@@ -301,4 +320,15 @@ fn arms(overhead: &Overhead) -> Vec<Vec<Cell>> {
         ]);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_is_never_told_larger_than_it_is() {
+        let told = [1.0, 0.999, 0.338, 0.0411, 0.00496, 0.0].map(rounded_down);
+        assert_eq!(told, ["1.0", "0.99", "0.33", "0.041", "0.0049", "none"]);
+    }
 }

@@ -66,7 +66,7 @@ pub struct Sampling {
     pub service: SamplingDifferences,
 }
 
-/// Differences, sampled less unsampled; percentiles of all that were sent, the mean of the succeeded.
+/// Differences, sampled less unsampled, of all that were sent; the mean only where all of them succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SamplingDifferences {
     /// Of the medians.

@@ -114,7 +114,7 @@ fn run(client: String) -> io::Result<()> {
     })?;
     runtime.block_on(async {
         tokio::select! {
-            served = serve(listener, receiver) => served,
+            () = serve(listener, receiver) => Ok(()),
             ended = ended => ended.unwrap_or(Ok(())),
         }
     })

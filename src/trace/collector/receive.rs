@@ -1,7 +1,8 @@
 //! OTLP/gRPC, the receiving end: `TraceService/Export` over HTTP/2, gzip accepted.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::read::GzDecoder;
@@ -47,10 +48,13 @@ impl Receiver {
 }
 
 /// Serves whoever connects, until it is dropped.
-pub(super) async fn serve(listener: TcpListener, receiver: Arc<Receiver>) -> io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, receiver: Arc<Receiver>) {
     loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(connection(stream, Arc::clone(&receiver)));
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&receiver)))),
+            // A client that left at once, or no descriptor free: neither is for ever.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
     }
 }
 
