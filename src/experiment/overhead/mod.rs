@@ -99,7 +99,12 @@ pub fn carry_out(
     };
     let observed = ready.alternate(plan.settings, &requests, identity, alternation, stop, progress)?;
     let counted = Counted::of(server, collector.as_deref());
-    let tally = collector.map(|collector| last_tally(collector, server, progress));
+    // A server of the run's own has been given that time already.
+    if counted.server && !server.kind.ends_with_run() {
+        progress.server_spans();
+        std::thread::sleep(LAST_SPANS);
+    }
+    let tally = collector.map(|collector| collector.tally().map_err(anyhow::Error::from));
     let (slots, mut arms) =
         seen(plan, grid, server, &observed, tally.as_ref().and_then(|tally| tally.as_ref().ok()));
     let stopped = observed.driven.finished.stopped.is_some();
@@ -116,19 +121,6 @@ pub fn carry_out(
     let mut overhead = told(plan, counted, (slots, arms), &report, stopped);
     overhead.findings = findings::of(&overhead, counted, &around);
     Ok(Done { overhead, report })
-}
-
-/// A server of the run's own has been given that time already.
-fn last_tally(
-    collector: &mut CollectorProcess,
-    server: &Server,
-    progress: &mut dyn RunProgress,
-) -> anyhow::Result<Tally> {
-    if !server.kind.ends_with_run() {
-        progress.server_spans();
-        std::thread::sleep(LAST_SPANS);
-    }
-    Ok(collector.tally()?)
 }
 
 fn seen(
