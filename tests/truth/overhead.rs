@@ -70,7 +70,7 @@ fn twice_as_much_is_found_and_every_arm_proves_that_it_took_effect() {
         let full = &overhead.metrics[0].arms[0];
         full.verdict == EffectVerdict::Costs && full.change.low < 1.0 && full.change.high > 0.5
     };
-    assert!(["7", "8", "9"].iter().any(|seed| found(seed)));
+    assert!(["7", "8", "9"].iter().any(found));
 }
 
 /// Of a server that takes twice as long over sampled requests.
