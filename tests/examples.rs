@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use milvus_load::report::experiment::{Experiment, experiment_schema};
 use milvus_load::report::{RunReport, csv, hlog, schema, store, terminal};
 use serde_json::Value;
 
@@ -90,6 +91,23 @@ fn the_example_is_small_and_names_nobodys_directories() {
             assert!(!text.contains(private), "{} holds {private}", file.display());
         }
     }
+}
+
+#[test]
+fn the_committed_experiment_is_read_fits_the_schema_and_says_what_its_markdown_says() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/examples/overhead");
+    let text = std::fs::read_to_string(directory.join("experiment.json")).expect("is text");
+    let value = serde_json::from_str(&text).expect("is JSON");
+    let validator = jsonschema::validator_for(&experiment_schema()).expect("a schema");
+    if let Err(error) = validator.validate(&value) {
+        panic!("{error} at {}", error.instance_path());
+    }
+    let experiment =
+        Experiment::read(&directory.join("experiment.json")).unwrap_or_else(|error| panic!("{error}"));
+    let mut markdown = Vec::new();
+    experiment.document().markdown(&mut markdown).expect("writes");
+    let committed = std::fs::read(directory.join("report.md")).expect("is there");
+    assert_eq!(String::from_utf8(markdown).expect("is text"), String::from_utf8(committed).expect("is text"));
 }
 
 #[test]
