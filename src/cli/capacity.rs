@@ -11,7 +11,7 @@ pub struct CapacityArgs {
     /// The workload.
     #[command(flatten)]
     pub common: ExperimentArgs,
-    /// What must hold, as in [thresholds]; default: the workload's own.
+    /// What must hold, as in the workload's thresholds; default: those.
     #[arg(
         long,
         value_name = "CONDITIONS",
