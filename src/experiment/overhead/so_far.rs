@@ -17,8 +17,10 @@ pub(super) struct SoFar {
     slots: SlotGrid,
     order: Vec<(usize, Arm)>,
     fractions: Vec<f64>,
-    /// By operation and slot: requests offered, and response times of the succeeded.
+    /// Of blocks under way, by operation and slot: requests offered, and response times of the succeeded.
     seen: BTreeMap<(usize, usize), (u64, Timings<u32>)>,
+    /// Of complete blocks, the same: requests offered, and their median. A histogram for each slot would be megabytes by the hour.
+    known: BTreeMap<(usize, usize), (u64, Option<f64>)>,
     /// Blocks of which all has come.
     complete: usize,
 }
@@ -33,6 +35,7 @@ impl SoFar {
             order: order.collect(),
             fractions,
             seen: BTreeMap::new(),
+            known: BTreeMap::new(),
             complete: 0,
         }
     }
@@ -42,33 +45,45 @@ impl SoFar {
         let start = Nanos::new(self.intervals.length.get().saturating_mul(part.index as u64));
         let slot = self.slots.slot(start);
         let kept = self.slots.start(slot) + self.slots.washout();
-        if start >= kept && start + self.intervals.length <= self.slots.start(slot + 1) {
+        let complete = slot / (self.fractions.len() + 2);
+        let is_late = complete < self.complete;
+        if !is_late && start >= kept && start + self.intervals.length <= self.slots.start(slot + 1) {
             let (offered, response) =
                 self.seen.entry((part.operation, slot)).or_insert_with(|| (0, Timings::new()));
             *offered += part.interval.counters.offered();
             response.merge_packed(&part.interval.timings.response);
         }
-        let complete = slot / (self.fractions.len() + 2);
         (complete > self.complete).then(|| {
             self.complete = complete;
+            self.settle();
             self.half_width()
         })?
+    }
+
+    /// Of the slots of complete blocks the medians are all that is needed from here on.
+    fn settle(&mut self) {
+        let under_way = self.complete * (self.fractions.len() + 2);
+        let all = std::mem::take(&mut self.seen);
+        for (place, (offered, response)) in all {
+            if place.1 >= under_way {
+                self.seen.insert(place, (offered, response));
+            } else {
+                self.known.insert(place, (offered, median(offered, &response)));
+            }
+        }
     }
 
     /// Of the operation with the most requests.
     fn half_width(&self) -> Option<f64> {
         let mut offered: BTreeMap<usize, u64> = BTreeMap::new();
-        self.seen
+        self.known
             .iter()
             .for_each(|((operation, _), (count, _))| *offered.entry(*operation).or_default() += count);
         let (&operation, _) = offered.iter().max_by_key(|(_, count)| **count)?;
         let of_slot = |(slot, (block, arm)): (usize, &(usize, Arm))| Slot {
             block: *block,
             arm: *arm,
-            value: self
-                .seen
-                .get(&(operation, slot))
-                .and_then(|(offered, response)| median(*offered, response)),
+            value: self.known.get(&(operation, slot)).and_then(|(_, median)| *median),
         };
         let slots: Vec<Slot> =
             self.order.iter().enumerate().map(of_slot).filter(|slot| slot.block < self.complete).collect();
