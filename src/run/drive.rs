@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::engine::{Execution, Plan, Stop};
 use crate::measure::{MachineTime, ProcessSnapshot};
 use crate::trace::exporter::Exporter;
+use crate::units::Nanos;
 
 use super::alternation::{Alternation, EdgeReader};
 use super::descriptors;
@@ -22,6 +23,9 @@ use super::tracing::RunTracing;
 
 /// Between two looks at a run under way, for the progress line.
 const TICK: Duration = Duration::from_millis(100);
+
+/// A load whose workers ended so long before its end was broken off; a sound one has hardly a gap between its last arrival and its end.
+const LAST_GAP: Duration = Duration::from_secs(10);
 
 /// How long after the last answer the server may still hold spans of it: its C++ part exports every 5 s (seen on 2.3.5).
 /// A server that ends with the run would take them with it.
@@ -158,9 +162,15 @@ impl Ready<'_> {
                     alternation.iter_mut().for_each(|alternation| (alternation.handed_over)(&part));
                 }
             }
-            if alternation.is_some() {
-                // Workers end with their last request, which may be due long before the last slot's end.
-                tokio::time::sleep_until(execution.instant(execution.end()).into()).await;
+            // Workers end with their last request, which may be due long before the last slot's end; where they were stopped, nobody
+            // waits for that end.
+            let end = execution.end();
+            while alternation.is_some()
+                && !stop.is_raised()
+                && execution.elapsed() < end
+                && end - execution.elapsed() < Nanos::from(LAST_GAP)
+            {
+                tokio::time::sleep(TICK).await;
             }
             // The last edge may have passed since the last look.
             edges.read_passed(&execution, &mut alternation);

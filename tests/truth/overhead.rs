@@ -111,12 +111,14 @@ fn every_arm_proves_itself(overhead: &Overhead) {
 #[test]
 fn stopped_by_hand_it_keeps_the_complete_blocks_and_goes_on_from_there() {
     let (server, directory) = (charging(1, 0.0), tempfile::tempdir().unwrap());
-    let budget = ["--fractions", "1", "--seed", "3", "--budget", "60s"];
+    let budget = ["--fractions", "1", "--seed", "3", "--budget", "10m"];
     let child = command(&directory, &server, &[&SHORT[..], &budget].concat()).spawn().unwrap();
     // A block is 2.1 s, so this is within the third one.
     wait_for("two blocks", || server.log().count(Rpc::Search) > 300 * 5);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let stopped_at = std::time::Instant::now();
     let ended = child.wait_with_output().unwrap();
+    assert!(stopped_at.elapsed().as_secs() < 300, "it does not wait for the end that was planned");
     assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
     let (stopped, overhead) = experiment(&directory);
     let complete = overhead.blocks.complete;
