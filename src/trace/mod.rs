@@ -21,11 +21,13 @@ pub mod env;
 pub mod exporter;
 pub mod ids;
 pub mod jaeger;
+pub mod kept;
 pub mod link;
 pub mod probe;
 pub mod sampling;
 pub mod setup;
 pub mod span;
+pub mod spans;
 pub mod traceparent;
 
 pub use context::TraceRef;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use serde::{Deserialize, Serialize};
 
+use crate::trace::spans::service;
 use crate::units::Nanos;
 
 /// Spans that began within so long of each other are counted together: what an edge of a slot may be off by.
@@ -75,16 +76,6 @@ impl Tally {
     }
 }
 
-fn service(resource: &ResourceSpans) -> Option<&str> {
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
-    let attributes = &resource.resource.as_ref()?.attributes;
-    let name = attributes.iter().find(|attribute| attribute.key == "service.name")?;
-    match name.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(name) => Some(name),
-        _ => None,
-    }
-}
-
 fn kind(span: &Span, is_client: bool) -> SpanKinds {
     let is_call =
         span.kind == SpanKind::Server as i32 && span.name.trim_start_matches('/').starts_with(MILVUS_CALL);
@@ -100,7 +91,7 @@ mod tests {
     use super::*;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
     use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
     fn of(service: &str, spans: Vec<Span>) -> ResourceSpans {
         let value = any_value::Value::StringValue(service.to_owned());
