@@ -47,7 +47,8 @@ pub enum Command {
     #[command(
         after_help = "A run keeps traces beside its report: traces.otlp.json, which this command reads, and traces.json, which\n\
         Jaeger's page opens (Upload). --fetch asks Jaeger instead.\n\n  \
-        milvus-load slow latest\n\n\
+        milvus-load slow latest\n  \
+        milvus-load slow latest --trace 1\n\n\
         Environment: MILVUS_LOAD_JAEGER_HEADERS, for a Jaeger behind a login: name=value,name=value,\n\
         percent-encoded, such as authorization=Bearer%20TOKEN."
     )]
@@ -285,6 +286,13 @@ pub struct SlowArgs {
     /// How many requests to list
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub number: usize,
+    /// Draw one request's trace, with its critical path marked
+    #[arg(
+        long,
+        value_name = "ID",
+        help = "Draw one request's trace, with its critical path marked: its number in the list, or the beginning of its trace ID"
+    )]
+    pub trace: Option<String>,
     /// Ask Jaeger for each trace and show what is in it
     #[arg(long)]
     pub fetch: bool,

@@ -3,6 +3,7 @@
 //! Needs Jaeger's all-in-one binary, which the other tests do not; `.ci/run` installs one and runs this.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
@@ -15,8 +16,8 @@ use milvus_load::report::RunReport;
 use milvus_load::report::model::{Outcome, Request};
 use milvus_load::report::store;
 use milvus_load::trace::TraceSummary;
-use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerTrace};
-use milvus_load::trace::kept::KeptTrace;
+use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerSpan, JaegerTrace, parse};
+use milvus_load::trace::kept::{KeptTrace, read_otlp, write_jaeger, write_otlp};
 use tempfile::TempDir;
 
 #[path = "common/tool.rs"]
@@ -51,6 +52,7 @@ struct Jaeger {
     process: Child,
     ui: String,
     otlp: String,
+    otlp_http: String,
 }
 
 impl Jaeger {
@@ -83,8 +85,8 @@ impl Jaeger {
             .stderr(log)
             .spawn()
             .unwrap();
-        let [query, otlp, ..] = addresses.map(|address| format!("http://{address}"));
-        let mut jaeger = Self { process, ui: query, otlp };
+        let [query, otlp, otlp_http, ..] = addresses.map(|address| format!("http://{address}"));
+        let mut jaeger = Self { process, ui: query, otlp, otlp_http };
         let client = jaeger.client();
         let mut ended = None;
         wait_for(|| {
@@ -222,4 +224,54 @@ fn each_of_the_slowest_requests_is_found_in_jaeger_as_one_joined_trace() {
     let output = tool.command(&["slow", "latest", "--fetch"]);
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
     assert!(words(&output).contains("Jaeger cannot be reached"), "{}", words(&output));
+}
+
+/// Spans by ID, without what is Jaeger's own: the names of its processes, a tag of its collector's, and durations, which it rounds
+/// down where we round both ends; those are given apart.
+fn comparable(trace: &JaegerTrace) -> (BTreeMap<String, JaegerSpan>, Vec<u64>) {
+    let known = |span: &JaegerSpan| {
+        let mut span = JaegerSpan { process: String::new(), duration_us: 0, ..span.clone() };
+        span.tags.remove("internal.span.format");
+        (span.span_id.clone(), span)
+    };
+    let mut spans: Vec<&JaegerSpan> = trace.spans.iter().collect();
+    spans.sort_by_key(|span| &span.span_id);
+    (spans.iter().map(|span| known(span)).collect(), spans.iter().map(|span| span.duration_us).collect())
+}
+
+#[test]
+#[ignore = "needs a real Jaeger: MILVUS_LOAD_JAEGER=<all-in-one> cargo test --test jaeger -- --ignored"]
+fn kept_traces_are_taken_by_jaeger_and_written_for_its_page_as_it_tells_them_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let jaeger = Jaeger::start(dir.path());
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces");
+    let files = std::fs::read_dir(data).unwrap().map(|entry| File::open(entry.unwrap().path()).unwrap());
+    let kept: Vec<KeptTrace> = files.flat_map(|file| read_otlp(file).unwrap()).collect();
+    assert!(kept.len() >= 20, "{}", kept.len());
+
+    let mut otlp = Vec::new();
+    write_otlp(&kept, &mut otlp).unwrap();
+    let url = format!("{}/v1/traces", jaeger.otlp_http);
+    let reply = ureq::post(&url).header("content-type", "application/json").send(&otlp[..]).unwrap();
+    assert_eq!(reply.status(), 200);
+
+    let client = jaeger.client();
+    for trace in &kept {
+        let mut json = Vec::new();
+        write_jaeger(std::slice::from_ref(trace), &mut json).unwrap();
+        let (ours, our_durations) = comparable(&parse(&json).unwrap().unwrap());
+        let id = format!("{:032x}", trace.trace_id);
+        let mut told = None;
+        wait_for(|| {
+            let theirs = client.fetch(trace.trace_id).map_err(|error| format!("{id}: {error}"))?;
+            let (spans, wanted) = (theirs.spans.len(), ours.len());
+            told = Some(comparable(&theirs));
+            if spans == wanted { Ok(()) } else { Err(format!("{id}: {spans} of {wanted} spans")) }
+        });
+        let (theirs, their_durations) = told.unwrap();
+        assert_eq!(ours, theirs, "{id}");
+        let differ =
+            our_durations.iter().zip(&their_durations).any(|(ours, theirs)| ours.abs_diff(*theirs) > 1);
+        assert!(!differ, "{id}: {our_durations:?} us, {their_durations:?} us");
+    }
 }

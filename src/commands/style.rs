@@ -9,3 +9,9 @@ pub(super) fn of_stdout() -> Style {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if std::io::stdout().is_terminal() && !refused { Style::Color } else { Style::Plain }
 }
+
+/// Columns of standard output where that is a terminal, else 0.
+pub(super) fn width_of_stdout() -> usize {
+    // Fails where it is none.
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col))
+}

@@ -76,6 +76,19 @@ fn ask(
     }
 }
 
+/// The spans of one request's trace, and whether all have had the time to arrive. Blocks as [`fetch`] does.
+pub(super) fn one(
+    client: &JaegerClient,
+    trace_id: u128,
+    request: &Request,
+    now_unix_us: &dyn Fn() -> u64,
+) -> Result<(Vec<Span>, bool), JaegerError> {
+    if is_young(request, now_unix_us()) {
+        say_that_it_waits();
+    }
+    poll(client, trace_id, request, now_unix_us)
+}
+
 fn poll(
     client: &JaegerClient,
     trace_id: u128,

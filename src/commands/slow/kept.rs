@@ -39,6 +39,10 @@ impl Kept {
         self.traces.len()
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = u128> {
+        self.traces.keys().copied()
+    }
+
     pub(super) fn get(&self, trace_id: u128) -> Option<&KeptTrace> {
         self.traces.get(&trace_id)
     }

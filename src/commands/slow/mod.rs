@@ -1,8 +1,9 @@
 //! `slow`: the slowest requests of a report, with their trace IDs and links; what the run has kept or Jaeger knows of their
-//! traces.
+//! traces; and with `--trace` one of them, drawn.
 
 mod fetch;
 mod kept;
+mod one;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,8 @@ use kept::Kept;
 /// What `slow` finds around it.
 struct Around<'a> {
     style: Style,
+    /// Columns of the terminal.
+    width: usize,
     now_unix_us: &'a dyn Fn() -> u64,
     /// A variable of the environment.
     variable: &'a dyn Fn(&str) -> Option<String>,
@@ -49,6 +52,7 @@ pub fn run(args: &SlowArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     };
     let around = Around {
         style: style::of_stdout(),
+        width: style::width_of_stdout(),
         now_unix_us: &now_unix_us,
         variable: &|name| std::env::var(name).ok(),
     };
@@ -64,6 +68,10 @@ fn list(args: &SlowArgs, around: &Around<'_>, out: &mut dyn Write) -> Result<Exi
     }
     let client = args.fetch.then(|| client_of(named, &report, headers));
     let listing = Listing::new(&report, args.number);
+    if let Some(wanted) = &args.trace {
+        let source = one::Source { report: &report, path: &path, listing: &listing };
+        return one::draw(wanted, &source, client.transpose()?.as_ref(), around, out);
+    }
     let kept = match Kept::beside(&path) {
         Ok(kept) => Some(kept),
         // The list stands without them.
@@ -151,10 +159,16 @@ fn trace_id(request: &Request) -> Option<u128> {
     request.trace_id.as_deref().and_then(|id| u128::from_str_radix(id, 16).ok())
 }
 
+/// The next command draws the slowest request that has a kept trace; where none has, it asks Jaeger.
 fn footer(args: &SlowArgs, path: &Path, listing: &Listing<'_>, kept: Option<&Kept>) -> Footer {
     let directory = path.parent().unwrap_or(path).display();
+    let is_kept = |request: &Request| {
+        trace_id(request).is_some_and(|id| kept.is_some_and(|kept| kept.get(id).is_some()))
+    };
+    let drawn = listing.requests().position(is_kept).map(|place| format!("--trace {}", place + 1));
     let has_traces = listing.requests().any(|request| request.trace_url.is_some());
-    let next = (has_traces && !args.fetch).then(|| format!("milvus-load slow {directory} --fetch"));
+    let asked = (has_traces && !args.fetch).then(|| "--fetch".to_owned());
+    let next = drawn.or(asked).map(|option| format!("milvus-load slow {directory} {option}"));
     let mut paths = vec![("report".to_owned(), path.display().to_string())];
     if let Some(kept) = kept.filter(|kept| kept.len() > 0) {
         paths.push(("traces".to_owned(), kept.path.display().to_string()));

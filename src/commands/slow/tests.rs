@@ -13,6 +13,7 @@ use crate::cli::ReportPath;
 use crate::report::model::Setting;
 use crate::report::samples;
 use crate::trace::closed_port::ClosedPort;
+use crate::trace::kept::{KeptTrace, TRACES_OTLP_FILE, write_otlp};
 
 /// The three slowest of the sample: searches 857, 1714 and 571 of 2,000; those of an even number were sampled.
 const NOT_SAMPLED: &str = "000000000000000000000000abc00359";
@@ -117,6 +118,7 @@ impl Stored {
             number,
             fetch: jaeger.is_some(),
             jaeger: jaeger.map(str::to_owned),
+            trace: None,
         }
     }
 }
@@ -128,7 +130,7 @@ fn today() -> u64 {
 
 fn listed(args: &SlowArgs, now_unix_us: &dyn Fn() -> u64) -> (String, Result<Exit, Failure>) {
     let mut out = Vec::new();
-    let around = Around { style: Style::Plain, now_unix_us, variable: &|_| None };
+    let around = Around { style: Style::Plain, width: 100, now_unix_us, variable: &|_| None };
     let exit = list(args, &around, &mut out);
     (String::from_utf8(out).unwrap(), exit)
 }
@@ -299,17 +301,144 @@ fn a_report_that_is_not_there_is_an_error() {
     let args = SlowArgs {
         report: ReportPath { report: "latest".into(), out: empty.path().to_owned() },
         number: 1,
+        trace: None,
         fetch: false,
         jaeger: None,
     };
     assert_eq!(listed(&args, &today).1.unwrap_err().code(), 1);
 }
 
+fn resource(service: &str) -> opentelemetry_proto::tonic::resource::v1::Resource {
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+    let value = AnyValue { value: Some(Value::StringValue(service.to_owned())) };
+    let name = KeyValue { key: "service.name".to_owned(), value: Some(value), ..KeyValue::default() };
+    opentelemetry_proto::tonic::resource::v1::Resource { attributes: vec![name], ..Default::default() }
+}
+
+/// A kept trace of search 1714, which took 1,999 ms from when it was due: of the client and of Milvus.
+fn kept() -> KeptTrace {
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    let request =
+        samples::full().slowest.into_iter().find(|one| one.trace_id.as_deref() == Some(SLOWEST_SAMPLED[0]));
+    let request = request.unwrap();
+    let due = request.intended_unix_us * 1_000;
+    let span = |id: u64, parent: u64, name: &str, start: u64, end: u64| Span {
+        trace_id: u128::from_str_radix(SLOWEST_SAMPLED[0], 16).unwrap().to_be_bytes().to_vec(),
+        span_id: id.to_be_bytes().to_vec(),
+        parent_span_id: if parent == 0 { Vec::new() } else { parent.to_be_bytes().to_vec() },
+        name: name.to_owned(),
+        kind: 2,
+        start_time_unix_nano: due + start * 1_000,
+        end_time_unix_nano: due + end * 1_000,
+        ..Span::default()
+    };
+    let done = request.response_us as u64;
+    let client = Span { kind: 3, ..span(0x6b3, 0, "Search books", 100, done) };
+    let of = |service: &str, spans| ResourceSpans {
+        resource: Some(resource(service)),
+        scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+        ..ResourceSpans::default()
+    };
+    let server = vec![
+        span(2, 0x6b3, "milvus.proto.milvus.MilvusService/Search", 200, done - 100),
+        span(3, 2, "Proxy-Search", 300, done - 200),
+    ];
+    KeptTrace {
+        trace_id: u128::from_str_radix(SLOWEST_SAMPLED[0], 16).unwrap(),
+        resources: vec![of("milvus-client", vec![client]), of("standalone", server)],
+    }
+}
+
+impl Stored {
+    /// With this trace kept beside the report.
+    fn keeping(report: &RunReport, traces: &[KeptTrace]) -> Self {
+        let stored = Self::new(report);
+        let path = crate::report::store::resolve("latest", stored.base.path()).unwrap();
+        let mut bytes = Vec::new();
+        write_otlp(traces, &mut bytes).unwrap();
+        std::fs::write(path.with_file_name(TRACES_OTLP_FILE), bytes).unwrap();
+        stored
+    }
+
+    fn draw(&self, trace: &str) -> (String, Result<Exit, Failure>) {
+        listed(&SlowArgs { trace: Some(trace.to_owned()), ..self.args(3, None) }, &today)
+    }
+}
+
+#[test]
+fn a_kept_trace_is_told_in_the_list_and_drawn_by_number_or_by_the_beginning_of_its_id() {
+    let stored = Stored::keeping(&samples::full(), &[kept()]);
+    let (text, exit) = listed(&stored.args(3, None), &today);
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert_eq!(
+        line_with(&text, "kept:").trim(),
+        "kept: 3 spans (milvus-client 1, standalone 2), parents join up"
+    );
+    // It is second in the list.
+    assert!(text.trim_end().ends_with("--trace 2"), "{text}");
+    let by_number = stored.draw("2");
+    assert_eq!(by_number.1.unwrap(), Exit::Done);
+    let text = by_number.0;
+    assert!(line_with(&text, "search").contains("2.00 s = lag 100 us + service 2.00 s, succeeded"), "{text}");
+    assert!(line_with(&text, "Proxy-Search").trim_start().starts_with('*'), "{text}");
+    for id in [SLOWEST_SAMPLED[0].to_owned(), SLOWEST_SAMPLED[0].to_uppercase()] {
+        assert_eq!(stored.draw(&id).0, text);
+    }
+}
+
+#[test]
+fn a_trace_that_cannot_be_drawn_says_why_and_what_to_do() {
+    let stored = Stored::keeping(&samples::full(), &[kept()]);
+    let failure = |stored: &Stored, trace: &str| stored.draw(trace).1.unwrap_err();
+    for (trace, code, words) in [
+        ("xyz", 2, "1 to 5"),
+        ("", 2, "1 to 5"),
+        ("0", 1, "begin with 0: "),
+        ("ffff", 1, "no request of this report"),
+        ("6", 1, "the list ends at 5"),
+        (NOT_SAMPLED, 1, "was not sampled"),
+        (SLOWEST_SAMPLED[1], 1, "--fetch"),
+    ] {
+        let failure = failure(&stored, trace);
+        assert_eq!(failure.code(), code, "{trace}: {failure}");
+        assert!(failure.to_string().contains(words), "{trace}: {failure}");
+    }
+    let nothing_kept = failure(&Stored::new(&samples::full()), "2").to_string();
+    assert!(
+        nothing_kept.contains("no traces were kept") && nothing_kept.contains("--fetch"),
+        "{nothing_kept}"
+    );
+}
+
+#[test]
+fn a_damaged_file_of_kept_traces_spoils_no_list_and_is_named_where_it_is_needed() {
+    let stored = Stored::keeping(&samples::full(), &[kept()]);
+    let path = crate::report::store::resolve("latest", stored.base.path()).unwrap();
+    std::fs::write(path.with_file_name(TRACES_OTLP_FILE), "{").unwrap();
+    let (text, exit) = listed(&stored.args(3, None), &today);
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert!(text.contains(SLOWEST_SAMPLED[0]), "{text}");
+    let failure = stored.draw("2").1.unwrap_err().to_string();
+    assert!(failure.contains(TRACES_OTLP_FILE) && failure.contains("damaged"), "{failure}");
+}
+
+#[test]
+fn jaegers_trace_is_drawn_where_it_is_asked_for() {
+    let jaeger = FakeJaeger::with([(SLOWEST_SAMPLED[0], whole())]);
+    let stored = Stored::new(&samples::full());
+    let args = SlowArgs { trace: Some("2".to_owned()), ..stored.args(3, Some(&jaeger.url)) };
+    let (text, exit) = listed(&args, &today);
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert!(text.contains("3 spans, from Jaeger at") && text.contains("SearchTask"), "{text}");
+    let failure = listed(&SlowArgs { trace: Some("4".to_owned()), ..args }, &today).1.unwrap_err();
+    assert!(failure.to_string().contains("was not fetched"), "{failure}");
+}
+
 #[test]
 fn headers_that_are_none_are_a_usage_error_and_not_repeated() {
     let stored = Stored::new(&samples::full());
     let variable = |_: &str| Some("hunter2".to_owned());
-    let around = Around { style: Style::Plain, now_unix_us: &today, variable: &variable };
+    let around = Around { style: Style::Plain, width: 100, now_unix_us: &today, variable: &variable };
     let failure = list(&stored.args(1, Some("http://localhost:1")), &around, &mut Vec::new()).unwrap_err();
     assert_eq!(failure.code(), 2);
     let words = failure.to_string();

@@ -5,6 +5,7 @@
 
 pub mod calibration;
 mod fetched;
+pub mod one;
 mod sampling;
 mod sections;
 mod setup;
@@ -12,6 +13,7 @@ pub mod slow;
 #[cfg(test)]
 mod slow_tests;
 mod stages;
+pub mod waterfall;
 /// What a summary says, for other renderings of it.
 pub(in crate::report) mod summary {
     pub(in crate::report) use super::sections::{load, rate, target, time_row, value_of};
@@ -46,6 +48,7 @@ pub(in crate::report) const WIDTH: usize = 100;
 /// Where the writer fails.
 pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     sections::header(report, style, out)?;
+    sections::setup(report, style, out)?;
     sections::verdict_line(report, style, out)?;
     sections::counts(report, style, out)?;
     sections::times(report, style, out)?;
@@ -108,6 +111,10 @@ mod tests {
         assert_eq!(
             line(&text, "target"),
             "target http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)"
+        );
+        assert_eq!(
+            line(&text, "set-up").replace('\u{a0}', " "),
+            "set-up 3.18 s: inspect 4.00 ms, create 80.0 ms, insert 2.10 s, ready 1.00 s"
         );
         assert_eq!(line(&text, "search 2,000"), "search 2,000 2,000 0 0 0 100.0 100.0");
         // 1 to 2,000 ms, each once; the slowest is search 857 (857 * 7 mod 2,000 = 1,999), 0x359.

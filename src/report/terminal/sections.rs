@@ -37,6 +37,10 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     for (label, text) in lines {
         writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
     }
+    Ok(())
+}
+
+pub(super) fn setup(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match super::setup::sentence(&report.setup) {
         Some(steps) => paragraph(out, style, Tone::Dim, "set-up", &steps),
         None => Ok(()),
