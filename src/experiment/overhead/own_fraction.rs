@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Stop;
-use crate::milvus::embedded::Progress;
+use crate::milvus::embedded::{Exports, Progress};
 use crate::random::splitmix64;
 use crate::report::RunReport;
 use crate::report::experiment::overhead::{
@@ -88,7 +88,7 @@ impl OwnFraction {
         for (pair, fraction) in self.order() {
             let identity = Identity::new(command.to_owned())?;
             let server = Server::own(
-                Some(collector.endpoint().parse()?),
+                Exports::To(collector.endpoint().parse()?),
                 fraction,
                 follow.starting(pair, self.starts, fraction.get()),
             );

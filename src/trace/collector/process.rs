@@ -6,11 +6,16 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 use tokio::net::TcpListener;
 
-use super::receive::{Receiver, serve};
+use super::receive::{Take, serve};
 use super::tally::Tally;
+use crate::grpc;
 
 /// The first argument with which the tool is a collector.
 pub const COLLECT: &str = "__collect";
@@ -102,12 +107,42 @@ pub fn collect(mut args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     }
 }
 
+/// Counts spans and keeps none.
+struct Counting {
+    tally: Mutex<Tally>,
+    /// The name of the client's service.
+    client: String,
+}
+
+impl Counting {
+    fn tally(&self) -> Tally {
+        self.with(|tally| tally.clone())
+    }
+
+    /// Counting cannot panic; were it to, the counts would still be as good as before.
+    fn with<T>(&self, work: impl FnOnce(&mut Tally) -> T) -> T {
+        work(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Take for Counting {
+    fn take(&self, export: Bytes, bytes: usize) -> Result<(), u8> {
+        let export = ExportTraceServiceRequest::decode(export).map_err(|_| grpc::INVALID_ARGUMENT)?;
+        self.with(|tally| tally.take(&export, bytes, &self.client));
+        Ok(())
+    }
+
+    fn refused(&self) {
+        self.with(|tally| tally.refused += 1);
+    }
+}
+
 fn run(client: String) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let receiver = Receiver::new(client);
+    let receiver = Arc::new(Counting { tally: Mutex::default(), client });
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
     let port = listener.local_addr()?.port();
-    let asked = std::sync::Arc::clone(&receiver);
+    let asked = Arc::clone(&receiver);
     let (over, ended) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("answers".to_owned()).spawn(move || {
         let _ = over.send(answers(port, &asked));
@@ -121,7 +156,7 @@ fn run(client: String) -> io::Result<()> {
 }
 
 /// Blocks on standard input, and so has a thread of its own.
-fn answers(port: u16, receiver: &Receiver) -> io::Result<()> {
+fn answers(port: u16, receiver: &Counting) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{port}")?;
     out.flush()?;

@@ -89,23 +89,7 @@ fn kind(span: &Span, is_client: bool) -> SpanKinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-    use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
-
-    fn of(service: &str, spans: Vec<Span>) -> ResourceSpans {
-        let value = any_value::Value::StringValue(service.to_owned());
-        let name = KeyValue {
-            key: "service.name".to_owned(),
-            value: Some(AnyValue { value: Some(value) }),
-            ..KeyValue::default()
-        };
-        ResourceSpans {
-            resource: Some(Resource { attributes: vec![name], ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
-            ..ResourceSpans::default()
-        }
-    }
+    use super::super::hand_made::resource as of;
 
     fn span(name: &str, kind: SpanKind, millis: u64) -> Span {
         let start_time_unix_nano = millis * 1_000_000;
