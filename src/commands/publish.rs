@@ -4,14 +4,19 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
+use opentelemetry_proto::tonic::trace::v1::TracesData;
 
 use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
+use crate::trace::kept::KeptTrace;
 
 use super::output::Output;
 use super::{Exit, Failure, style};
+
+/// All that came of the traces that are kept.
+const TRACES_OTLP_FILE: &str = "traces.otlp.json";
 
 /// Shows the results, then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
 ///
@@ -47,6 +52,20 @@ pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::
     let mut lines = Vec::new();
     record.write(&mut lines)?;
     directory.write_file(RECORD_FILE, &lines)?;
+    Ok(())
+}
+
+/// Stores the traces that were kept beside the report, if there are any.
+///
+/// # Errors
+/// Where the disk is full, or the directory is gone.
+pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let resource_spans = kept.iter().flat_map(|trace| trace.resources.iter().cloned()).collect();
+    let all = serde_json::to_vec(&TracesData { resource_spans })?;
+    directory.write_file(TRACES_OTLP_FILE, &all)?;
     Ok(())
 }
 

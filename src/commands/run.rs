@@ -116,6 +116,7 @@ fn measured(
     let report = run::report(&record, &[])?;
     let published = publish::report(&report, args.json, directory);
     let recorded = publish::record(&record[0], directory);
+    let kept = publish::traces(&record[0].kept, directory);
     let for_ci = args
         .junit
         .as_ref()
@@ -128,6 +129,9 @@ fn measured(
         }
         Err(error) => super::say(&format!("warning: the run's record is not stored: {error:#}")),
         Ok(()) => {}
+    }
+    if let Err(error) = kept {
+        super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
     }
     ended?;
     for_ci?;

@@ -226,6 +226,9 @@ mod tests {
     }
 
     proptest! {
+        // Each makes several recorders, with all their memory.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn what_is_kept_is_what_the_merged_recorders_keep(
             mut samples in prop::collection::vec(request(), 0..1_500), workers in 1..4usize, order in any::<u64>(),

@@ -194,6 +194,7 @@ impl Ready<'_> {
 /// Waits for the server's last spans; false where a stop came before.
 fn wait_until(moment: Instant, stop: &Stop, progress: &mut dyn RunProgress) -> bool {
     if Instant::now() < moment && !stop.is_raised() {
+        progress.say("waiting some seconds for the server's last spans (Ctrl-C ends the wait)");
         progress.server_spans();
     }
     while !stop.is_raised() {

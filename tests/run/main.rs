@@ -19,6 +19,7 @@ mod collections;
 mod descriptors;
 mod exits;
 mod failures;
+mod kept;
 mod lies;
 mod lookups;
 mod ownership;

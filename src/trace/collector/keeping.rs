@@ -93,6 +93,7 @@ impl Collector {
         shared.store().begin();
         let work = Work {
             shared: Arc::clone(&shared),
+            queue: Arc::clone(&queue),
             spans,
             onward: match &onward {
                 Onward::All(exporter) => Some(exporter.sink()),
@@ -159,6 +160,7 @@ impl Keeping {
 /// The thread that takes what the workers hand over.
 struct Work {
     shared: Arc<Shared>,
+    queue: Arc<Queue>,
     spans: Receiver<Queued>,
     onward: Option<SpanSink>,
 }
@@ -186,6 +188,7 @@ impl Work {
             Queued::Setup(span) => self.shared.store().hold_setup(span.as_ref().clone()),
             Queued::PassedOn(_) => {}
         }
+        self.queue.arrived(&queued);
         if let Some(onward) = &self.onward {
             onward.push(queued);
         }
@@ -277,10 +280,8 @@ fn send(
 
 /// What this collector itself has taken of the client's spans.
 fn taken_here(queue: &Queue) -> ExportReport {
-    let counts = queue.counts();
     let (lost, more_lost) = LostTraces::into_set(queue.lost());
-    let counts = SpanCounts { exported: counts.recorded - counts.dropped, queued: 0, ..counts };
-    ExportReport::of_stored(HERE.to_owned(), counts, None, lost, more_lost)
+    ExportReport::of_stored(HERE.to_owned(), queue.counts(), None, lost, more_lost)
 }
 
 /// What an exporter has done with what it was given, and what never got so far.
@@ -306,8 +307,13 @@ fn only_kept(
     };
     let is_there = |id: u128| sent.as_ref().is_some_and(|sent| sent.fate(id) != Fate::NotExported);
     let (arrived, missing): (Vec<_>, Vec<_>) = own.iter().partition(|(id, _)| is_there(*id));
-    let SpanCounts { recorded, dropped, .. } = queue.counts();
-    let failed = missing.iter().map(|(_, spans)| spans).sum();
-    let counts = SpanCounts { recorded, dropped, failed, exported: recorded - dropped - failed, queued: 0 };
+    let mut counts = queue.counts();
+    // They came from that queue.
+    counts.failed = missing.iter().map(|(_, spans)| spans).sum::<u64>().min(counts.exported);
+    counts.exported -= counts.failed;
     ExportReport::of_kept(endpoint, counts, error, arrived.into_iter().map(|(id, _)| id).collect())
 }
+
+#[cfg(test)]
+#[path = "keeping_tests.rs"]
+mod tests;

@@ -62,18 +62,20 @@ async fn export(request: Request<RecvStream>, respond: SendResponse<Bytes>, rece
     answer(respond, taken.err().unwrap_or(grpc::OK));
 }
 
-/// `None`: too long, or cut off.
+/// `None`: too long, or cut off. What is too long is read to its end all the same: whoever sends it hears the answer then.
 async fn whole(mut body: RecvStream) -> Option<Bytes> {
-    let mut bytes = BytesMut::new();
+    let (mut bytes, mut is_too_long) = (BytesMut::new(), false);
     while let Some(chunk) = body.data().await {
         let chunk = chunk.ok()?;
         body.flow_control().release_capacity(chunk.len()).ok()?;
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MOST_BYTES {
-            return None;
+        is_too_long |= bytes.len() + chunk.len() > MOST_BYTES;
+        if is_too_long {
+            bytes.clear();
+        } else {
+            bytes.extend_from_slice(&chunk);
         }
     }
-    Some(bytes.freeze())
+    (!is_too_long).then(|| bytes.freeze())
 }
 
 /// The message within a gRPC frame: one byte that says whether it is packed, four of its length, the message.

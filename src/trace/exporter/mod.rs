@@ -289,6 +289,6 @@ impl SpanTemplates {
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

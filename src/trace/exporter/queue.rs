@@ -192,6 +192,11 @@ impl Shared {
         self.passed_on.load(Ordering::Relaxed) + bytes <= MOST_PASSED_ON
     }
 
+    /// Takes note that a span has reached who it was for.
+    pub(in crate::trace) fn arrived(&self, queued: &Queued) {
+        self.exported.fetch_add(queued.spans() as u64, Ordering::Release);
+    }
+
     /// Takes note that an export of others has left the queue.
     pub(super) fn taken(&self, queued: &Queued) {
         if let Queued::PassedOn(export) = queued {
