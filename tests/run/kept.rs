@@ -15,7 +15,8 @@ use crate::support::{Ended, PATIENTLY, Sandbox, UNBOUNDED};
 fn search(sandbox: &Sandbox, args: &[&str]) -> Ended {
     let workload = format!("{}/workloads/search.toml", env!("CARGO_MANIFEST_DIR"));
     let mut tool = sandbox.tool(&["run", &workload, "--duration", "8s", "--set", "load.warmup=1s"]);
-    sandbox.end(tool.args(args).args(PATIENTLY).args(UNBOUNDED))
+    // Its p99 would be of too few.
+    sandbox.end(tool.args(["--set", "trace.slow=p90"]).args(args).args(PATIENTLY).args(UNBOUNDED))
 }
 
 #[track_caller]

@@ -73,21 +73,25 @@ impl Chooser for Odd {
     }
 }
 
-/// Ten requests of a run, half of whose spans come from the server before they are over and half after.
 fn ten_requests(collector: &Collector, onward: Onward, gzip: bool) -> Collected {
+    ten_requests_from(0, collector, onward, gzip)
+}
+
+/// Ten requests of a run with the IDs after `first`, half of whose spans come from the server before they are over and half after.
+fn ten_requests_from(first: u128, collector: &Collector, onward: Onward, gzip: bool) -> Collected {
     let mut to_it = settings(&format!("http://{}", collector.address()));
     to_it.transport.gzip = gzip;
     let server = exporter(&to_it);
-    (1..=5).for_each(|id| server.sink().pass_on(of_server(id)));
+    (1..=5).for_each(|id| server.sink().pass_on(of_server(first + id)));
     server.flush();
     wait_until(|| server.counts().exported == 10);
     let keeping = begin(collector, onward);
     keeping.choose_by(Box::new(Odd));
     let sink = keeping.sink();
-    (1..=10).for_each(|id| sink.offer(request(id)));
+    (1..=10).for_each(|id| sink.offer(request(first + id)));
     wait_until(|| keeping.queue.counts().queued == 0);
-    (6..=10).for_each(|id| server.sink().pass_on(of_server(id)));
-    server.sink().pass_on(of_server(77));
+    (6..=10).for_each(|id| server.sink().pass_on(of_server(first + id)));
+    server.sink().pass_on(of_server(first + 77));
     assert_eq!(server.finish(LONG).counts.failed, 0);
     keeping.finish(true, LONG)
 }
@@ -103,7 +107,12 @@ fn wait_until(is_so: impl Fn() -> bool) {
 
 #[track_caller]
 fn check_ten(collected: &Collected) {
-    let ids: Vec<_> = collected.kept.iter().map(|trace| trace.trace_id).collect();
+    check_ten_from(0, collected);
+}
+
+#[track_caller]
+fn check_ten_from(first: u128, collected: &Collected) {
+    let ids: Vec<_> = collected.kept.iter().map(|trace| trace.trace_id - first).collect();
     assert_eq!(ids, [1, 3, 5, 7, 9]);
     for trace in &collected.kept {
         let spans: BTreeMap<u64, _> = trace.spans().into_iter().map(|span| (span.span_id, span)).collect();
@@ -211,8 +220,8 @@ fn exports_that_are_malformed_or_too_large_are_refused_and_counted() {
 #[test]
 fn runs_follow_each_other_on_one_collector() {
     let collector = listening(None);
-    for _ in 0..3 {
-        check_ten(&ten_requests(&collector, Onward::Nowhere, false));
+    for first in [0, 100, 200] {
+        check_ten_from(first, &ten_requests_from(first, &collector, Onward::Nowhere, false));
     }
 }
 
