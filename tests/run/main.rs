@@ -21,6 +21,7 @@ mod exits;
 mod failures;
 mod lies;
 mod lookups;
+mod own_fraction;
 mod ownership;
 mod precedence;
 mod pymilvus;

@@ -9,5 +9,5 @@ mod process;
 mod receive;
 mod tally;
 
-pub use process::{COLLECT, CollectorError, CollectorProcess, collect};
-pub use tally::{BIN, SpanKinds, Tally};
+pub use process::{ANYWHERE, COLLECT, CollectorError, CollectorProcess, collect};
+pub use tally::{AskedCalls, BIN, SpanKinds, Tally};
