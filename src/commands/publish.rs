@@ -4,19 +4,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use opentelemetry_proto::tonic::trace::v1::TracesData;
 
 use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
-use crate::trace::kept::KeptTrace;
+use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_otlp};
 
 use super::output::Output;
 use super::{Exit, Failure, style};
-
-/// All that came of the traces that are kept.
-const TRACES_OTLP_FILE: &str = "traces.otlp.json";
 
 /// Shows the results, then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
 ///
@@ -63,9 +59,11 @@ pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<()
     if kept.is_empty() {
         return Ok(());
     }
-    let resource_spans = kept.iter().flat_map(|trace| trace.resources.iter().cloned()).collect();
-    let all = serde_json::to_vec(&TracesData { resource_spans })?;
-    directory.write_file(TRACES_OTLP_FILE, &all)?;
+    let (mut for_people, mut for_programs) = (Vec::new(), Vec::new());
+    write_jaeger(kept, &mut for_people)?;
+    directory.write_file(TRACES_FILE, &for_people)?;
+    write_otlp(kept, &mut for_programs)?;
+    directory.write_file(TRACES_OTLP_FILE, &for_programs)?;
     Ok(())
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use milvus_load::trace::kept::KeptTrace;
-use milvus_load::trace::spans::{Kind, Span, trace_id};
-use opentelemetry_proto::tonic::trace::v1::TracesData;
+use milvus_load::trace::kept::{TRACES_OTLP_FILE, read_otlp};
+use milvus_load::trace::spans::{Kind, Span};
 use serde_json::Value;
 
 use crate::support::{Ended, PATIENTLY, Sandbox, UNBOUNDED};
@@ -27,17 +26,12 @@ fn spans(report: &Value, count: &str) -> u64 {
 /// The kept traces of the newest run, by ID.
 fn kept(sandbox: &Sandbox) -> BTreeMap<u128, Vec<Span>> {
     let newest = sandbox.runs().into_iter().max_by_key(|run| fs::metadata(run).unwrap().modified().unwrap());
-    read(&newest.unwrap().join("traces.otlp.json"))
+    read(&newest.unwrap().join(TRACES_OTLP_FILE))
 }
 
 fn read(path: &Path) -> BTreeMap<u128, Vec<Span>> {
-    let data: TracesData = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let mut traces: BTreeMap<u128, KeptTrace> = BTreeMap::new();
-    for resource in data.resource_spans {
-        let id = trace_id(&resource.scope_spans[0].spans[0]).unwrap();
-        traces.entry(id).or_default().resources.push(resource);
-    }
-    traces.into_iter().map(|(id, trace)| (id, trace.spans())).collect()
+    let traces = read_otlp(fs::File::open(path).unwrap()).unwrap();
+    traces.into_iter().map(|trace| (trace.trace_id, trace.spans())).collect()
 }
 
 /// That this is the whole trace of this request, the client's span as root.

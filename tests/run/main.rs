@@ -22,6 +22,7 @@ mod failures;
 mod kept;
 mod lies;
 mod lookups;
+mod own_fraction;
 mod ownership;
 mod precedence;
 mod pymilvus;

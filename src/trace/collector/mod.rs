@@ -10,6 +10,7 @@
 //! Belongs here: receiving, what is held in which memory, the count of every span. Does not belong: which requests matter, and
 //! what a count means.
 
+mod counting;
 mod decided;
 #[cfg(test)]
 mod hand_made;
@@ -23,6 +24,6 @@ mod tally;
 
 pub use here::{Collector, stand_in};
 pub use keeping::{Chooser, Collected, Keeping, Onward};
-pub use process::{COLLECT, CollectorError, CollectorProcess, collect};
+pub use process::{ANYWHERE, COLLECT, CollectorError, CollectorProcess, collect};
 pub use store::Books;
-pub use tally::{BIN, SpanKinds, Tally};
+pub use tally::{AskedCalls, BIN, SpanKinds, Tally};
