@@ -129,7 +129,11 @@ fn describe(info: &ServerInfo, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "metrics   {}", info.metrics_url)?;
     match &info.otlp_endpoint {
         Some(url) if info.export_port.is_some() => {
-            writeln!(out, "traces    to the run that uses it ({url}), sample fraction {}", info.sample_fraction)?;
+            writeln!(
+                out,
+                "traces    to the run that uses it ({url}), sample fraction {}",
+                info.sample_fraction
+            )?;
         }
         Some(url) => writeln!(out, "traces    to {url}, sample fraction {}", info.sample_fraction)?,
         None => writeln!(out, "traces    none (start it with --otlp-endpoint)")?,

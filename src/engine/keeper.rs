@@ -271,7 +271,8 @@ mod tests {
             hits_expected: None,
         };
         let failed = |milvus| Outcome::Failed { grpc: 0, milvus, message: "".into() };
-        let slow = (0..3).map(|i| Sample { done: Nanos::from_secs(9), ..sample(i, Outcome::Succeeded { hits: 1 }) });
+        let slow =
+            (0..3).map(|i| Sample { done: Nanos::from_secs(9), ..sample(i, Outcome::Succeeded { hits: 1 }) });
         let of_one = (100..200).map(|i| sample(i, failed(8)));
         let of_many = (1_000..1_100).map(|i| sample(i, failed(i as i32)));
         let samples: Vec<_> = slow.chain(of_one).chain(of_many).collect();

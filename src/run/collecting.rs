@@ -68,7 +68,9 @@ impl Server {
                 Ok(None)
             }
             (_, Ok(None)) => {
-                say("note: the server's spans go to another run that uses this Milvus now, so traces hold the client's part alone");
+                say(
+                    "note: the server's spans go to another run that uses this Milvus now, so traces hold the client's part alone",
+                );
                 Ok(None)
             }
             (_, place) => place,
@@ -89,8 +91,9 @@ impl ServerKind {
 
 /// That spans arrive from elsewhere has to be asked for, and nobody who sends any is asked who he is.
 fn listen(address: SocketAddr, say: &dyn Fn(&str)) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("the built-in collector cannot listen on {address} (trace.collector_listen)"))?;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("the built-in collector cannot listen on {address} (trace.collector_listen)")
+    })?;
     if !address.ip().is_loopback() {
         say(&format!(
             "warning: the built-in collector listens on {} without TLS or a password: whoever reaches it can send spans to this run",

@@ -63,7 +63,8 @@ impl CollectedSpans {
     /// Adds what another process of the run has received.
     pub(super) fn merge(&mut self, other: &Self) {
         self.books.merge(&other.books);
-        self.lost_at_server = self.lost_at_server.zip(other.lost_at_server).map(|(ours, theirs)| ours.saturating_add(theirs));
+        self.lost_at_server =
+            self.lost_at_server.zip(other.lost_at_server).map(|(ours, theirs)| ours.saturating_add(theirs));
     }
 }
 

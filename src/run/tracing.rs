@@ -53,7 +53,7 @@ pub enum Spans {
     /// They are exported, and no trace is kept.
     Exported(Exporter),
     /// The traces that matter are kept.
-    Kept(Keeping),
+    Kept(Box<Keeping>),
 }
 
 impl Spans {
@@ -118,7 +118,7 @@ impl RunTracing {
              trace.sample_fraction; experiments keep no traces"
         );
         let spans = match is_kept {
-            true => Spans::Kept(start_keeping(settings, server, run_id, found)?),
+            true => Spans::Kept(Box::new(start_keeping(settings, server, run_id, found)?)),
             false if found.is_sent_to() => Spans::Exported(start_exporter(settings, &server.uri, run_id)?),
             false => Spans::None,
         };

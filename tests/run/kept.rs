@@ -113,7 +113,13 @@ fn a_kept_server_exports_to_one_run_after_the_other_and_to_one_at_a_time() {
 #[test]
 fn a_server_that_exports_elsewhere_can_be_told_to_keep_only_slow_traces_by_nobody() {
     let sandbox = Sandbox::new();
-    let run = sandbox.run(&["small.toml", "--set", "trace.keep=slow", "--set", "trace.otlp_endpoint=http://127.0.0.1:9"]);
+    let run = sandbox.run(&[
+        "small.toml",
+        "--set",
+        "trace.keep=slow",
+        "--set",
+        "trace.otlp_endpoint=http://127.0.0.1:9",
+    ]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     run.said(&["trace.keep", "trace.collector_listen"]);
     let both = sandbox.run(&["small.toml", "--set", "trace.keep=slow", "--sample-fraction", "0.5"]);

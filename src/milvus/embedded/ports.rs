@@ -166,7 +166,8 @@ mod tests {
 
     fn all(ports: Ports) -> BTreeSet<u16> {
         let Ports { proxy, proxy_internal, root_coord, query_coord, query_node, index_coord, .. } = ports;
-        let Ports { index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, collector, .. } = ports;
+        let Ports { index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, collector, .. } =
+            ports;
         [proxy, proxy_internal, root_coord, query_coord, query_node, index_coord]
             .into_iter()
             .chain([index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, collector])

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, Spans, State,
-    Threshold, UnknownReason,
+    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, Spans,
+    State, Threshold, UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -59,12 +59,8 @@ pub(in crate::report) fn target(server: &Server) -> String {
 /// none of it.
 fn spans(spans: &Spans) -> Option<String> {
     let (received, kept, let_go) = (spans.received?, spans.kept?, spans.let_go?);
-    let mut text = format!(
-        "{} received, {} kept, {} let go",
-        grouped(received),
-        grouped(kept),
-        grouped(let_go)
-    );
+    let mut text =
+        format!("{} received, {} kept, {} let go", grouped(received), grouped(kept), grouped(let_go));
     for (count, words) in [
         (spans.evicted, "evicted for want of room"),
         (spans.foreign, "of no request of this run"),

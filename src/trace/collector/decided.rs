@@ -37,14 +37,7 @@ pub(super) struct Decided {
 
 impl Decided {
     pub(super) fn new(now: Instant, most: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            begun: now,
-            most,
-            lost: 0,
-            is_lost_unknown: false,
-        }
+        Self { young: HashMap::new(), old: HashMap::new(), begun: now, most, lost: 0, is_lost_unknown: false }
     }
 
     pub(super) fn add(&mut self, id: u128, fate: Fate, now: Instant) {

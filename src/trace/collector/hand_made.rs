@@ -23,7 +23,11 @@ pub(super) fn span(trace_id: u128, own: u64, parent: u64) -> Span {
 
 /// The span with which a server takes a call.
 pub(super) fn root(trace_id: u128, own: u64, parent: u64) -> Span {
-    Span { kind: 2, name: "milvus.proto.milvus.MilvusService/Search".to_owned(), ..span(trace_id, own, parent) }
+    Span {
+        kind: 2,
+        name: "milvus.proto.milvus.MilvusService/Search".to_owned(),
+        ..span(trace_id, own, parent)
+    }
 }
 
 pub(super) fn resource(service: &str, spans: Vec<Span>) -> ResourceSpans {

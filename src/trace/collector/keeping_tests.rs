@@ -67,7 +67,7 @@ struct Odd;
 
 impl Chooser for Odd {
     fn over(&mut self, span: &ClientSpan, let_go: &mut dyn FnMut(u128)) {
-        if span.trace.trace_id % 2 == 0 {
+        if span.trace.trace_id.is_multiple_of(2) {
             let_go(span.trace.trace_id);
         }
     }
@@ -119,7 +119,10 @@ fn check_ten_from(first: u128, collected: &Collected) {
         assert_eq!(spans.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
         assert!(spans.values().all(|span| span.trace_id == trace.trace_id));
         let [client, root, task] = [1, 2, 3].map(|id| &spans[&id]);
-        assert_eq!((&*client.service, &*client.name, client.kind), ("milvus-client", "Search books", Kind::Client));
+        assert_eq!(
+            (&*client.service, &*client.name, client.kind),
+            ("milvus-client", "Search books", Kind::Client)
+        );
         assert_eq!((client.start, client.end, client.parent), (1_500, 9_000, None));
         assert_eq!((&*root.service, root.kind, root.parent), ("standalone", Kind::Server, Some(1)));
         assert_eq!((&*task.name, task.parent), ("SearchTask", Some(2)));

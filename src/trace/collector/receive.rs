@@ -90,10 +90,7 @@ fn unpacked(mut body: Bytes) -> Result<Bytes, u8> {
     }
     let mut unpacked = Vec::new();
     let most = MOST_BYTES as u64 + 1;
-    GzDecoder::new(&message[..])
-        .take(most)
-        .read_to_end(&mut unpacked)
-        .map_err(|_| grpc::INVALID_ARGUMENT)?;
+    GzDecoder::new(&message[..]).take(most).read_to_end(&mut unpacked).map_err(|_| grpc::INVALID_ARGUMENT)?;
     if unpacked.len() > MOST_BYTES { Err(grpc::RESOURCE_EXHAUSTED) } else { Ok(unpacked.into()) }
 }
 

@@ -78,7 +78,9 @@ fn scopes_of<'a>(resource: &'a [u8], scopes: &mut Vec<Scope<'a>>) -> Result<(), 
     let mut rest = Vec::new();
     for field in Fields(resource) {
         match field? {
-            Field { number: field::SCOPE_SPANS, value: Value::Bytes(scope), .. } => scopes.push(spans_of(scope)?),
+            Field { number: field::SCOPE_SPANS, value: Value::Bytes(scope), .. } => {
+                scopes.push(spans_of(scope)?)
+            }
             other => rest.extend_from_slice(other.whole),
         }
     }
@@ -264,7 +266,10 @@ mod tests {
 
     #[test]
     fn what_a_resource_says_after_its_spans_counts_too() {
-        let late = ResourceSpans { schema_url: "https://schemas.example/1".to_owned(), ..resource("s", vec![span(1, 2, 3)]) };
+        let late = ResourceSpans {
+            schema_url: "https://schemas.example/1".to_owned(),
+            ..resource("s", vec![span(1, 2, 3)])
+        };
         let message = export(vec![late]);
         assert_eq!(scanned(&message), decoded(&message));
         assert_eq!(scanned(&message)[0].4.schema_url, "https://schemas.example/1");

@@ -120,10 +120,10 @@ fn the_oldest_undecided_are_evicted_and_counted_where_the_ring_is_full() {
 fn a_trace_has_room_for_so_much_and_all_that_are_held_for_so_much_together() {
     let large = |id: u128, own: u64| {
         let text = "x".repeat(600);
-        export(vec![resource("standalone", vec![opentelemetry_proto::tonic::trace::v1::Span {
-            name: text,
-            ..span(id, own, 2)
-        }])])
+        export(vec![resource(
+            "standalone",
+            vec![opentelemetry_proto::tonic::trace::v1::Span { name: text, ..span(id, own, 2) }],
+        )])
     };
     // Of some 890 bytes each, one trace has room for two and all for five.
     for is_held_first in [true, false] {

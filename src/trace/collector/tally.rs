@@ -115,8 +115,8 @@ fn kind(span: &Span, is_client: bool) -> SpanKinds {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::hand_made::resource as of;
+    use super::*;
 
     fn span(name: &str, kind: SpanKind, millis: u64) -> Span {
         let start_time_unix_nano = millis * 1_000_000;

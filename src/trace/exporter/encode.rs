@@ -143,7 +143,8 @@ impl RequestEncoder {
     /// A request of what has been written since last asked.
     pub fn finish(&mut self) -> Encoded {
         // What is passed on brings its own.
-        let head = if self.count == 0 && self.passed_on_count > 0 { Bytes::new() } else { self.head().into() };
+        let head =
+            if self.count == 0 && self.passed_on_count > 0 { Bytes::new() } else { self.head().into() };
         self.largest = self.largest.max(self.spans.len());
         let spans = self.spans.split().freeze();
         let passed_on = self.passed_on.split().freeze();

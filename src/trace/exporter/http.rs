@@ -85,7 +85,8 @@ impl HttpExporter {
         let others: Vec<&PassedOn> = batch.iter().filter_map(Queued::passed_on).collect();
         if !others.is_empty() {
             sent += others.iter().map(|export| export.spans).sum::<usize>();
-            let partial = self.post(others.iter().flat_map(|export| &export.bytes[..]).copied().collect()).await?;
+            let partial =
+                self.post(others.iter().flat_map(|export| &export.bytes[..]).copied().collect()).await?;
             told.rejected = told.rejected.saturating_add(partial.rejected_spans);
             told.message.push_str(&partial.error_message);
         }

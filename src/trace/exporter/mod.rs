@@ -254,7 +254,11 @@ impl ExportReport {
 }
 
 /// Encodes spans of a run as its exporter would.
-pub fn encoder(settings: &ExportSettings, operations: &[OperationAttributes], run_id: &str) -> RequestEncoder {
+pub fn encoder(
+    settings: &ExportSettings,
+    operations: &[OperationAttributes],
+    run_id: &str,
+) -> RequestEncoder {
     RequestEncoder::new(SpanTemplates::new(operations, run_id), &collector::resource(settings))
 }
 

@@ -140,10 +140,7 @@ impl Pump {
             Ok(Taken { rejected: 0, message }) => (0, message),
             Ok(Taken { rejected, message }) => {
                 let words = message.unwrap_or_else(|| "no reason given".into());
-                (
-                    rejected,
-                    Some(format!("the collector refused {rejected} of {all} spans: {words}")),
-                )
+                (rejected, Some(format!("the collector refused {rejected} of {all} spans: {words}")))
             }
             Err(refusal) => (all, Some(refusal.to_string())),
         };
