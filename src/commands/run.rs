@@ -103,17 +103,19 @@ fn measured(
     signals::listen(stop.clone())?;
     // Before a server is started that would share the cores.
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
-    let server = match identity.part {
+    let mut server = match identity.part {
         Some(_) => existing(settings)?,
-        None => choose(settings, &stop)?,
+        None => chosen(Server::choose_to_keep(settings, &mut Bars::new(&stop)), &stop)?,
     };
+    server.collect(settings, &|line| super::say(line))?;
     let hopeless = args.abort_early.then(|| Hopeless::of(&settings.workload)).flatten();
     let observed = drive(settings, &server, &identity, directory, &stop, hopeless)?;
     let hopeless = stop.reason() == Some(StopReason::Hopeless);
     let record = Record { calibration, hopeless, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
-    let published = publish::report(&report, args.json, directory);
+    let traces = publish::traces(&record[0].kept, directory);
+    let published = publish::report(&report, args.json, directory, traces.as_deref());
     let recorded = publish::record(&record[0], directory);
     let for_ci = args
         .junit
@@ -152,11 +154,13 @@ pub(super) fn with_server<T>(
 
 /// Chooses the server, and says what is to be known of one that is started for this run.
 pub(super) fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
-    let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
-        match (error.downcast_ref(), stop.reason()) {
-            (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
-            _ => Failure::from(error),
-        }
+    chosen(Server::choose(settings, &mut Bars::new(stop)), stop)
+}
+
+fn chosen(server: anyhow::Result<Server>, stop: &Stop) -> Result<Server, Failure> {
+    let server = server.map_err(|error| match (error.downcast_ref(), stop.reason()) {
+        (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
+        _ => Failure::from(error),
     })?;
     if server.kind.ends_with_run() {
         super::say(&format!("note: {EXPOSED}"));
