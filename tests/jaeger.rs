@@ -17,7 +17,9 @@ use milvus_load::report::model::{Outcome, Request};
 use milvus_load::report::store;
 use milvus_load::trace::TraceSummary;
 use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerSpan, JaegerTrace, parse};
-use milvus_load::trace::kept::{KeptTrace, TRACES_OTLP_FILE, read_otlp, write_jaeger, write_otlp};
+use milvus_load::trace::kept::{
+    KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, read_otlp, write_jaeger, write_otlp,
+};
 use tempfile::TempDir;
 
 #[path = "common/tool.rs"]
@@ -224,10 +226,35 @@ fn each_of_the_slowest_requests_is_found_in_jaeger_as_one_joined_trace() {
     assert_eq!(text.matches("parents join up").count(), 5, "{text}");
     assert!(text.contains("milvus-client 1") && text.contains("Proxy-Search"), "{text}");
 
+    keeps_what_jaeger_gives(&tool);
+
     drop(jaeger);
     let output = tool.command(&["slow", "latest", "--fetch"]);
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
     assert!(words(&output).contains("Jaeger cannot be reached"), "{}", words(&output));
+}
+
+/// Of a run that kept no traces, as with a Milvus that exports elsewhere: Jaeger's are kept, and tell why slow requests were slow.
+fn keeps_what_jaeger_gives(tool: &Tool) {
+    let path = store::resolve("latest", tool.reports.path()).unwrap();
+    for file in [TRACES_FILE, TRACES_OTLP_FILE] {
+        // There where the run's own Milvus exported to the built-in collector.
+        let _ = std::fs::remove_file(path.with_file_name(file));
+    }
+    let report = RunReport { attribution: BTreeMap::new(), ..store::read(&path).unwrap() };
+    std::fs::write(&path, serde_json::to_vec(&report).unwrap()).unwrap();
+    let output = tool.command(&["slow", "latest", "--fetch", "-n", "1"]);
+    let text = words(&output);
+    assert!(output.status.success() && text.contains("mean time in"), "{text}");
+    // From now on Jaeger is not needed.
+    let output = tool.command(&["slow", "latest", "-n", "1"]);
+    assert!(
+        words(&output).contains("mean time in") && words(&output).contains("kept: "),
+        "{}",
+        words(&output)
+    );
+    let output = tool.command(&["slow", "latest", "--trace", "1"]);
+    assert!(output.status.success() && words(&output).contains("Proxy-Search"), "{}", words(&output));
 }
 
 /// Spans by ID, without what is Jaeger's own: the names of its processes, a tag of its collector's, and durations, which it rounds

@@ -13,6 +13,7 @@
 //! Belongs here: whatever an experiment repeats and a command only names. Does not belong: arguments, exit codes, drawing on a
 //! terminal ([`commands`](crate::commands)).
 
+mod again;
 mod alternation;
 mod asking;
 mod collecting;
@@ -39,6 +40,7 @@ mod settings;
 mod stored;
 pub mod tracing;
 
+pub use again::Again;
 pub use alternation::{Alternation, EdgeReading};
 pub use error::RunError;
 pub use hopeless::Hopeless;

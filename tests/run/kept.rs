@@ -85,6 +85,18 @@ fn the_slowest_requests_of_a_run_have_their_whole_traces_beside_the_report_with_
     assert!(traces[&id].iter().any(|span| &*span.service == "standalone"));
     run.said(&["slow and typical traces are kept", "the server's last spans"]);
     assert!(run.stdout.contains(" received, "), "{}", run.stdout);
+    // And both can be drawn, by number and by ID.
+    let draw = |trace: &str| {
+        let args = ["slow", "latest", "--trace", trace];
+        let drawn = sandbox.end(&mut sandbox.tool(&args));
+        drawn.ended_with(0);
+        drawn.stdout.clone()
+    };
+    let slowest = draw("1");
+    let on_path = |name: &str| slowest.lines().any(|line| line.contains(name) && line.starts_with("  *"));
+    assert!(on_path("Proxy-Search") && on_path("milvus-client"), "{slowest}");
+    let setup = draw(report["setup"][0]["trace_id"].as_str().unwrap());
+    assert!(setup.contains("milvus-client: set-up"), "{setup}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::commands::publish;
+use crate::report::store::RunDirectory;
 use crate::report::terminal::Answer;
 use crate::report::terminal::slow::Listing;
 use crate::trace::TraceSummary;
@@ -33,6 +35,27 @@ impl Kept {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         Ok(Self { path, traces: traces.into_iter().map(|trace| (trace.trace_id, trace)).collect() })
+    }
+
+    /// None beside this report.
+    pub(super) fn nothing(report: &Path) -> Self {
+        Self { path: report.with_file_name(TRACES_OTLP_FILE), traces: HashMap::new() }
+    }
+
+    /// Keeps these from now on, where none were kept.
+    ///
+    /// # Errors
+    /// Where they cannot be stored.
+    pub(super) fn keep(&mut self, traces: Vec<KeptTrace>) -> anyhow::Result<()> {
+        if let Some(directory) = self.path.parent() {
+            publish::traces(&traces, &RunDirectory::existing(directory)?)?;
+        }
+        self.traces = traces.into_iter().map(|trace| (trace.trace_id, trace)).collect();
+        Ok(())
+    }
+
+    pub(super) fn all(&self) -> Vec<KeptTrace> {
+        self.traces.values().cloned().collect()
     }
 
     pub(super) fn len(&self) -> usize {

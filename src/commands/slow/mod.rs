@@ -6,6 +6,7 @@ mod kept;
 mod one;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::io::Write;
 use std::path::Path;
@@ -72,25 +73,27 @@ fn list(args: &SlowArgs, around: &Around<'_>, out: &mut dyn Write) -> Result<Exi
         let source = one::Source { report: &report, path: &path, listing: &listing };
         return one::draw(wanted, &source, client.transpose()?.as_ref(), around, out);
     }
-    let kept = match Kept::beside(&path) {
-        Ok(kept) => Some(kept),
-        // The list stands without them.
-        Err(error) => {
-            say(&format!("warning: {error:#}"));
-            None
-        }
+    // The list stands without them.
+    let mut kept = Kept::beside(&path).unwrap_or_else(|error| {
+        say(&format!("warning: {error:#}"));
+        Kept::nothing(&path)
+    });
+    let fetched = match &client {
+        Some(Ok(client)) => fetch(client, &listing, around.now_unix_us),
+        Some(Err(_)) | None => Fetched { answers: kept.answers(&listing), failure: None },
     };
-    let fetched = match client {
-        Some(client) => client.map(|client| fetch(&client, &listing, around.now_unix_us)),
-        None => Ok(Fetched {
-            answers: kept.as_ref().map_or_else(Vec::new, |kept| kept.answers(&listing)),
-            failure: None,
-        }),
-    };
-    let answers = fetched.as_ref().map_or(&[][..], |fetched| &fetched.answers);
-    let footer = footer(args, &path, &listing, kept.as_ref());
-    render(&report, &listing, answers, around.style, &footer, out)?;
-    match fetched?.failure {
+    let asked = client.as_ref().and_then(|client| client.as_ref().ok()).filter(|_| fetched.failure.is_none());
+    // What is known of the requests stands without it, too.
+    match why::attribution(&report, &path, &mut kept, asked) {
+        Ok(Some(attribution)) => report.attribution = attribution,
+        Ok(None) => {}
+        Err(error) => say(&format!("warning: {error:#}")),
+    }
+    let listing = Listing::new(&report, args.number);
+    let footer = footer(args, &path, &listing, &kept);
+    render(&report, &listing, &fetched.answers, around.style, &footer, out)?;
+    client.transpose()?;
+    match fetched.failure {
         None => Ok(Exit::Done),
         Some(error) => Err(anyhow::Error::new(error)
             .context("no traces fetched (--jaeger URL names another Jaeger than the report does)")
@@ -160,17 +163,15 @@ fn trace_id(request: &Request) -> Option<u128> {
 }
 
 /// The next command draws the slowest request that has a kept trace; where none has, it asks Jaeger.
-fn footer(args: &SlowArgs, path: &Path, listing: &Listing<'_>, kept: Option<&Kept>) -> Footer {
+fn footer(args: &SlowArgs, path: &Path, listing: &Listing<'_>, kept: &Kept) -> Footer {
     let directory = path.parent().unwrap_or(path).display();
-    let is_kept = |request: &Request| {
-        trace_id(request).is_some_and(|id| kept.is_some_and(|kept| kept.get(id).is_some()))
-    };
+    let is_kept = |request: &Request| trace_id(request).is_some_and(|id| kept.get(id).is_some());
     let drawn = listing.requests().position(is_kept).map(|place| format!("--trace {}", place + 1));
     let has_traces = listing.requests().any(|request| request.trace_url.is_some());
     let asked = (has_traces && !args.fetch).then(|| "--fetch".to_owned());
     let next = drawn.or(asked).map(|option| format!("milvus-load slow {directory} {option}"));
     let mut paths = vec![("report".to_owned(), path.display().to_string())];
-    if let Some(kept) = kept.filter(|kept| kept.len() > 0) {
+    if kept.len() > 0 {
         paths.push(("traces".to_owned(), kept.path.display().to_string()));
     }
     Footer { paths, next }

@@ -246,7 +246,7 @@ pub(super) fn slowest(report: &RunReport, style: Style, count: usize, out: &mut 
     rows.extend(shown.iter().map(|request| request_row(request)));
     writeln!(out)?;
     table(out, style, 1, &rows)?;
-    links(&shown, &report.slowest_sampled, style, out)
+    links(&shown, report, style, out)
 }
 
 fn request_row(request: &Request) -> Vec<Cell> {
@@ -264,15 +264,20 @@ fn request_row(request: &Request) -> Vec<Cell> {
 }
 
 /// The links of those shown; where none of them has one, those of the slowest sampled ones, or why there is none.
-fn links(shown: &[&Request], sampled: &[Request], style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn links(shown: &[&Request], report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let own: Vec<&str> = shown.iter().filter_map(|request| request.trace_url.as_deref()).collect();
     let others: Vec<&str> =
-        sampled.iter().filter_map(|request| request.trace_url.as_deref()).take(3).collect();
+        report.slowest_sampled.iter().filter_map(|request| request.trace_url.as_deref()).take(3).collect();
     let (title, links) = if own.is_empty() { ("slowest sampled", others) } else { ("their traces", own) };
     if links.is_empty() {
         let reason = shown.first().and_then(|request| request.trace_url_reason);
         let words = reason.map_or("no reason given", |reason| reason.words());
-        return writeln!(out, "  {}", style.paint(Tone::Dim, &format!("no traces to open: {words}")));
+        let is_kept = report.spans.is_some_and(|spans| spans.kept.is_some_and(|kept| kept > 0));
+        let text = match is_kept {
+            true => "their traces are kept beside the report: slow draws them".to_owned(),
+            false => format!("no traces to open: {words}"),
+        };
+        return writeln!(out, "  {}", style.paint(Tone::Dim, &text));
     }
     writeln!(out, "  {}", style.paint(Tone::Dim, title))?;
     links.iter().try_for_each(|link| writeln!(out, "    {}", clean(link)))

@@ -92,7 +92,7 @@ fn block(
     let answers = answers.iter().chain(std::iter::repeat(&Answer::NotAsked));
     for ((line, request), answer) in lines.zip(requests).zip(answers) {
         writeln!(out, "{line}")?;
-        beneath(request, style, out)?;
+        beneath(request, answer, style, out)?;
         fetched::show(request, answer, style, out)?;
     }
     Ok(())
@@ -114,10 +114,12 @@ fn row(number: usize, request: &Request) -> Vec<Cell> {
 }
 
 /// Trace ID and link, or why there is none; the codes of a failed one.
-fn beneath(request: &Request, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn beneath(request: &Request, answer: &Answer, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let id = request.trace_id.as_deref().map_or_else(|| "no trace ID".to_owned(), clean);
-    match (&request.trace_url, request.trace_url_reason) {
+    match (&request.trace_url, missing_link(request, answer)) {
         (Some(link), _) => writeln!(out, "    {id}  {}", clean(link))?,
+        // What is at hand needs no excuse.
+        (None, None) if matches!(answer, Answer::Kept(_)) => writeln!(out, "    {id}")?,
         (None, reason) => {
             let words = reason.map_or("no link", NoLink::words);
             writeln!(out, "    {id}  {}", style.paint(Tone::Dim, words))?;
@@ -133,7 +135,8 @@ fn beneath(request: &Request, style: Style, out: &mut dyn Write) -> io::Result<(
 /// What to do about what is missing, each thing once, in the order of the list.
 fn remedies(report: &RunReport, listing: &Listing<'_>, answers: &[Answer]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let links = listing.requests().filter_map(|request| request.trace_url_reason);
+    let answered = listing.requests().zip(answers.iter().chain(std::iter::repeat(&Answer::NotAsked)));
+    let links = answered.filter_map(|(request, answer)| missing_link(request, answer));
     let links = links.map(|reason| link_remedy(reason, report));
     let answers = listing.requests().zip(answers);
     let answers = answers.filter_map(|(request, answer)| fetched::remedy(request, answer, report));
@@ -143,6 +146,12 @@ fn remedies(report: &RunReport, listing: &Listing<'_>, answers: &[Answer]) -> Ve
         }
     }
     all
+}
+
+/// Why there is no link, where one is missed: a trace that was kept is at hand without a collector.
+fn missing_link(request: &Request, answer: &Answer) -> Option<NoLink> {
+    let is_kept = matches!(answer, Answer::Kept(_));
+    request.trace_url_reason.filter(|reason| !(is_kept && *reason == NoLink::NoCollector))
 }
 
 fn link_remedy(reason: NoLink, report: &RunReport) -> String {

@@ -105,6 +105,19 @@ fn each_reason_for_a_missing_link_has_its_remedy_once() {
 }
 
 #[test]
+fn a_kept_trace_needs_no_collector() {
+    let mut report = samples::full();
+    for request in &mut report.slowest {
+        (request.trace_url, request.trace_url_reason) = (None, Some(NoLink::NoCollector));
+        request.sampled = true;
+    }
+    let Answer::Trace { summary, .. } = hostile() else { panic!("it is a trace") };
+    let text = text(&report, 3, &Answer::Kept(summary));
+    assert!(!text.contains(NoLink::NoCollector.words()) && !text.contains("remedy"), "{text}");
+    assert_eq!(text.matches("kept: 40 spans").count(), 3, "{text}");
+}
+
+#[test]
 fn a_failed_request_shows_its_codes() {
     let mut report = samples::full();
     let first = &mut report.slowest[0];
