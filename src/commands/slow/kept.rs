@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::commands::publish;
+use crate::commands::{publish, say};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::Answer;
 use crate::report::terminal::slow::Listing;
@@ -42,16 +42,15 @@ impl Kept {
         Self { path: report.with_file_name(TRACES_OTLP_FILE), traces: HashMap::new() }
     }
 
-    /// Keeps these from now on, where none were kept.
-    ///
-    /// # Errors
-    /// Where they cannot be stored.
-    pub(super) fn keep(&mut self, traces: Vec<KeptTrace>) -> anyhow::Result<()> {
-        if let Some(directory) = self.path.parent() {
-            publish::traces(&traces, &RunDirectory::existing(directory)?)?;
+    /// Keeps these from now on, where none were kept. That they cannot be stored is told, and changes nothing now.
+    pub(super) fn keep(&mut self, traces: Vec<KeptTrace>) {
+        let directory = self.path.parent().map(RunDirectory::existing);
+        match directory {
+            Some(Ok(directory)) => drop(publish::traces(&traces, &directory)),
+            Some(Err(error)) => say(&format!("warning: the traces that Jaeger gave are not stored: {error}")),
+            None => {}
         }
         self.traces = traces.into_iter().map(|trace| (trace.trace_id, trace)).collect();
-        Ok(())
     }
 
     pub(super) fn all(&self) -> Vec<KeptTrace> {
