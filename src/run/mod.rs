@@ -25,6 +25,7 @@ pub mod machine;
 mod merged;
 mod metrics;
 mod observed;
+mod one_request;
 mod plaintext;
 pub mod planning;
 mod progress;
