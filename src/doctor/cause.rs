@@ -41,6 +41,10 @@ pub enum Cause {
     EmbeddedExportsElsewhere {
         endpoint: String,
     },
+    /// As [`Self::SecureOn`], of an embedded server that was started so.
+    EmbeddedSecureOn {
+        endpoint: String,
+    },
     ExporterFailedToStart,
     ExportFails,
     ConfigurationWithoutEffect,
@@ -104,7 +108,7 @@ impl Cause {
             Self::EndpointIsLoopback => "endpoint_is_loopback",
             Self::EndpointPort { .. } => "endpoint_port",
             Self::MethodHttp => "method_http",
-            Self::SecureOn => "secure_on",
+            Self::SecureOn | Self::EmbeddedSecureOn { .. } => "secure_on",
             Self::SecureOff => "secure_off",
             Self::EmbeddedExportsNothing { .. } => "embedded_exports_nothing",
             Self::EmbeddedExportsElsewhere { .. } => "embedded_exports_elsewhere",
@@ -165,7 +169,7 @@ impl Cause {
             Self::EndpointIsLoopback => "Milvus exports to itself",
             Self::EndpointPort { .. } => "Milvus exports to the wrong port",
             Self::MethodHttp => "Milvus exports over HTTP to a port for gRPC",
-            Self::SecureOn => "Milvus exports with TLS to a collector without",
+            Self::SecureOn | Self::EmbeddedSecureOn { .. } => "Milvus exports with TLS to a collector without",
             Self::SecureOff => "Milvus exports without TLS to a collector with it",
             Self::EmbeddedExportsElsewhere { .. } | Self::MilvusExportsElsewhere => {
                 "Milvus exports somewhere else"
@@ -241,7 +245,9 @@ impl Cause {
             Self::MethodHttp => "set trace.otlp.method to grpc in Milvus, and restart it".into(),
             Self::SecureOn => "set trace.otlp.secure to false in Milvus (true is its default), and restart it".into(),
             Self::SecureOff => "set trace.otlp.secure to true in Milvus, and restart it".into(),
-            Self::EmbeddedExportsNothing { endpoint } | Self::EmbeddedExportsElsewhere { endpoint } => format!(
+            Self::EmbeddedExportsNothing { endpoint }
+            | Self::EmbeddedExportsElsewhere { endpoint }
+            | Self::EmbeddedSecureOn { endpoint } => format!(
                 "milvus-load embedded stop, then milvus-load embedded start --otlp-endpoint {endpoint}"
             ),
             Self::ExporterFailedToStart => "upgrade Milvus (milvus issue 35298, about 2.4.7), and look at that line of its log".into(),

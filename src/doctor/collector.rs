@@ -48,7 +48,7 @@ pub(super) fn check(settings: &Settings, span: SetupSpan, is_needed: bool) -> an
     let kind = || look::kind_of_http1(endpoint.host(), endpoint.port());
     let wrong = cause(&answer, endpoint.is_tls(), protocol, jaegers_page, kind);
     let connection = match &wrong {
-        None => ok(CONNECTION, format!("{endpoint} listens")),
+        None => ok(CONNECTION, format!("{} listens", shown(&endpoint))),
         Some(cause @ Cause::CollectorRefused) if !is_needed => {
             unknown_because(CONNECTION, seen(&answer, &endpoint), cause)
         }
@@ -107,7 +107,13 @@ fn answers(jaeger: &str) -> bool {
     look::agent().get(jaeger).call().is_ok()
 }
 
+/// Without the path that it does not have.
+fn shown(endpoint: &Endpoint) -> String {
+    endpoint.to_string().trim_end_matches('/').to_owned()
+}
+
 fn seen(answer: &Answer, endpoint: &Endpoint) -> String {
+    let endpoint = shown(endpoint);
     match answer {
         Answer::NoName(why) | Answer::Refused(why) => format!("{endpoint}: {why}"),
         Answer::Http2 => format!("{endpoint} answers in HTTP/2, without TLS"),

@@ -40,12 +40,15 @@ impl Traced {
         (low.max(0.0), high.min(1.0))
     }
 
-    /// `60 of 300, so about 20 % (16 to 25 %)`.
+    /// `60 of 300 traced: about 20 % (16 to 25 %)`.
     pub fn sentence(self) -> String {
         let (low, high) = self.interval();
+        if self.traced == 0 {
+            return format!("none of {} traced: the fraction is {:.0} % at most", self.sent, high * 100.0);
+        }
         let percent = |share: f64| format!("{:.0}", share * 100.0);
         let (low, about, high) = (percent(low), percent(self.share()), percent(high));
-        format!("{} of {} traced: about {about} % ({low} to {high} %)", self.traced, self.sent)
+        format!("{} of {} traced: about {about} % ({low} to {high} %)", self.traced.min(self.sent), self.sent)
     }
 }
 
@@ -65,6 +68,14 @@ mod tests {
             let (l, h) = Traced { traced, sent }.interval();
             assert!((l - low).abs() < 6e-5 && (h - high).abs() < 6e-5, "{traced} of {sent}: {l} to {h}");
         }
+    }
+
+    #[test]
+    fn it_is_told_in_one_line() {
+        let told = |traced| Traced { traced, sent: 300 }.sentence();
+        assert_eq!(told(0), "none of 300 traced: the fraction is 1 % at most");
+        assert_eq!(told(60), "60 of 300 traced: about 20 % (16 to 25 %)");
+        assert_eq!(told(300), "300 of 300 traced: about 100 % (99 to 100 %)");
     }
 
     #[test]

@@ -25,7 +25,10 @@ pub(super) fn api(ui: &str, is_needed: bool) -> Check {
     let mut answer = match look::agent().get(&url).call() {
         Ok(answer) => answer,
         Err(error) => {
-            let seen = format!("{ui}: {error}");
+            let seen = match &error {
+                ureq::Error::Io(error) => format!("{ui}: {}", error.kind()),
+                error => format!("{ui}: {error}"),
+            };
             return match error {
                 ureq::Error::HostNotFound => failed(API, seen, &Cause::JaegerName),
                 ureq::Error::Protocol(_) => failed(API, seen, &Cause::JaegerOtherService),

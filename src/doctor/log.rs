@@ -11,7 +11,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// How much of a line is looked at.
 const MOST_LINE: u64 = 16 << 10;
 /// How much of a line is quoted, in characters.
-const QUOTED: usize = 160;
+const QUOTED: usize = 140;
 
 /// What a log tells of the server's last start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,18 @@ impl Telltales {
         }
         let Some(cause) = cause(line) else { return };
         if !self.found.iter().any(|(known, _)| known.code() == cause.code()) {
-            self.found.push((cause, line.chars().take(QUOTED).collect()));
+            self.found.push((cause, telling(line)));
+        }
+    }
+
+    /// Adds what another file of the same start tells.
+    pub fn merge(&mut self, other: Self) {
+        self.exporter = self.exporter.take().or(other.exporter);
+        self.lines += other.lines;
+        for (cause, line) in other.found {
+            if !self.found.iter().any(|(known, _)| known.code() == cause.code()) {
+                self.found.push((cause, line));
+            }
         }
     }
 
@@ -99,6 +110,14 @@ fn cause(line: &str) -> Option<Cause> {
         return Some(Cause::EndpointIsLoopback);
     }
     is_export.then_some(Cause::ExportFails)
+}
+
+/// The part of a line that tells: Go nests its errors, the cause last, and Milvus puts time and place first.
+fn telling(line: &str) -> String {
+    let nested = line.rsplit_once("desc = ").map(|(_, cause)| cause);
+    let message = || line.split_once("] [\"").map(|(_, message)| message);
+    let words = nested.or_else(message).unwrap_or(line).trim_matches(['"', '\\', ']', ' ']);
+    words.chars().take(QUOTED).collect()
 }
 
 /// `[Exporter=otlp]`.
@@ -171,6 +190,19 @@ mod tests {
         let again = read(&format!("{start}{old}{old}"));
         assert_eq!(again.cause().map(|(cause, _)| cause), Some(Cause::SecureOn));
         assert_eq!((again.exporter.as_deref(), again.found.len(), again.lines), (Some("otlp"), 1, 3));
+    }
+
+    #[test]
+    fn the_part_that_tells_is_quoted() {
+        let nested = "2026/11/27 11:20:34 traces export: context deadline exceeded: rpc error: code = Unavailable desc = \
+            connection error: desc = \"transport: authentication handshake failed: tls: first record does not look like a TLS handshake\"";
+        assert_eq!(
+            telling(nested),
+            "transport: authentication handshake failed: tls: first record does not look like a TLS handshake"
+        );
+        let zap = "[2024/08/05 03:04:05.678 +00:00] [WARN] [tracer/tracer.go:45] [\"Init tracer failed\"] [error=\"x\"]";
+        assert_eq!(telling(zap), "Init tracer failed\"] [error=\"x");
+        assert_eq!(telling(&"x".repeat(500)).len(), QUOTED);
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn say(host: &str, port: u16, opening: &[u8]) -> Answer {
     for address in addresses {
         match TcpStream::connect_timeout(&address, LIMIT) {
             Ok(stream) => return first_words(stream, opening),
-            Err(error) => last = error.to_string(),
+            Err(error) => last = error.kind().to_string(),
         }
     }
     Answer::Refused(last)

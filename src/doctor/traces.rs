@@ -12,6 +12,7 @@ use crate::trace::spans::{Kind, Span};
 use crate::units::Nanos;
 
 pub(super) const SAMPLED: &str = "traces.sampled";
+pub(super) const JOINED: &str = "traces.joined";
 pub(super) const UNSAMPLED: &str = "traces.unsampled";
 pub(super) const OWN_FRACTION: &str = "traces.own_fraction";
 pub(super) const REQUEST_ID: &str = "traces.request_id";
@@ -110,13 +111,35 @@ pub(super) fn sampled(first: &Came, last: &Came, again: Option<&Came>, place: &s
         _ if last.of_milvus() > 0 => {
             failed(SAMPLED, format!("{}, none beneath the client's", counted(last)), &Cause::HeaderDropped)
         }
-        _ => failed(SAMPLED, format!("flag 01: no span of Milvus in {place}"), &why_nothing(known)),
+        _ => {
+            let knocked = match (known.knocks.tls, known.knocks.http1) {
+                (0, 0) => "",
+                (0, _) => ", where a connection spoke HTTP/1",
+                _ => ", where a connection began with TLS",
+            };
+            let seen = format!("a request with flag 01 left none in {place}{knocked}");
+            failed(SAMPLED, seen, &why_nothing(known))
+        }
     }
 }
 
 /// Of a check that says something only where spans come at all.
 fn only_if(sampled: &Check, name: &str) -> Option<Check> {
     (sampled.state != CheckState::Ok).then(|| unknown(name, "not told: no span of Milvus arrives"))
+}
+
+/// Whether Jaeger shows client and server as one trace; `in_jaeger` is that of a request with flag 01.
+pub(super) fn joined(in_jaeger: &Came, sampled: &Check) -> Check {
+    if let Some(check) = only_if(sampled, JOINED) {
+        return check;
+    }
+    let has_client = in_jaeger.spans.iter().any(|span| span.span_id == in_jaeger.probe.span_id);
+    match (has_client, in_jaeger.server()) {
+        (true, Some(server)) => ok(JOINED, format!("Jaeger shows the client's span and {}'s beneath it as one trace", server.service)),
+        (true, None) => failed(JOINED, "Jaeger has the client's span alone", &Cause::MilvusExportsElsewhere),
+        (false, Some(_)) => failed(JOINED, "Jaeger has Milvus's spans alone", &Cause::AnotherJaeger),
+        (false, None) => failed(JOINED, "Jaeger has neither the client's span nor Milvus's", &Cause::AnotherJaeger),
+    }
 }
 
 /// A request with flag 00.

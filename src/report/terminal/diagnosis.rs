@@ -17,9 +17,10 @@ const INDENT: usize = 33;
 pub fn render(diagnosis: &Diagnosis, again: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     summary(diagnosis, style, out)?;
     writeln!(out)?;
-    let mut told: Vec<&str> = Vec::new();
-    for check in &diagnosis.checks {
-        line(check, &mut told, style, out)?;
+    // What the summary says need not be said again.
+    let mut told: Vec<&str> = diagnosis.first_failed().and_then(|check| check.cause.as_ref()).map(|cause| cause.code.as_str()).into_iter().collect();
+    for alike in diagnosis.checks.chunk_by(is_told_as_one) {
+        lines(alike, &mut told, style, out)?;
     }
     let next = match diagnosis.healthy {
         true if diagnosis.checks.iter().any(|check| check.name == "traces.search") => {
@@ -39,7 +40,7 @@ fn summary(diagnosis: &Diagnosis, style: Style, out: &mut dyn Write) -> io::Resu
             0 => String::new(),
             count => format!(", {count} unknown"),
         };
-        let text = format!("traces work: {} ok{unknown}", of(CheckState::Ok));
+        let text = format!("Traces work: Milvus exports, and its spans join the client's ({} ok{unknown})", of(CheckState::Ok));
         // Nothing that failed is not yet a trace that was seen.
         let was_seen = diagnosis
             .checks
@@ -52,7 +53,7 @@ fn summary(diagnosis: &Diagnosis, style: Style, out: &mut dyn Write) -> io::Resu
                     out,
                     "{}",
                     style
-                        .paint(Tone::Warning, &format!("nothing is broken as far as could be seen{unknown}"))
+                        .paint(Tone::Warning, &format!("Nothing is broken as far as could be seen{unknown}"))
                 )
             }
         };
@@ -63,21 +64,46 @@ fn summary(diagnosis: &Diagnosis, style: Style, out: &mut dyn Write) -> io::Resu
         writeln!(out, "{}", style.paint(Tone::Bad, &line))?;
     }
     let Some(cause) = &broken.cause else { return Ok(()) };
-    for (index, line) in wrap(&clean(&cause.fix), WIDTH - 5).iter().enumerate() {
+    let fix = clean(&cause.fix);
+    // What is to be copied stays in one piece.
+    let is_typed = fix.contains("milvus-load ") || fix.contains("://");
+    let fix = if is_typed { vec![fix] } else { wrap(&fix, WIDTH - 5) };
+    for (index, line) in fix.iter().enumerate() {
         let label = if index == 0 { "Fix: " } else { "     " };
         writeln!(out, "{label}{}", style.paint(Tone::Strong, line))?;
     }
     Ok(())
 }
 
-fn line<'a>(check: &'a Check, told: &mut Vec<&'a str>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// What could not be told for one reason is one line.
+fn is_told_as_one(one: &Check, other: &Check) -> bool {
+    let is_bare = |check: &Check| check.state == CheckState::Unknown && check.cause.is_none();
+    is_bare(one) && is_bare(other) && one.seen == other.seen && part(&one.name) == part(&other.name)
+}
+
+/// `traces` of `traces.sampled`.
+fn part(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Checks that are told as one.
+fn lines<'a>(
+    alike: &'a [Check],
+    told: &mut Vec<&'a str>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let [check, others @ ..] = alike else { return Ok(()) };
     let tone = match check.state {
         CheckState::Ok => Tone::Good,
         CheckState::Failed => Tone::Bad,
         CheckState::Unknown => Tone::Warning,
     };
     let state = style.paint(tone, &format!("{:<7}", check.state.name()));
-    let name = clean(&check.name);
+    let name = match others {
+        [] => clean(&check.name),
+        _ => format!("{}.* ({})", clean(part(&check.name)), alike.len()),
+    };
     for (index, line) in wrap(&clean(&check.seen), WIDTH - INDENT).iter().enumerate() {
         match index {
             0 => writeln!(out, "  {state}  {name:<20}  {line}")?,
@@ -156,7 +182,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "The problem of exporter_off: exporter noop");
         assert_eq!(lines[1], "Fix: the fix of exporter_off");
-        assert_eq!(text.matches("the fix of").count(), 2, "in the summary and once below:\n{text}");
+        assert_eq!(text.matches("the fix of").count(), 1, "in the summary alone:\n{text}");
         for part in [
             "  ok       milvus.connection",
             "  failed   milvus.config",
@@ -173,10 +199,26 @@ mod tests {
         let ok = check("traces.sampled", CheckState::Ok, "8 spans", None);
         let noted = check("traces.own_fraction", CheckState::Ok, "0 of 300", Some("own_fraction_zero"));
         let all = text(vec![ok, noted]);
-        assert!(all.starts_with("traces work: 2 ok\n"), "{all}");
+        assert!(all.starts_with("Traces work: ") && all.contains("(2 ok)"), "{all}");
         assert!(all.contains("note: the problem of own_fraction_zero; the fix of"), "{all}");
         let unseen = text(vec![check("traces.sampled", CheckState::Unknown, "not told", None)]);
-        assert!(unseen.starts_with("nothing is broken as far as could be seen, 1 unknown\n"), "{unseen}");
+        assert!(unseen.starts_with("Nothing is broken as far as could be seen, 1 unknown\n"), "{unseen}");
+    }
+
+    #[test]
+    fn what_could_not_be_told_for_one_reason_is_one_line() {
+        let unknown = |name| check(name, CheckState::Unknown, "not told", None);
+        let text = text(vec![unknown("jaeger.api"), unknown("traces.a"), unknown("traces.b")]);
+        assert_eq!(text.matches("not told").count(), 2, "{text}");
+        assert!(text.contains("unknown  traces.* (2)           not told"), "{text}");
+    }
+
+    #[test]
+    fn a_command_to_type_is_not_cut() {
+        let mut broken = check("milvus.configuration", CheckState::Failed, "x", Some("x"));
+        let fix = format!("milvus-load embedded stop, then milvus-load {}", "x ".repeat(60).trim_end());
+        broken.cause.as_mut().unwrap().fix.clone_from(&fix);
+        assert!(text(vec![broken]).contains(&fix));
     }
 
     #[test]
