@@ -45,7 +45,14 @@ pub enum Command {
         which of them each setting comes from."
     )]
     Run(Box<RunArgs>),
-    /// List the slowest requests of a report with their trace IDs and Jaeger links
+    /// List the slowest requests of a report, and show where the time of each went
+    #[command(
+        after_help = "A run keeps traces beside its report: traces.otlp.json, which this command reads, and traces.json, which\n\
+        Jaeger's page opens (Upload). --fetch asks Jaeger instead.\n\n  \
+        milvus-load slow latest\n\n\
+        Environment: MILVUS_LOAD_JAEGER_HEADERS, for a Jaeger behind a login: name=value,name=value,\n\
+        percent-encoded, such as authorization=Bearer%20TOKEN."
+    )]
     Slow(SlowArgs),
     /// Prove the measurement on this machine, against a built-in server whose delays are known
     #[command(

@@ -74,9 +74,10 @@
 //! `only_the_mark_makes_a_collection_ours`, `a_collection_of_another_owner_is_read_where_it_fits_and_never_changed` and
 //! `a_search_reply_gives_the_sum_of_its_hits`.
 //!
-//! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them. *Not here:* workloads; of
-//! Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
-//! counted. Guarded by `every_span_is_accounted_for_when_the_collector_hangs` and `every_decision_is_the_sdks`.
+//! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them, traces that are kept, as files. *Not here:*
+//! workloads; of Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
+//! counted; a kept trace is read back as it was. Guarded by `every_span_is_accounted_for_when_the_collector_hangs`,
+//! `every_decision_is_the_sdks` and `what_is_kept_is_read_back_without_loss`.
 //!
 //! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
 //! file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;

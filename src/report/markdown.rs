@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::document::{Block, Document};
 use super::model::{Finding, Operation, RunReport, Severity, State, Threshold};
-use super::terminal::summary::{load, rate, target, time_row, value_of};
+use super::terminal::summary::{load, rate, setup, target, time_row, value_of};
 use super::terminal::table::{Cell, grouped};
 
 /// Writes it.
@@ -62,6 +62,7 @@ fn facts(report: &RunReport) -> Vec<(String, String)> {
     facts.extend(report.server.as_ref().map(|server| ("target", target(server))));
     facts.push(("load", load(report)));
     facts.push(("started", format!("{}, run {}", report.run.started, report.run.id)));
+    facts.extend(setup(&report.setup).map(|steps| ("set-up", steps)));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

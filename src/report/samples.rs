@@ -146,6 +146,8 @@ pub(crate) fn full() -> RunReport {
     ];
     report.workload = serde_json::json!({ "data": { "seed": "42" }, "load": { "rate": 100 } });
     report.machine = Machine { cores: 2, memory: Some(1 << 34), os: "linux x86_64".into(), cpu: None };
+    let step = |step: &str, seconds| SetupStep { step: step.into(), seconds, retries: 0, trace_id: None };
+    report.setup = vec![step("inspect", 0.004), step("create", 0.08), step("insert", 2.1), step("wait", 1.0)];
     report.spans = Some(Spans { recorded: 1_000, exported: 1_000, ..Spans::default() });
     report.trace = Some(Trace {
         fraction: 0.5,

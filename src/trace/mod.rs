@@ -28,6 +28,8 @@ pub mod sampling;
 pub mod setup;
 pub mod span;
 pub mod spans;
+mod summary;
 pub mod traceparent;
 
 pub use context::TraceRef;
+pub use summary::TraceSummary;

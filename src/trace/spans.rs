@@ -55,9 +55,12 @@ pub fn of_otlp(resources: &[ResourceSpans]) -> Vec<Span> {
     spans
 }
 
+/// The resource's attribute that names its service.
+pub const SERVICE_NAME: &str = "service.name";
+
 /// `service.name` of a resource, where it is told.
 pub fn service(resource: &ResourceSpans) -> Option<&str> {
-    text(&resource.resource.as_ref()?.attributes, "service.name")
+    text(&resource.resource.as_ref()?.attributes, SERVICE_NAME)
 }
 
 fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {

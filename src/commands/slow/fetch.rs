@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::report::model::Request;
 use crate::report::terminal::Answer;
 use crate::report::terminal::slow::Listing;
-use crate::trace::jaeger::{JaegerClient, JaegerError, JaegerSpan, PollRule, Polled, TraceSummary};
+use crate::trace::TraceSummary;
+use crate::trace::jaeger::{JaegerClient, JaegerError, PollRule};
+use crate::trace::kept::KeptTrace;
+use crate::trace::spans::Span;
 
 /// How many of a trace's longest spans are shown.
 const LONGEST: usize = 8;
@@ -36,12 +39,9 @@ pub(super) fn fetch(client: &JaegerClient, listing: &Listing<'_>, now_unix_us: &
         fetched.failure = Some(error);
         return fetched;
     }
-    let young = |request| sampled_trace(request).is_some() && age(request, now_unix_us()) < COMPLETE_AFTER;
+    let young = |request| sampled_trace(request).is_some() && is_young(request, now_unix_us());
     if listing.requests().any(young) {
-        crate::commands::say(&format!(
-            "waiting up to {} s for spans that may still be on their way",
-            WAIT_UNTIL.as_secs()
-        ));
+        say_that_it_waits();
     }
     for request in listing.requests() {
         match ask(client, request, now_unix_us) {
@@ -67,29 +67,45 @@ fn ask(
     now_unix_us: &dyn Fn() -> u64,
 ) -> Result<Answer, JaegerError> {
     let Some(trace_id) = sampled_trace(request) else { return Ok(Answer::NotAsked) };
-    let age = || age(request, now_unix_us());
-    match client.fetch_stable(trace_id, rule(age())) {
-        Ok(polled) => Ok(trace(request, &polled)),
-        Err(JaegerError::NotFound) => Ok(Answer::Absent { may_arrive: age() < MAY_ARRIVE_UNTIL }),
+    match poll(client, trace_id, request, now_unix_us) {
+        Ok((spans, is_complete)) => Ok(trace(request, &spans, is_complete)),
+        Err(JaegerError::NotFound) => {
+            Ok(Answer::Absent { may_arrive: age(request, now_unix_us()) < MAY_ARRIVE_UNTIL })
+        }
         Err(error) => Err(error),
     }
 }
 
-fn trace(request: &Request, polled: &Polled) -> Answer {
-    // Some versions of Jaeger leave out the zeros in front.
-    let number = |hex: &str| u64::from_str_radix(hex, 16).ok();
-    let client = request.span_id.as_deref().and_then(number);
-    let is_clients = |span: &JaegerSpan| client.is_some() && number(&span.span_id) == client;
+fn poll(
+    client: &JaegerClient,
+    trace_id: u128,
+    request: &Request,
+    now_unix_us: &dyn Fn() -> u64,
+) -> Result<(Vec<Span>, bool), JaegerError> {
+    let polled = client.fetch_stable(trace_id, rule(age(request, now_unix_us())))?;
+    Ok((KeptTrace::from(&polled.trace).spans(), polled.is_stable))
+}
+
+fn trace(request: &Request, spans: &[Span], is_complete: bool) -> Answer {
+    let client = request.span_id.as_deref().and_then(|id| u64::from_str_radix(id, 16).ok());
     Answer::Trace {
-        summary: TraceSummary::new(&polled.trace, LONGEST),
-        has_client: polled.trace.spans.iter().any(is_clients),
-        is_complete: polled.is_stable,
+        summary: TraceSummary::new(spans, LONGEST),
+        has_client: spans.iter().any(|span| Some(span.span_id) == client),
+        is_complete,
     }
 }
 
+fn is_young(request: &Request, now_unix_us: u64) -> bool {
+    age(request, now_unix_us) < COMPLETE_AFTER
+}
+
+fn say_that_it_waits() {
+    let most = WAIT_UNTIL.as_secs();
+    crate::commands::say(&format!("waiting up to {most} s for spans that may still be on their way"));
+}
+
 fn sampled_trace(request: &Request) -> Option<u128> {
-    let id = request.trace_id.as_deref().filter(|_| request.sampled)?;
-    u128::from_str_radix(id, 16).ok()
+    super::trace_id(request).filter(|_| request.sampled)
 }
 
 /// Time since the request was over. A clock that is behind makes it young, never negative.

@@ -1,6 +1,8 @@
-//! `slow`: the slowest requests of a report, with their trace IDs and links, and on request what Jaeger knows of them.
+//! `slow`: the slowest requests of a report, with their trace IDs and links; what the run has kept or Jaeger knows of their
+//! traces.
 
 mod fetch;
+mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -9,52 +11,77 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use http::{HeaderName, HeaderValue};
 
 use crate::cli::SlowArgs;
+use crate::report::RunReport;
+use crate::report::model::{NoLink, Request};
 use crate::report::terminal::slow::{Listing, render};
 use crate::report::terminal::{Footer, Style};
-use crate::report::{RunReport, model::NoLink};
+use crate::run::machine::is_here;
 use crate::run::read_report;
 use crate::trace::endpoint::Endpoint;
+use crate::trace::env::jaeger_headers;
 use crate::trace::jaeger::JaegerClient;
 use crate::trace::link::LinkTemplate;
 
-use super::{Exit, Failure, style};
+use super::{Exit, Failure, say, style};
 use fetch::{Fetched, fetch};
+use kept::Kept;
+
+/// What `slow` finds around it.
+struct Around<'a> {
+    style: Style,
+    now_unix_us: &'a dyn Fn() -> u64,
+    /// A variable of the environment.
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
 
 /// Carries out `slow`.
 ///
 /// # Errors
-/// Where the report cannot be found or read, Jaeger was to be asked and cannot be, or `out` fails. What is known without
-/// Jaeger has been written by then.
+/// Where the report cannot be found or read, the trace that is to be drawn is not there, Jaeger was to be asked and cannot be, or
+/// `out` fails. What is known without Jaeger has been written by then.
 pub fn run(args: &SlowArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let now_unix_us = || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
     };
-    list(args, style::of_stdout(), &now_unix_us, out)
+    let around = Around {
+        style: style::of_stdout(),
+        now_unix_us: &now_unix_us,
+        variable: &|name| std::env::var(name).ok(),
+    };
+    list(args, &around, out)
 }
 
-fn list(
-    args: &SlowArgs,
-    style: Style,
-    now_unix_us: &dyn Fn() -> u64,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+fn list(args: &SlowArgs, around: &Around<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
     let named = args.jaeger.as_deref().map(jaeger_named).transpose()?;
+    let headers = jaeger_headers(around.variable).map_err(Failure::usage)?;
     let (mut report, path) = read_report(&args.report.report, &args.report.out)?;
     if let Some(jaeger) = &named {
         relink(&mut report, &LinkTemplate::jaeger(jaeger)?);
     }
+    let client = args.fetch.then(|| client_of(named, &report, headers));
     let listing = Listing::new(&report, args.number);
-    let fetched = match args.fetch {
-        true => {
-            jaeger_of(named, &report).map(|jaeger| fetch(&JaegerClient::new(&jaeger), &listing, now_unix_us))
+    let kept = match Kept::beside(&path) {
+        Ok(kept) => Some(kept),
+        // The list stands without them.
+        Err(error) => {
+            say(&format!("warning: {error:#}"));
+            None
         }
-        false => Ok(Fetched::default()),
+    };
+    let fetched = match client {
+        Some(client) => client.map(|client| fetch(&client, &listing, around.now_unix_us)),
+        None => Ok(Fetched {
+            answers: kept.as_ref().map_or_else(Vec::new, |kept| kept.answers(&listing)),
+            failure: None,
+        }),
     };
     let answers = fetched.as_ref().map_or(&[][..], |fetched| &fetched.answers);
-    render(&report, &listing, answers, style, &footer(args, &path, &listing), out)?;
+    let footer = footer(args, &path, &listing, kept.as_ref());
+    render(&report, &listing, answers, around.style, &footer, out)?;
     match fetched?.failure {
         None => Ok(Exit::Done),
         Some(error) => Err(anyhow::Error::new(error)
@@ -89,21 +116,48 @@ fn jaeger_of(named: Option<String>, report: &RunReport) -> anyhow::Result<String
     )
 }
 
+fn client_of(
+    named: Option<String>,
+    report: &RunReport,
+    headers: Vec<(HeaderName, HeaderValue)>,
+) -> anyhow::Result<JaegerClient> {
+    let jaeger = jaeger_of(named, report)?;
+    warn_of_plaintext(&jaeger, !headers.is_empty());
+    Ok(JaegerClient::with_headers(&jaeger, headers))
+}
+
+fn warn_of_plaintext(jaeger: &str, has_headers: bool) {
+    let readable =
+        Endpoint::parse(jaeger).ok().filter(|at| has_headers && !at.is_tls() && !is_here(at.host()));
+    if let Some(endpoint) = readable {
+        say(&format!(
+            "warning: the headers for Jaeger go to {endpoint} unencrypted, for all on the way to read; use https:// where it speaks TLS"
+        ));
+    }
+}
+
 /// Links lead to another Jaeger than the one the run was made with.
 fn relink(report: &mut RunReport, link: &LinkTemplate) {
     for request in report.slowest.iter_mut().chain(&mut report.slowest_sampled) {
         let has_link = request.trace_url.is_some() || request.trace_url_reason == Some(NoLink::NoUi);
-        let id = request.trace_id.as_deref().and_then(|id| u128::from_str_radix(id, 16).ok());
-        if let (true, Some(id)) = (has_link, id) {
+        if let (true, Some(id)) = (has_link, trace_id(request)) {
             request.trace_url = Some(link.of(id));
             request.trace_url_reason = None;
         }
     }
 }
 
-fn footer(args: &SlowArgs, path: &Path, listing: &Listing<'_>) -> Footer {
-    let has_traces = listing.requests().any(|request| request.trace_url.is_some());
+fn trace_id(request: &Request) -> Option<u128> {
+    request.trace_id.as_deref().and_then(|id| u128::from_str_radix(id, 16).ok())
+}
+
+fn footer(args: &SlowArgs, path: &Path, listing: &Listing<'_>, kept: Option<&Kept>) -> Footer {
     let directory = path.parent().unwrap_or(path).display();
+    let has_traces = listing.requests().any(|request| request.trace_url.is_some());
     let next = (has_traces && !args.fetch).then(|| format!("milvus-load slow {directory} --fetch"));
-    Footer { paths: vec![("report".to_owned(), path.display().to_string())], next }
+    let mut paths = vec![("report".to_owned(), path.display().to_string())];
+    if let Some(kept) = kept.filter(|kept| kept.len() > 0) {
+        paths.push(("traces".to_owned(), kept.path.display().to_string()));
+    }
+    Footer { paths, next }
 }

@@ -128,7 +128,8 @@ fn today() -> u64 {
 
 fn listed(args: &SlowArgs, now_unix_us: &dyn Fn() -> u64) -> (String, Result<Exit, Failure>) {
     let mut out = Vec::new();
-    let exit = list(args, Style::Plain, now_unix_us, &mut out);
+    let around = Around { style: Style::Plain, now_unix_us, variable: &|_| None };
+    let exit = list(args, &around, &mut out);
     (String::from_utf8(out).unwrap(), exit)
 }
 
@@ -162,7 +163,7 @@ fn the_slowest_come_first_and_then_the_slowest_that_have_a_trace() {
     let words: Vec<&str> = line_with(&text, "22:13:33.570").split_whitespace().collect();
     assert_eq!(
         words,
-        ["search", "2.00", "s", "2.00", "s", "100", "us", "succeeded", "2023-11-14T22:13:33.570Z", "no"]
+        ["1", "search", "2.00", "s", "2.00", "s", "100", "us", "succeeded", "2023-11-14T22:13:33.570Z", "no"]
     );
     assert!(line_with(&text, "remedy").contains("50%"));
     assert!(text.trim_end().ends_with("--fetch"));
@@ -302,4 +303,15 @@ fn a_report_that_is_not_there_is_an_error() {
         jaeger: None,
     };
     assert_eq!(listed(&args, &today).1.unwrap_err().code(), 1);
+}
+
+#[test]
+fn headers_that_are_none_are_a_usage_error_and_not_repeated() {
+    let stored = Stored::new(&samples::full());
+    let variable = |_: &str| Some("hunter2".to_owned());
+    let around = Around { style: Style::Plain, now_unix_us: &today, variable: &variable };
+    let failure = list(&stored.args(1, Some("http://localhost:1")), &around, &mut Vec::new()).unwrap_err();
+    assert_eq!(failure.code(), 2);
+    let words = failure.to_string();
+    assert!(words.contains("MILVUS_LOAD_JAEGER_HEADERS") && !words.contains("hunter2"), "{words}");
 }

@@ -188,12 +188,12 @@ pub struct ShardPart {
     pub cpu_us_per_request: Option<f64>,
 }
 
-/// A step of the set-up.
+/// A step of the set-up. Steps follow each other without a gap; one that comes several times is told each time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupStep {
-    /// Its name.
+    /// Its name, such as `create`, `insert`, `flush`, `compact`, `index`, `load`, `wait` (until the collection is ready), `count`.
     pub step: String,
-    /// How long it took.
+    /// How long it took, in seconds.
     pub seconds: f64,
     /// How many calls were repeated.
     pub retries: u64,

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use super::super::model::{NoLink, Request, RunReport};
 use super::WIDTH;
-use super::sections::span;
 use super::slow::cut;
 use super::table::{Cell, Style, Tone, aligned, grouped, wrap};
 use super::words::clean;
-use crate::trace::jaeger::{LongSpan, TraceSummary};
+use crate::trace::TraceSummary;
+use crate::trace::spans::Span;
+use crate::units::Nanos;
 
 /// Spaces before each line: beneath the trace's ID.
 const INDENT: &str = "      ";
@@ -22,6 +23,8 @@ const LONGEST_SERVICE: usize = 24;
 pub enum Answer {
     /// It was not asked: there was no such trace, or Jaeger could not be reached.
     NotAsked,
+    /// It was not asked, for the run has kept the trace.
+    Kept(TraceSummary),
     Trace {
         summary: TraceSummary,
         /// Whether the client's span is in it.
@@ -41,7 +44,7 @@ impl Answer {
     fn lacks_server(&self) -> bool {
         match self {
             Self::Trace { summary, has_client: true, .. } => summary.spans == 1,
-            Self::Trace { .. } | Self::NotAsked | Self::Absent { .. } => false,
+            Self::Trace { .. } | Self::Kept(_) | Self::NotAsked | Self::Absent { .. } => false,
         }
     }
 }
@@ -50,6 +53,7 @@ impl Answer {
 pub(super) fn show(request: &Request, answer: &Answer, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let (sentence, longest) = match answer {
         Answer::NotAsked => return Ok(()),
+        Answer::Kept(summary) => (format!("kept: {}", sentence(answer, summary)), [].as_slice()),
         Answer::Trace { summary, .. } => (sentence(answer, summary), summary.longest.as_slice()),
         Answer::Absent { may_arrive: true } => ("not in Jaeger: not arrived yet".to_owned(), [].as_slice()),
         Answer::Absent { may_arrive: false } => {
@@ -57,8 +61,13 @@ pub(super) fn show(request: &Request, answer: &Answer, style: Style, out: &mut d
             (format!("not in Jaeger{why}"), [].as_slice())
         }
     };
-    let is_well = matches!(answer, Answer::Trace { summary, has_client: true, is_complete: true }
-        if summary.is_joined() && !answer.lacks_server());
+    let is_well = match answer {
+        Answer::Kept(summary) => summary.is_joined(),
+        Answer::Trace { summary, has_client: true, is_complete: true } => {
+            summary.is_joined() && !answer.lacks_server()
+        }
+        Answer::Trace { .. } | Answer::Absent { .. } | Answer::NotAsked => false,
+    };
     let tone = if is_well { Tone::Plain } else { Tone::Warning };
     for line in wrap(&clean(&sentence), WIDTH - INDENT.len()) {
         writeln!(out, "{INDENT}{}", style.paint(tone, &line))?;
@@ -94,12 +103,12 @@ fn sentence(answer: &Answer, summary: &TraceSummary) -> String {
     parts.join(", ")
 }
 
-fn spans(longest: &[LongSpan], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let row = |long: &LongSpan| {
+fn spans(longest: &[Span], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let row = |long: &Span| {
         vec![
-            Cell::from(format!("{:>8}", span(long.duration_us as f64))),
+            Cell::from(format!("{:>8}", Nanos::new(long.length()))),
             Cell(cut(&clean(named(&long.service)), LONGEST_SERVICE), Tone::Dim),
-            Cell::from(cut(&clean(&long.operation), LONGEST_NAME)),
+            Cell::from(cut(&clean(&long.name), LONGEST_NAME)),
         ]
     };
     // The first row of a table is its heading, which would say here what is plain to see.
@@ -119,7 +128,7 @@ fn undelivered(request: &Request) -> Option<NoLink> {
 /// What to do about an answer that is not all one could wish for; `None` also where the remedy is that of the missing link.
 pub(super) fn remedy(request: &Request, answer: &Answer, report: &RunReport) -> Option<String> {
     match answer {
-        Answer::NotAsked => None,
+        Answer::NotAsked | Answer::Kept(_) => None,
         Answer::Absent { may_arrive: false } if undelivered(request).is_some() => None,
         Answer::Absent { may_arrive: true } => {
             Some("not arrived yet: spans come up to 5 s after the answer; ask again in some seconds".to_owned())
@@ -170,7 +179,7 @@ fn named(service: &str) -> &str {
     if service.is_empty() { "(no service)" } else { service }
 }
 
-fn plural(count: usize, word: &str) -> String {
+pub(super) fn plural(count: usize, word: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {word}{s}", grouped(count as u64))
 }

@@ -8,6 +8,7 @@ pub mod diagnosis;
 mod fetched;
 mod sampling;
 mod sections;
+mod setup;
 pub mod slow;
 #[cfg(test)]
 mod slow_tests;
@@ -15,6 +16,7 @@ mod stages;
 /// What a summary says, for other renderings of it.
 pub(in crate::report) mod summary {
     pub(in crate::report) use super::sections::{load, rate, target, time_row, value_of};
+    pub(in crate::report) use super::setup::sentence as setup;
 }
 pub(in crate::report) mod table;
 pub(in crate::report) mod words;

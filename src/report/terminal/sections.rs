@@ -37,7 +37,10 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     for (label, text) in lines {
         writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
     }
-    Ok(())
+    match super::setup::sentence(&report.setup) {
+        Some(steps) => paragraph(out, style, Tone::Dim, "set-up", &steps),
+        None => Ok(()),
+    }
 }
 
 /// `http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)`.

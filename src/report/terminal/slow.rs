@@ -59,9 +59,10 @@ pub fn render(
         return sections::footer(footer, style, out);
     }
     let (first, second) = answers.split_at(listing.slowest.len().min(answers.len()));
-    block("slowest requests", &listing.slowest, first, style, out)?;
+    block("slowest requests", (1, &listing.slowest), first, style, out)?;
     if !listing.sampled.is_empty() {
-        block("slowest sampled requests, not listed above", &listing.sampled, second, style, out)?;
+        let sampled = (listing.slowest.len() + 1, &listing.sampled[..]);
+        block("slowest sampled requests, not listed above", sampled, second, style, out)?;
     }
     writeln!(out)?;
     let clocks = "response = lag + service; a trace shows service alone, from when the request was sent";
@@ -72,18 +73,19 @@ pub fn render(
     sections::footer(footer, style, out)
 }
 
+/// Requests numbered from `first`.
 fn block(
     title: &str,
-    requests: &[&Request],
+    (first, requests): (usize, &[&Request]),
     answers: &[Answer],
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(out, "\n  {}", style.paint(Tone::Strong, title))?;
-    let heading = ["operation", "response", "service", "lag", "outcome", "intended", "sampled"];
+    let heading = ["#", "operation", "response", "service", "lag", "outcome", "intended", "sampled"];
     let mut rows = vec![heading.map(Cell::from).to_vec()];
-    rows.extend(requests.iter().map(|request| row(request)));
-    let mut lines = aligned(style, 1, &rows).into_iter();
+    rows.extend((first..).zip(requests).map(|(number, request)| row(number, request)));
+    let mut lines = aligned(style, 2, &rows).into_iter();
     if let Some(heading) = lines.next() {
         writeln!(out, "{heading}")?;
     }
@@ -96,10 +98,11 @@ fn block(
     Ok(())
 }
 
-fn row(request: &Request) -> Vec<Cell> {
+fn row(number: usize, request: &Request) -> Vec<Cell> {
     let or_dash = |micros: Option<f64>| micros.map_or_else(|| "-".to_owned(), span);
     let tone = if request.outcome == Outcome::Succeeded { Tone::Plain } else { Tone::Bad };
     vec![
+        number.to_string().into(),
         Cell(cut(&clean(&request.operation), LONGEST_NAME), Tone::Strong),
         span(request.response_us).into(),
         or_dash(request.service_us).into(),

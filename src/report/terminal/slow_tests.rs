@@ -4,7 +4,8 @@ use super::super::model::{NoLink, Outcome};
 use super::slow::{Listing, render};
 use super::*;
 use crate::report::samples;
-use crate::trace::jaeger::{LongSpan, TraceSummary};
+use crate::trace::TraceSummary;
+use crate::trace::spans::{Kind, Span};
 
 fn text(report: &RunReport, number: usize, answer: &Answer) -> String {
     let listing = Listing::new(report, number);
@@ -16,17 +17,24 @@ fn text(report: &RunReport, number: usize, answer: &Answer) -> String {
 
 /// A trace with everything that could spoil the picture.
 fn hostile() -> Answer {
-    let long = |service: &str, operation: String| LongSpan {
+    let long = |service: &str, name: &str| Span {
+        trace_id: 1,
+        span_id: 1,
+        parent: None,
         service: service.into(),
-        operation,
-        duration_us: 1_234,
+        name: name.into(),
+        kind: Kind::Server,
+        start: 0,
+        end: 1_234_000,
+        is_error: false,
     };
     Answer::Trace {
         summary: TraceSummary {
-            trace_id: "1".into(),
             spans: 40,
-            services: (0..20).map(|index| (format!("service-number-{index}"), 2)).collect::<BTreeMap<_, _>>(),
-            longest: vec![long("", "x".repeat(300)), long(&"s".repeat(90), "a\u{1b}[31mb\nc".into())],
+            services: (0..20)
+                .map(|index| (format!("service-number-{index}").into(), 2))
+                .collect::<BTreeMap<_, _>>(),
+            longest: vec![long("", &"x".repeat(300)), long(&"s".repeat(90), "a\u{1b}[31mb\nc")],
             roots: vec![0, 1],
             orphans: vec![2, 3],
         },
@@ -42,7 +50,8 @@ fn no_line_is_wider_than_a_hundred_columns_but_for_links() {
         for request in report.slowest.iter_mut().chain(&mut report.slowest_sampled) {
             request.operation = "an_operation_with_an_overlong_name".into();
         }
-        for answer in [Answer::NotAsked, hostile(), absent(true), absent(false)] {
+        let Answer::Trace { summary, .. } = hostile() else { panic!("it is a trace") };
+        for answer in [Answer::NotAsked, Answer::Kept(summary), hostile(), absent(true), absent(false)] {
             for line in text(&report, 50, &answer).lines().filter(|line| !line.contains("://")) {
                 assert!(line.chars().count() <= WIDTH && !line.contains('\u{1b}'), "{name}: {line:?}");
             }

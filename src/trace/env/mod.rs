@@ -1,6 +1,6 @@
 //! OpenTelemetry's environment variables, each resolved once to one value.
 //!
-//! Belongs here: every `OTEL_*` variable that counts, what it may hold, and the warning where it holds something else.
+//! Belongs here: every `OTEL_*` variable that counts (and the headers for Jaeger, which have none of its), what it may hold, and the warning where it holds something else.
 //! Does not belong here: precedence over flags and the workload file (the caller lays these values over the file's), and
 //! files that variables name (the exporter reads them).
 //!
@@ -9,9 +9,12 @@
 //!
 //! Source: OpenTelemetry specification, "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
 
+mod headers;
 mod pairs;
 mod reader;
 mod transport;
+
+pub use headers::{HeadersError, JAEGER_HEADERS, jaeger_headers};
 
 use super::endpoint::EndpointForm;
 use super::exporter::{BatchLimits, Transport};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 
 use super::reader::{MILLIS, Reader, millis};
-use super::{EnvEndpoint, Named, boolean, keep_last, pairs};
+use super::{EnvEndpoint, Named, boolean, headers, keep_last};
 use crate::trace::endpoint::{Endpoint, EndpointForm, Protocol};
 use crate::trace::exporter::{TlsFiles, Transport};
 
@@ -34,37 +34,28 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Transport {
     );
     Transport {
         protocol: protocol.map_or(defaults.protocol, |named| named.value),
-        headers: headers(reader),
+        headers: of_exporter(reader),
         timeout: timeout.map_or(defaults.timeout, |named| named.value),
         gzip: gzip.map_or(defaults.gzip, |named| named.value),
         tls: tls(reader),
     }
 }
 
-fn headers(reader: &mut Reader<'_>) -> Vec<(HeaderName, HeaderValue)> {
+fn of_exporter(reader: &mut Reader<'_>) -> Vec<(HeaderName, HeaderValue)> {
     let variables = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
     let set = variables.into_iter().find_map(|variable| Some((variable, reader.text(variable)?)));
     let Some((variable, text)) = set else { return Vec::new() };
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
-    for (index, pair) in pairs::parse(&text).into_iter().enumerate() {
-        match pair.ok().and_then(|(name, value)| header(&name, &value)) {
-            Some((name, value)) => keep_last(&mut headers, name, value),
-            None => {
+    for header in headers::parse(&text) {
+        match header {
+            Ok((name, value)) => keep_last(&mut headers, name, value),
+            Err(entry) => {
                 let accepted = "name=value,name=value, percent-encoded, visible ASCII once decoded";
-                reader.warn(variable, None, &format!("{accepted}; its entry {} is ignored", index + 1));
+                reader.warn(variable, None, &format!("{accepted}; its entry {entry} is ignored"));
             }
         }
     }
     headers
-}
-
-fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    // What gRPC takes for a text header; names in -bin want base64 of bytes, which no such variable can mean.
-    let is_text = value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !name.as_str().ends_with("-bin");
-    let mut value = HeaderValue::from_str(value).ok().filter(|_| is_text)?;
-    value.set_sensitive(true);
-    Some((name, value))
 }
 
 fn tls(reader: &mut Reader<'_>) -> TlsFiles {

@@ -1,24 +1,29 @@
-//! Jaeger's query API: a trace by its ID, what it amounts to, and waiting for it.
+//! Jaeger's query API: a trace by its ID, and waiting for it.
 //!
 //! Belongs here: what Jaeger says. Does not belong here: where a trace's time went (attribution). Invariant: no reply, of
 //! Jaeger or of whoever listens there instead, makes this panic or take more than [`MOST_BYTES`]. Start with
 //! [`JaegerClient::fetch`]. Shape of the API: Jaeger 1.x and 2.x, `GET /api/traces/{id}`.
 
+mod kept;
 mod model;
 mod poll;
-mod summary;
 
 use std::time::{Duration, Instant};
 
-pub use model::{JaegerSpan, JaegerTrace, parse};
+use http::{HeaderName, HeaderValue};
+
+use super::env::JAEGER_HEADERS;
+pub use model::{JaegerProcess, JaegerSpan, JaegerTrace, Tags, parse};
 pub use poll::{PollRule, Polled, poll_until_stable};
-pub use summary::{LongSpan, TraceSummary};
 
 /// The largest reply that is read.
 pub const MOST_BYTES: u64 = 32 << 20;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// To where a Jaeger has moved.
+const MOST_REDIRECTS: u32 = 5;
 
 /// Why a trace could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +47,22 @@ pub enum JaegerError {
         /// The answer's status.
         status: u16,
     },
+    /// Something before it wants to know who asks.
+    #[error(
+        "Jaeger at {url} wants a login (HTTP status {status}): set {JAEGER_HEADERS} to the headers that it takes, such as \
+         authorization=Bearer%20TOKEN"
+    )]
+    Login {
+        /// What was asked.
+        url: String,
+        /// The answer's status.
+        status: u16,
+    },
     /// Somebody answers who is no Jaeger, or at more length than is good.
-    #[error("what answers at {url} does not speak Jaeger's query API: {cause}; check trace.jaeger_ui")]
+    #[error(
+        "what answers at {url} does not speak Jaeger's query API: {cause}; check trace.jaeger_ui, and {JAEGER_HEADERS} where \
+         Jaeger is behind a login"
+    )]
     BadReply {
         /// What was asked.
         url: String,
@@ -58,7 +77,7 @@ impl JaegerError {
         match self {
             Self::NotFound | Self::Unreachable { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429,
-            Self::BadReply { .. } => false,
+            Self::Login { .. } | Self::BadReply { .. } => false,
         }
     }
 }
@@ -67,23 +86,36 @@ impl JaegerError {
 pub struct JaegerClient {
     base: String,
     agent: ureq::Agent,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl JaegerClient {
     /// For the Jaeger whose UI is at `ui`: `http://localhost:16686`, with a path where it stands behind one.
     pub fn new(ui: &str) -> Self {
-        Self::within(ui, LIMIT)
+        Self::with_headers(ui, Vec::new())
+    }
+
+    /// The same, for one that wants these with every request, such as a token.
+    pub fn with_headers(ui: &str, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self::within(ui, headers, LIMIT)
     }
 
     /// One whose requests may take so long.
-    fn within(ui: &str, limit: Duration) -> Self {
+    fn within(ui: &str, headers: Vec<(HeaderName, HeaderValue)>, limit: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(limit))
             .http_status_as_error(false)
+            // A redirect would carry them to whomever it names.
+            .max_redirects(if headers.is_empty() { MOST_REDIRECTS } else { 0 })
             .user_agent(concat!("milvus-load/", env!("CARGO_PKG_VERSION")))
             .proxy(None)
             .build();
-        Self { base: ui.trim().trim_end_matches('/').to_owned(), agent: config.new_agent() }
+        Self { base: ui.trim().trim_end_matches('/').to_owned(), agent: config.new_agent(), headers }
+    }
+
+    /// Where it asks.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// One trace. Blocks, for 10 s at most.
@@ -99,6 +131,7 @@ impl JaegerClient {
             // Jaeger says so in JSON; a page in HTML comes from somebody else.
             404 if is_jaegers_404(&body) => Err(JaegerError::NotFound),
             404 => Err(bad("HTTP status 404 without Jaeger's own words".to_owned())),
+            300..=399 | 401 | 403 => Err(JaegerError::Login { url, status }),
             _ => Err(JaegerError::Status { url, status }),
         }
     }
@@ -113,7 +146,9 @@ impl JaegerClient {
     }
 
     fn get(&self, url: &str) -> Result<(u16, Vec<u8>), JaegerError> {
-        let reply = self.agent.get(url).call().and_then(|mut reply| {
+        let headers = self.headers.iter();
+        let request = headers.fold(self.agent.get(url), |request, (name, value)| request.header(name, value));
+        let reply = request.call().and_then(|mut reply| {
             let body = reply.body_mut().with_config().limit(MOST_BYTES).read_to_vec()?;
             Ok((reply.status().as_u16(), body))
         });

@@ -12,6 +12,17 @@ pub struct JaegerTrace {
     pub trace_id: String,
     /// Its spans in the order told, each ID once.
     pub spans: Vec<JaegerSpan>,
+    /// Who did it, by the names that its spans use.
+    pub processes: BTreeMap<String, JaegerProcess>,
+}
+
+/// The last of a key counts.
+pub type Tags = BTreeMap<String, Value>;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JaegerProcess {
+    pub service: String,
+    pub tags: Tags,
 }
 
 /// One span. Times are microseconds, Jaeger's own unit.
@@ -22,13 +33,14 @@ pub struct JaegerSpan {
     pub operation: String,
     /// Who did it; empty where Jaeger does not know.
     pub service: String,
+    /// Which of the trace's processes that is.
+    pub process: String,
     /// Since the Unix epoch.
     pub start_us: u64,
     pub duration_us: u64,
     /// The span it is a CHILD_OF, of the same trace.
     pub parent: Option<String>,
-    /// Its tags; the last of a key counts.
-    pub tags: BTreeMap<String, Value>,
+    pub tags: Tags,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +93,8 @@ struct WireTrace {
 struct WireProcess {
     #[serde(default, rename = "serviceName")]
     service_name: String,
+    #[serde(default)]
+    tags: Option<Vec<WireTag>>,
 }
 
 #[derive(Deserialize)]
@@ -101,18 +115,29 @@ pub fn parse(body: &[u8]) -> Result<Option<JaegerTrace>, serde_json::Error> {
 
 impl From<WireTrace> for JaegerTrace {
     fn from(wire: WireTrace) -> Self {
-        let processes = wire.processes.unwrap_or_default();
+        let processes = wire.processes.unwrap_or_default().into_iter();
+        let processes = processes.map(|(name, process)| (name, process.known())).collect();
         let mut seen = HashSet::new();
         let spans = wire.spans.unwrap_or_default().into_iter();
         // A span that was exported twice is one span.
         let spans = spans.filter(|span| seen.insert(span.span_id.clone()));
         let spans = spans.map(|span| span.known(&wire.trace_id, &processes)).collect();
-        Self { trace_id: wire.trace_id, spans }
+        Self { trace_id: wire.trace_id, spans, processes }
     }
 }
 
+impl WireProcess {
+    fn known(self) -> JaegerProcess {
+        JaegerProcess { service: self.service_name, tags: known(self.tags) }
+    }
+}
+
+fn known(tags: Option<Vec<WireTag>>) -> Tags {
+    tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
 impl WireSpan {
-    fn known(self, trace_id: &str, processes: &BTreeMap<String, WireProcess>) -> JaegerSpan {
+    fn known(self, trace_id: &str, processes: &BTreeMap<String, JaegerProcess>) -> JaegerSpan {
         let is_parent = |one: &WireReference| {
             one.kind == "CHILD_OF" && (one.trace_id.is_empty() || one.trace_id == trace_id)
         };
@@ -120,11 +145,12 @@ impl WireSpan {
         JaegerSpan {
             span_id: self.span_id,
             operation: self.operation_name,
-            service: processes.get(&self.process_id).map(|one| one.service_name.clone()).unwrap_or_default(),
+            service: processes.get(&self.process_id).map(|one| one.service.clone()).unwrap_or_default(),
+            process: self.process_id,
             start_us: self.start_time,
             duration_us: self.duration,
             parent,
-            tags: self.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
+            tags: known(self.tags),
         }
     }
 }

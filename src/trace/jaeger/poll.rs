@@ -85,7 +85,7 @@ mod tests {
 
     fn trace(spans: usize) -> JaegerTrace {
         let span = |index: usize| JaegerSpan { span_id: index.to_string(), ..Default::default() };
-        JaegerTrace { trace_id: "1".into(), spans: (0..spans).map(span).collect() }
+        JaegerTrace { trace_id: "1".into(), spans: (0..spans).map(span).collect(), ..Default::default() }
     }
 
     fn unreachable() -> JaegerError {

@@ -1,15 +1,37 @@
 //! Traces that are kept beside a report: as they came, and as files.
 //!
 //! Belongs here: the value, its files and what reads them. Does not belong: which traces are kept.
+//!
+//! | file | for | form | loses |
+//! |---|---|---|---|
+//! | [`TRACES_FILE`] | people: Jaeger's page opens it ("Upload") | Jaeger's JSON ([`write_jaeger`]) | what is below a microsecond |
+//! | [`TRACES_OTLP_FILE`] | programs, and `slow` | OTLP JSON ([`write_otlp`], [`read_otlp`]) | nothing that a span may hold |
+
+mod jaeger;
+mod otlp;
+#[cfg(test)]
+mod samples;
+mod tellable;
+#[cfg(test)]
+mod tests;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
+pub use jaeger::write_jaeger;
+pub use otlp::{KeptError, MOST_BYTES, read_otlp, write_otlp};
+
 use super::spans::{self, Span};
+
+/// Beside report.json: what Jaeger's own page opens.
+pub const TRACES_FILE: &str = "traces.json";
+/// Beside report.json: all that came, to the nanosecond.
+pub const TRACES_OTLP_FILE: &str = "traces.otlp.json";
 
 /// All that came of one trace, lossless: spans of the client and of every server that exported to us.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeptTrace {
     pub trace_id: u128,
+    /// With spans of this trace alone.
     pub resources: Vec<ResourceSpans>,
 }
 

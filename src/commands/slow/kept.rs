@@ -1,0 +1,54 @@
+//! The traces that a run has kept beside its report.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::report::terminal::Answer;
+use crate::report::terminal::slow::Listing;
+use crate::trace::TraceSummary;
+use crate::trace::kept::{KeptTrace, TRACES_OTLP_FILE, read_otlp};
+
+/// By trace ID.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Where they are, or would be.
+    pub(super) path: PathBuf,
+    traces: HashMap<u128, KeptTrace>,
+}
+
+impl Kept {
+    /// Those beside this report; none where there is no such file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub(super) fn beside(report: &Path) -> anyhow::Result<Self> {
+        let path = report.with_file_name(TRACES_OTLP_FILE);
+        let traces = match File::open(&path) {
+            Ok(file) => read_otlp(file).with_context(|| path.display().to_string())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        Ok(Self { path, traces: traces.into_iter().map(|trace| (trace.trace_id, trace)).collect() })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.traces.len()
+    }
+
+    pub(super) fn get(&self, trace_id: u128) -> Option<&KeptTrace> {
+        self.traces.get(&trace_id)
+    }
+
+    /// What is known of each listed request's trace.
+    pub(super) fn answers(&self, listing: &Listing<'_>) -> Vec<Answer> {
+        let of = |id: Option<u128>| match id.and_then(|id| self.get(id)) {
+            Some(trace) => Answer::Kept(TraceSummary::new(&trace.spans(), 0)),
+            None => Answer::NotAsked,
+        };
+        listing.requests().map(|request| of(super::trace_id(request))).collect()
+    }
+}
