@@ -6,12 +6,13 @@ use crate::engine::Stop;
 use crate::milvus::embedded::{EmbeddedError, Progress};
 use crate::report::{json, terminal};
 use crate::run::{RunError, RunProgress, Settings};
+use crate::trace::env::jaeger_headers;
 use crate::workload::Override;
 
 use super::output::Output;
 use super::progress::Bars;
 use super::run_progress::TerminalProgress;
-use super::{Exit, Failure, command_line, signals, style};
+use super::{Exit, Failure, command_line, signals, slow, style};
 
 /// Carries out `doctor`.
 ///
@@ -28,10 +29,15 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     if let Some(address) = args.collector_listen.filter(|address| !address.ip().is_loopback()) {
         super::say(&format!("warning: whoever reaches {address} can send spans there while doctor runs"));
     }
+    let jaeger_headers = jaeger_headers(&|name| std::env::var(name).ok()).map_err(Failure::usage)?;
+    if let Some(jaeger) = &settings.workload.trace.jaeger_ui {
+        slow::warn_of_plaintext(jaeger, !jaeger_headers.is_empty());
+    }
     let orders = Orders {
         has_workload: args.workload.is_some(),
         log: args.log.clone(),
         collector_listen: args.collector_listen,
+        jaeger_headers,
     };
     let stop = Stop::default();
     signals::listen(stop.clone())?;

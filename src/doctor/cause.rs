@@ -169,7 +169,9 @@ impl Cause {
             Self::EndpointIsLoopback => "Milvus exports to itself",
             Self::EndpointPort { .. } => "Milvus exports to the wrong port",
             Self::MethodHttp => "Milvus exports over HTTP to a port for gRPC",
-            Self::SecureOn | Self::EmbeddedSecureOn { .. } => "Milvus exports with TLS to a collector without",
+            Self::SecureOn | Self::EmbeddedSecureOn { .. } => {
+                "Milvus exports with TLS to a collector without"
+            }
             Self::SecureOff => "Milvus exports without TLS to a collector with it",
             Self::EmbeddedExportsElsewhere { .. } | Self::MilvusExportsElsewhere => {
                 "Milvus exports somewhere else"
@@ -288,7 +290,7 @@ impl Cause {
             Self::JaegerName => "check the host in --jaeger or trace.jaeger_ui".into(),
             Self::JaegerRefused => "start Jaeger, or name its page with --jaeger URL (16686 by custom)".into(),
             Self::JaegerLogin => {
-                "name an address of Jaeger without a login with --jaeger URL, such as the port of its own".into()
+                "set MILVUS_LOAD_JAEGER_HEADERS, such as authorization=Bearer%20TOKEN, or name an address without a login".into()
             }
             Self::JaegerBasePath { address: Some(address) } => format!("name it with its path: --jaeger {address}"),
             Self::JaegerBasePath { address: None } => {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::intake::{Intake, Knocks};
-use super::{jaeger, look};
-use crate::trace::jaeger::{JaegerClient, JaegerSpan};
+use super::jaeger::{self, Jaeger};
+use crate::trace::jaeger::JaegerTrace;
+use crate::trace::kept::KeptTrace;
 use crate::trace::spans::{Kind, Span};
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -16,11 +17,7 @@ const MOST_FOUND: usize = 1_500;
 
 pub(super) enum Eyes {
     Own(Intake),
-    Jaeger {
-        client: JaegerClient,
-        /// Its address.
-        ui: String,
-    },
+    Jaeger(Jaeger),
     /// There is no place to look; why not.
     Nowhere(String),
 }
@@ -45,12 +42,7 @@ impl Eyes {
                     std::thread::sleep(PAUSE);
                 }
             }
-            Self::Jaeger { client, .. } => {
-                let found = jaeger::wait_for(client, trace_id, limit, is_stopped, |trace| {
-                    enough(&of_jaeger(trace_id, &trace.spans))
-                });
-                found.map(|trace| of_jaeger(trace_id, &trace.spans)).unwrap_or_default()
-            }
+            Self::Jaeger(jaeger) => in_jaeger(jaeger, trace_id, limit, is_stopped, enough),
             Self::Nowhere(_) => Vec::new(),
         }
     }
@@ -73,7 +65,7 @@ impl Eyes {
                 };
                 Some(intake.select(is_root).len() as u64)
             }
-            Self::Jaeger { ui, .. } => search(ui, service, name, (from, to)),
+            Self::Jaeger(jaeger) => search(jaeger, service, name, (from, to)),
             Self::Nowhere(_) => None,
         }
     }
@@ -87,26 +79,41 @@ impl Eyes {
                 };
                 intake.select(is_call).len() as u64
             }
-            Self::Jaeger { .. } | Self::Nowhere(_) => 0,
+            Self::Jaeger(_) | Self::Nowhere(_) => 0,
         }
     }
 
     pub fn knocks(&self) -> Knocks {
         match self {
             Self::Own(intake) => intake.knocks(),
-            Self::Jaeger { .. } | Self::Nowhere(_) => Knocks::default(),
+            Self::Jaeger(_) | Self::Nowhere(_) => Knocks::default(),
         }
     }
 }
 
-fn search(ui: &str, service: &str, name: &str, (from, to): (u64, u64)) -> Option<u64> {
+/// The same in Jaeger, whoever else is looked at.
+pub(super) fn in_jaeger(
+    jaeger: &Jaeger,
+    trace_id: u128,
+    limit: Duration,
+    is_stopped: &dyn Fn() -> bool,
+    enough: impl Fn(&[Span]) -> bool,
+) -> Vec<Span> {
+    let spans = |trace: &JaegerTrace| KeptTrace::from(trace).spans();
+    let found =
+        jaeger::wait_for(&jaeger.client(), trace_id, limit, is_stopped, |trace| enough(&spans(trace)));
+    found.map(|trace| spans(&trace)).unwrap_or_default()
+}
+
+fn search(jaeger: &Jaeger, service: &str, name: &str, (from, to): (u64, u64)) -> Option<u64> {
     let (service, operation) = (encoded(service), encoded(name));
     let url = format!(
-        "{ui}/api/traces?service={service}&operation={operation}&start={}&end={}&limit={MOST_FOUND}",
+        "{}/api/traces?service={service}&operation={operation}&start={}&end={}&limit={MOST_FOUND}",
+        jaeger.ui,
         from / 1_000,
         to.div_ceil(1_000)
     );
-    let mut answer = look::agent().get(url).call().ok()?;
+    let mut answer = jaeger.get(&url).ok()?;
     let body: Value =
         answer.body_mut().with_config().limit(crate::trace::jaeger::MOST_BYTES).read_json().ok()?;
     let traces = body.get("data")?.as_array()?;
@@ -129,61 +136,10 @@ fn encoded(text: &str) -> String {
     text.bytes().map(of).collect()
 }
 
-/// Spans as Jaeger tells them; those whose IDs are none are left out.
-fn of_jaeger(trace_id: u128, spans: &[JaegerSpan]) -> Vec<Span> {
-    let id = |hex: &str| u64::from_str_radix(hex, 16).ok().filter(|id| *id != 0);
-    let of = |span: &JaegerSpan| {
-        let start = span.start_us.saturating_mul(1_000);
-        Some(Span {
-            trace_id,
-            span_id: id(&span.span_id)?,
-            parent: span.parent.as_deref().and_then(id),
-            service: span.service.as_str().into(),
-            name: span.operation.as_str().into(),
-            kind: match span.tags.get("span.kind").and_then(Value::as_str) {
-                Some("server") => Kind::Server,
-                Some("client") => Kind::Client,
-                Some("producer") => Kind::Producer,
-                Some("consumer") => Kind::Consumer,
-                _ => Kind::Internal,
-            },
-            start,
-            end: start.saturating_add(span.duration_us.saturating_mul(1_000)),
-            is_error: span.tags.get("error").is_some_and(|error| error == &Value::Bool(true)),
-        })
-    };
-    spans.iter().filter_map(of).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fakes;
     use super::*;
-
-    #[test]
-    fn jaegers_spans_are_spans_like_any_other() {
-        let told = JaegerSpan {
-            span_id: "00000000000000ff".into(),
-            operation: "GetVersion".into(),
-            service: "standalone".into(),
-            start_us: 5,
-            duration_us: 7,
-            parent: Some("fe".into()),
-            tags: [("span.kind".to_owned(), "server".into())].into(),
-        };
-        let expected = Span {
-            trace_id: 9,
-            span_id: 255,
-            parent: Some(254),
-            service: "standalone".into(),
-            name: "GetVersion".into(),
-            kind: Kind::Server,
-            start: 5_000,
-            end: 12_000,
-            is_error: false,
-        };
-        assert_eq!(of_jaeger(9, &[told.clone(), JaegerSpan { span_id: "x".into(), ..told }]), [expected]);
-    }
 
     #[test]
     fn calls_that_were_traced_of_themselves_are_searched_for_in_jaeger() {
@@ -195,8 +151,7 @@ mod tests {
             let traces = [trace("[]"), trace("null"), trace(r#"[{"refType":"CHILD_OF"}]"#)].join(",");
             ("200 OK", "application/json", format!(r#"{{"data":[{traces}]}}"#))
         });
-        let (client, ui) = (JaegerClient::new("http://x"), format!("http://{ui}"));
-        let eyes = Eyes::Jaeger { client, ui };
+        let eyes = Eyes::Jaeger(Jaeger::new(&format!("http://{ui}"), Vec::new()));
         assert_eq!(eyes.roots("standalone", "a.B/GetVersion", (5_000, 7_001)), Some(2));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use http::{HeaderName, HeaderValue};
+
 use super::cause::Cause;
 use super::check::{failed, ok, unknown_because};
 use super::look;
@@ -18,11 +20,34 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// What is looked at of a page.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// Jaeger's address, with the headers that it wants. Their values are secrets.
+#[derive(Clone)]
+pub(super) struct Jaeger {
+    pub ui: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Jaeger {
+    pub fn new(ui: &str, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { ui: ui.trim().trim_end_matches('/').to_owned(), headers }
+    }
+
+    pub fn client(&self) -> JaegerClient {
+        JaegerClient::with_headers(&self.ui, self.headers.clone())
+    }
+
+    /// Follows no redirection: that is an answer of its own.
+    pub fn get(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let headers = self.headers.iter();
+        headers.fold(look::agent().get(url), |request, (name, value)| request.header(name, value)).call()
+    }
+}
+
 /// Asks for the list of services. `is_needed`: whether it is broken that nobody listens. Blocks, for 6 s at most.
-pub(super) fn api(ui: &str, is_needed: bool) -> Check {
-    let ui = ui.trim().trim_end_matches('/');
+pub(super) fn api(jaeger: &Jaeger, is_needed: bool) -> Check {
+    let ui = jaeger.ui.as_str();
     let url = format!("{ui}/api/services");
-    let mut answer = match look::agent().get(&url).call() {
+    let mut answer = match jaeger.get(&url) {
         Ok(answer) => answer,
         Err(error) => {
             let seen = match &error {
@@ -51,7 +76,7 @@ pub(super) fn api(ui: &str, is_needed: bool) -> Check {
     let body = String::from_utf8_lossy(&body);
     let address = base_path(&body).map(|path| format!("{}{path}", origin(ui)));
     // A guess from a page is told only where it is right.
-    let address = address.filter(|address| address != ui && speaks_there(address));
+    let address = address.filter(|address| address != ui && speaks_there(jaeger, address));
     let seen =
         format!("{url} answers with HTTP status {status}{}", if is_page(&body) { " and a page" } else { "" });
     let cause = match status {
@@ -96,8 +121,8 @@ fn origin(address: &str) -> &str {
     address[scheme..].find('/').map_or(address, |at| &address[..scheme + at])
 }
 
-fn speaks_there(ui: &str) -> bool {
-    let answer = look::agent().get(format!("{ui}/api/services")).call();
+fn speaks_there(jaeger: &Jaeger, ui: &str) -> bool {
+    let answer = jaeger.get(&format!("{ui}/api/services"));
     answer.is_ok_and(|mut answer| {
         answer
             .body_mut()
@@ -158,9 +183,13 @@ mod tests {
     use crate::trace::closed_port::ClosedPort;
     use std::net::SocketAddr;
 
+    fn at(address: SocketAddr) -> Jaeger {
+        Jaeger::new(&format!("http://{address}/"), Vec::new())
+    }
+
     #[track_caller]
     fn cause(address: SocketAddr) -> (String, String) {
-        let check = api(&format!("http://{address}/"), true);
+        let check = api(&at(address), true);
         assert_eq!(check.state, CheckState::Failed, "{check:?}");
         let cause = check.cause.unwrap();
         (cause.code, cause.fix)
@@ -201,9 +230,9 @@ mod tests {
 
     #[test]
     fn a_jaeger_that_answers_is_well_and_one_that_nobody_asked_for_need_not_be() {
-        assert_eq!(api(&format!("http://{}", fakes::jaeger(vec![])), true).state, CheckState::Ok);
+        assert_eq!(api(&at(fakes::jaeger(vec![])), true).state, CheckState::Ok);
         let closed = ClosedPort::new();
-        let check = api(&format!("http://{}", closed.address()), false);
+        let check = api(&at(closed.address()), false);
         assert_eq!(
             (check.state, check.cause.unwrap().code.as_str()),
             (CheckState::Unknown, "jaeger_refused")
@@ -212,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_trace_that_jaeger_does_not_have_is_in_another_one() {
-        let client = JaegerClient::new(&format!("http://{}", fakes::jaeger(vec![])));
+        let client = at(fakes::jaeger(vec![])).client();
         // As where the user stops it: at once.
         let check = trace(&client, 7, &|| true);
         assert_eq!((check.state, check.cause.unwrap().code.as_str()), (CheckState::Failed, "another_jaeger"));

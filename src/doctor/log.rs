@@ -35,6 +35,22 @@ impl Telltales {
         Self::read(BufReader::new(file.take(MOST_BYTES)))
     }
 
+    /// Reads the ends of the files that an embedded server writes in its directory.
+    ///
+    /// # Errors
+    /// Where one of them cannot be read.
+    pub fn of_directory(directory: &Path) -> io::Result<Self> {
+        let mut all = Self::default();
+        for entry in std::fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            if name == "milvus.out" || (name.starts_with("standalone-") && name.ends_with(".log")) {
+                all.merge(Self::of_file(&directory.join(&*name))?);
+            }
+        }
+        Ok(all)
+    }
+
     fn read(mut lines: impl BufRead) -> io::Result<Self> {
         let mut telltales = Self::default();
         let mut line = Vec::new();

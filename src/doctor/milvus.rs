@@ -12,7 +12,7 @@ use super::version::Version;
 use crate::grpc;
 use crate::milvus::{CallHeaders, DialError, Dialer, MilvusError, Session};
 use crate::report::model::Check;
-use crate::run::Settings;
+use crate::run::{Server, Settings};
 use crate::workload::{MilvusUri, Target};
 
 pub(super) const CONNECTION: &str = "milvus.connection";
@@ -141,7 +141,21 @@ pub(super) fn version(text: &str) -> Check {
 }
 
 /// What a server tells of its configuration, or why it does not. Blocks, for 3 s at most.
-pub(super) fn configuration(metrics: &[String], uri: &MilvusUri) -> Result<Configuration, String> {
+pub(super) fn configuration(
+    target: &Target,
+    server: &Server,
+    version: Option<Version>,
+) -> Result<Configuration, String> {
+    // Where nobody said where, an old one is not searched for what it does not have.
+    match version {
+        Some(version) if version < Version(2, 5, 0) && target.metrics.is_empty() => {
+            Err("not told: Milvus tells it from 2.5 on".to_owned())
+        }
+        _ => ask_configuration(&target.metrics, &server.uri),
+    }
+}
+
+fn ask_configuration(metrics: &[String], uri: &MilvusUri) -> Result<Configuration, String> {
     let host = if uri.host.contains(':') { format!("[{}]", uri.host) } else { uri.host.clone() };
     let base = match metrics.first() {
         Some(told) => told.trim_end_matches('/').trim_end_matches("/metrics").to_owned(),
@@ -222,7 +236,7 @@ mod tests {
     #[test]
     fn a_configuration_is_told_or_it_is_said_why_not() {
         let told = |address: SocketAddr| {
-            configuration(&[format!("http://{address}/metrics")], &"http://x:1".parse().unwrap())
+            ask_configuration(&[format!("http://{address}/metrics")], &"http://x:1".parse().unwrap())
         };
         let answer = r#"{"trace.exporter":"otlp","trace.otlp.endpoint":"jaeger:4317","minio.secretaccesskey":"hidden"}"#;
         let by_path = fakes::http1_by_path(move |path| match path {

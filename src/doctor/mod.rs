@@ -21,10 +21,12 @@ mod fakes;
 mod fraction;
 mod intake;
 mod jaeger;
+mod known;
 mod log;
 mod look;
 mod milvus;
 mod probes;
+mod sending;
 mod traces;
 mod version;
 

@@ -37,8 +37,8 @@ impl Came {
         self.spans.iter().filter(|span| span.span_id != self.probe.span_id).count()
     }
 
-    fn has_segcore(&self) -> bool {
-        has_segcore(&self.spans)
+    pub fn has_client(&self) -> bool {
+        self.spans.iter().any(|span| span.span_id == self.probe.span_id)
     }
 }
 
@@ -133,12 +133,16 @@ pub(super) fn joined(in_jaeger: &Came, sampled: &Check) -> Check {
     if let Some(check) = only_if(sampled, JOINED) {
         return check;
     }
-    let has_client = in_jaeger.spans.iter().any(|span| span.span_id == in_jaeger.probe.span_id);
-    match (has_client, in_jaeger.server()) {
-        (true, Some(server)) => ok(JOINED, format!("Jaeger shows the client's span and {}'s beneath it as one trace", server.service)),
+    match (in_jaeger.has_client(), in_jaeger.server()) {
+        (true, Some(server)) => ok(
+            JOINED,
+            format!("Jaeger shows the client's span and {}'s beneath it as one trace", server.service),
+        ),
         (true, None) => failed(JOINED, "Jaeger has the client's span alone", &Cause::MilvusExportsElsewhere),
         (false, Some(_)) => failed(JOINED, "Jaeger has Milvus's spans alone", &Cause::AnotherJaeger),
-        (false, None) => failed(JOINED, "Jaeger has neither the client's span nor Milvus's", &Cause::AnotherJaeger),
+        (false, None) => {
+            failed(JOINED, "Jaeger has neither the client's span nor Milvus's", &Cause::AnotherJaeger)
+        }
     }
 }
 
@@ -196,7 +200,7 @@ pub(super) fn search(came: &Came, known: &Known, sampled: &Check) -> Check {
     let spans = plural(came.of_milvus(), "span");
     let is_secure = known.configuration.as_ref().and_then(|configuration| configuration.secure);
     let ignores = known.version.is_some_and(Version::segcore_ignores_secure) && is_secure != Some(false);
-    match (came.of_milvus(), came.has_segcore()) {
+    match (came.of_milvus(), has_segcore(&came.spans)) {
         (0, _) => unknown(SEARCH, "a search: no span of Milvus, which may be lost; repeat"),
         (_, true) => ok(SEARCH, format!("a search: {spans}, segcore's among them")),
         (_, false) if ignores => {

@@ -108,7 +108,8 @@ fn a_trace_that_is_not_joined_has_lost_its_header_on_the_way() {
 
 #[test]
 fn a_trace_is_joined_where_jaeger_has_both_halves() {
-    let client = Span { span_id: 1, parent: None, kind: Kind::Client, ..server(7, None, (1_000_000, 9_000_000)) };
+    let client =
+        Span { span_id: 1, parent: None, kind: Kind::Client, ..server(7, None, (1_000_000, 9_000_000)) };
     let with = |spans: Vec<Span>| Came { spans, ..nothing() };
     let server = || traced().spans[0].clone();
     is(&joined(&with(vec![client.clone(), server()]), &well()), CheckState::Ok, "");

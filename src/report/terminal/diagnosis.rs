@@ -18,7 +18,12 @@ pub fn render(diagnosis: &Diagnosis, again: &str, style: Style, out: &mut dyn Wr
     summary(diagnosis, style, out)?;
     writeln!(out)?;
     // What the summary says need not be said again.
-    let mut told: Vec<&str> = diagnosis.first_failed().and_then(|check| check.cause.as_ref()).map(|cause| cause.code.as_str()).into_iter().collect();
+    let mut told: Vec<&str> = diagnosis
+        .first_failed()
+        .and_then(|check| check.cause.as_ref())
+        .map(|cause| cause.code.as_str())
+        .into_iter()
+        .collect();
     for alike in diagnosis.checks.chunk_by(is_told_as_one) {
         lines(alike, &mut told, style, out)?;
     }
@@ -40,7 +45,10 @@ fn summary(diagnosis: &Diagnosis, style: Style, out: &mut dyn Write) -> io::Resu
             0 => String::new(),
             count => format!(", {count} unknown"),
         };
-        let text = format!("Traces work: Milvus exports, and its spans join the client's ({} ok{unknown})", of(CheckState::Ok));
+        let text = format!(
+            "Traces work: Milvus exports, and its spans join the client's ({} ok{unknown})",
+            of(CheckState::Ok)
+        );
         // Nothing that failed is not yet a trace that was seen.
         let was_seen = diagnosis
             .checks
