@@ -17,6 +17,7 @@ mod books;
 mod bundled;
 mod collections;
 mod descriptors;
+mod doctor;
 mod exits;
 mod failures;
 mod lies;
