@@ -266,7 +266,7 @@ impl Cause {
             Self::CameLater => "start the collector before Milvus; later spans do arrive".into(),
             Self::ClocksApart => "keep both clocks in time, with NTP".into(),
             Self::OwnFractionZero => {
-                "for other clients' traces set trace.sampleFraction in Milvus above 0, or send the header".into()
+                "set trace.sampleFraction in Milvus above 0, or send the header".into()
             }
             Self::RequestIdBlocksSampling => {
                 "do not send client_request_id, or upgrade Milvus (milvus issue 51967)".into()

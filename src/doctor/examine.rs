@@ -171,7 +171,24 @@ impl<'a> Patient<'a> {
             Some(_) => Err(String::new()),
             None => milvus::configuration(&self.settings.workload.target, server, milvus.parsed_version()),
         };
-        let requests = Requests { settings: self.settings, stop: self.stop, milvus: &milvus, eyes: &eyes };
+        let about = About {
+            milvus: &milvus,
+            server,
+            eyes: &eyes,
+            configuration: told.as_ref().ok(),
+            started: info.filter(|_| !server.kind.ends_with_run()),
+            is_embedded: info.is_some(),
+            endpoint: Endpoint::parse(&self.settings.workload.trace.otlp_endpoint).ok(),
+            endpoint_speaks_tls: self.collector.tls,
+        };
+        let suspect = known::suspect(&about);
+        let requests = Requests {
+            settings: self.settings,
+            stop: self.stop,
+            milvus: &milvus,
+            eyes: &eyes,
+            is_explained: suspect.is_some(),
+        };
         let sent = match &eyes {
             Eyes::Nowhere(_) => None,
             Eyes::Own(_) | Eyes::Jaeger(_) => {
@@ -182,17 +199,8 @@ impl<'a> Patient<'a> {
         };
         // Read when all is said, so that it holds what the requests brought about.
         let log = self.log(info);
-        let about = About {
-            milvus: &milvus,
-            server,
-            eyes: &eyes,
-            configuration: told.as_ref().ok(),
-            started: info.filter(|_| !server.kind.ends_with_run()),
-            log: log.as_ref().and_then(|(telltales, _)| telltales.as_ref().ok()),
-            endpoint: Endpoint::parse(&self.settings.workload.trace.otlp_endpoint).ok(),
-            endpoint_speaks_tls: self.collector.tls,
-        };
-        let known = known::gather(&about);
+        let telltales = log.as_ref().and_then(|(telltales, _)| telltales.as_ref().ok());
+        let known = known::gather(&about, suspect, telltales);
         let sampled = match (&sent, &eyes) {
             (Some(sent), _) => {
                 let place = self.place(&eyes);
@@ -206,7 +214,7 @@ impl<'a> Patient<'a> {
             milvus::version(&milvus.version),
             configuration(&told, info, &known, &sampled),
         ];
-        checks.extend(log.as_ref().map(|(telltales, path)| log_check(telltales, path, &sampled)));
+        checks.extend(log.as_ref().map(|(telltales, path)| log_check(telltales, path, &sampled, &known)));
         checks.extend([self.collector.connection.clone(), self.collector.export.clone()]);
         checks.extend(self.jaeger_checks());
         checks.extend(self.trace_checks(sent, sampled, told.ok().and_then(|told| told.fraction), &known));
@@ -336,9 +344,9 @@ fn configuration(
     let seen = match (told, info) {
         (_, Some(info)) => match &info.otlp_endpoint {
             Some(endpoint) => {
-                format!("it was started to export to {endpoint}, sampleFraction {}", info.sample_fraction)
+                format!("started to export to {endpoint}, fraction {}", info.sample_fraction)
             }
-            None => "it was started without --otlp-endpoint".to_owned(),
+            None => "started without --otlp-endpoint".to_owned(),
         },
         (Ok(configuration), None) => configuration.sentence(),
         (Err(why), None) => return unknown(NAME, why.clone()),
@@ -354,7 +362,7 @@ fn configuration(
     }
 }
 
-fn log_check(telltales: &std::io::Result<Telltales>, path: &Path, sampled: &Check) -> Check {
+fn log_check(telltales: &std::io::Result<Telltales>, path: &Path, sampled: &Check, known: &Known) -> Check {
     let telltales = match telltales {
         Ok(telltales) => telltales,
         Err(error) => return unknown(LOG, format!("{}: {error}", path.display())),
@@ -364,6 +372,10 @@ fn log_check(telltales: &std::io::Result<Telltales>, path: &Path, sampled: &Chec
         Some((_, line)) if sampled.state == CheckState::Ok => {
             ok(LOG, format!("spans come, so that this is past: {line}"))
         }
-        Some((cause, line)) => failed(LOG, line, &cause),
+        // That nothing could be delivered is what came of something else that is known.
+        Some((cause, line)) => match (&known.log, &known.suspect) {
+            (None | Some(Cause::ExportFails), Some(suspect)) => failed(LOG, line, suspect),
+            (told, _) => failed(LOG, line, told.as_ref().unwrap_or(&cause)),
+        },
     }
 }

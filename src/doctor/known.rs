@@ -19,25 +19,33 @@ pub(super) struct About<'a> {
     pub configuration: Option<&'a Configuration>,
     /// How a kept embedded server was started.
     pub started: Option<&'a ServerInfo>,
-    pub log: Option<&'a Telltales>,
+    /// Whether it runs beside doctor, in no container.
+    pub is_embedded: bool,
     /// Where the client's spans go.
     pub endpoint: Option<Endpoint>,
     /// Whether TLS is spoken there, where somebody listens.
     pub endpoint_speaks_tls: Option<bool>,
 }
 
-pub(super) fn gather(about: &About<'_>) -> Known {
-    let place = match about.eyes {
+/// Host and port of where spans are to arrive. `None`: nowhere, as long as the client's do not.
+fn place(about: &About<'_>) -> Option<(String, u16)> {
+    match about.eyes {
         Eyes::Own(intake) => Some((intake.address().ip().to_string(), intake.address().port())),
-        Eyes::Jaeger(_) | Eyes::Nowhere(_) => {
+        Eyes::Jaeger(_) => {
             about.endpoint.as_ref().map(|endpoint| (endpoint.host().to_owned(), endpoint.port()))
         }
-    };
+        Eyes::Nowhere(_) => None,
+    }
+}
+
+/// What is wrong with the server by what it says, or by how it was started.
+pub(super) fn suspect(about: &About<'_>) -> Option<Cause> {
+    let place = place(about);
     let speaks_tls = match about.eyes {
         Eyes::Own(_) => Some(false),
         Eyes::Jaeger(_) | Eyes::Nowhere(_) => about.endpoint_speaks_tls,
     };
-    let suspect = match (about.started, about.configuration) {
+    match (about.started, about.configuration) {
         (Some(info), _) => place.as_ref().and_then(|place| suspect_start(info, place, speaks_tls)),
         (None, Some(configuration)) => {
             // What is known of the endpoint is known of the one that Milvus names only where that is the same.
@@ -45,21 +53,27 @@ pub(super) fn gather(about: &About<'_>) -> Known {
             configuration.suspect(speaks_tls.filter(|_| is_same), is_here(&about.server.uri.host))
         }
         (None, None) => None,
-    };
+    }
+}
+
+/// All of it, once everything has been sent.
+pub(super) fn gather(about: &About<'_>, suspect: Option<Cause>, log: Option<&Telltales>) -> Known {
     Known {
         knocks: about.eyes.knocks(),
-        log: about.log.and_then(by_log),
+        log: log.and_then(|telltales| by_log(telltales, about.is_embedded)),
         suspect,
         configuration: about.configuration.cloned(),
         version: about.milvus.parsed_version(),
-        place,
+        place: place(about),
         strangers: about.eyes.strangers("/GetVersion"),
     }
 }
 
-fn by_log(telltales: &Telltales) -> Option<Cause> {
+fn by_log(telltales: &Telltales, is_embedded: bool) -> Option<Cause> {
     if let Some((cause, _)) = telltales.cause() {
-        return Some(cause);
+        // Loopback is this machine, and nobody listens.
+        let is_here = is_embedded && cause == Cause::EndpointIsLoopback;
+        return Some(if is_here { Cause::ExportFails } else { cause });
     }
     let exporter = telltales.exporter.as_deref().filter(|exporter| *exporter != "otlp")?;
     Some(Cause::ExporterOff { exporter: exporter.to_owned() })
@@ -113,8 +127,9 @@ mod tests {
 
     #[test]
     fn the_exporter_that_a_log_names_is_a_cause_where_it_is_none_of_otlp() {
-        let of =
-            |exporter: &str| by_log(&Telltales { exporter: Some(exporter.into()), ..Telltales::default() });
+        let of = |exporter: &str| {
+            by_log(&Telltales { exporter: Some(exporter.into()), ..Telltales::default() }, false)
+        };
         assert_eq!(of("noop"), Some(Cause::ExporterOff { exporter: "noop".into() }));
         assert_eq!(of("otlp"), None);
     }

@@ -91,6 +91,9 @@ fn unreached(uri: &MilvusUri, target: &Target, error: Option<&MilvusError>) -> C
         // Its fix is better said than by the error, which names several.
         Cause::MilvusSpeaksTls => format!("{uri} answers with TLS"),
         Cause::MilvusWithoutTls => format!("{uri} answers without TLS"),
+        Cause::MilvusOtherService if error.is_unimplemented() => {
+            format!("{uri} speaks gRPC, and is no Milvus")
+        }
         Cause::MilvusOtherService => format!("{uri} answers, and not in HTTP/2 as gRPC does"),
         Cause::MilvusSilent => format!("{uri} takes the connection and says nothing"),
         _ => words(error),
@@ -101,7 +104,8 @@ fn unreached(uri: &MilvusUri, target: &Target, error: Option<&MilvusError>) -> C
 /// What an error says before it says what to do.
 fn words(error: &MilvusError) -> String {
     let words = error.to_string();
-    words.split("; ").next().unwrap_or_default().to_owned()
+    let words = words.split("; ").next().unwrap_or_default();
+    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn cause(error: &MilvusError, tls: bool, look: impl FnOnce() -> Answer) -> Cause {
@@ -112,6 +116,8 @@ fn cause(error: &MilvusError, tls: bool, look: impl FnOnce() -> Answer) -> Cause
             DialError::CertificateFile { .. } | DialError::ServerName(_) | DialError::Configuration(_),
         ) => Cause::MilvusCertificate,
         MilvusError::Grpc { code: grpc::UNAUTHENTICATED, .. } => Cause::MilvusLogin,
+        // Every Milvus tells its version.
+        MilvusError::Grpc { code: grpc::UNIMPLEMENTED, .. } => Cause::MilvusOtherService,
         MilvusError::Server { .. } => Cause::MilvusFails,
         MilvusError::Dial(DialError::Tls { .. } | DialError::Http2 { .. })
         | MilvusError::Grpc { .. }
@@ -217,6 +223,12 @@ mod tests {
         let reached = reach(&milvus.uri()).unwrap_or_else(|check| panic!("{check:?}"));
         assert_eq!(reached.get_version(None, false), Ok(()));
         assert!(!reached.version.is_empty());
+    }
+
+    #[test]
+    fn a_collector_is_no_milvus() {
+        let intake = super::super::intake::Intake::start(([127, 0, 0, 1], 0).into(), None).unwrap();
+        assert_eq!(code(&intake.endpoint()), "milvus_other_service");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) struct Requests<'a> {
     pub stop: &'a Stop,
     pub milvus: &'a Milvus,
     pub eyes: &'a Eyes,
+    /// Whether it is known already why nothing would come.
+    pub is_explained: bool,
 }
 
 impl Requests<'_> {
@@ -70,7 +72,7 @@ impl Requests<'_> {
         go_on(self.stop)?;
         let is_lost = last.server().is_none() && self.now(first).server().is_none();
         // An exporter that had no collector pauses between its attempts; one that speaks another language stays at it.
-        let again = match is_lost && self.eyes.knocks().tls == 0 {
+        let again = match is_lost && !self.is_explained && self.eyes.knocks().tls == 0 {
             true => {
                 let probe = self.one(&mut ids, Header::Sampled)?;
                 self.export(&[(probe, "GetVersion")]);

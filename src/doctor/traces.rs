@@ -98,7 +98,7 @@ pub(super) fn why_nothing(known: &Known) -> Cause {
 
 /// A request with flag 01: `first` and `last` of them, and one `again` where neither came.
 pub(super) fn sampled(first: &Came, last: &Came, again: Option<&Came>, place: &str, known: &Known) -> Check {
-    let counted = |came: &Came| format!("flag 01: {} of Milvus in {place}", plural(came.of_milvus(), "span"));
+    let counted = |came: &Came| format!("flag 01: {} in {place}", plural(came.of_milvus(), "span"));
     let joined = |came: &Came| format!("{}, joined to the client's", counted(came));
     match (first.server(), last.server(), again.map(|came| (came, came.server()))) {
         (Some(_), Some(_), _) => ok(SAMPLED, joined(last)),
@@ -134,10 +134,9 @@ pub(super) fn joined(in_jaeger: &Came, sampled: &Check) -> Check {
         return check;
     }
     match (in_jaeger.has_client(), in_jaeger.server()) {
-        (true, Some(server)) => ok(
-            JOINED,
-            format!("Jaeger shows the client's span and {}'s beneath it as one trace", server.service),
-        ),
+        (true, Some(server)) => {
+            ok(JOINED, format!("Jaeger shows the client's span and {}'s as one trace", server.service))
+        }
         (true, None) => failed(JOINED, "Jaeger has the client's span alone", &Cause::MilvusExportsElsewhere),
         (false, Some(_)) => failed(JOINED, "Jaeger has Milvus's spans alone", &Cause::AnotherJaeger),
         (false, None) => {

@@ -218,7 +218,7 @@ mod tests {
         let unknown = |name| check(name, CheckState::Unknown, "not told", None);
         let text = text(vec![unknown("jaeger.api"), unknown("traces.a"), unknown("traces.b")]);
         assert_eq!(text.matches("not told").count(), 2, "{text}");
-        assert!(text.contains("unknown  traces.* (2)           not told"), "{text}");
+        assert!(text.contains("unknown  traces.* (2)          not told"), "{text}");
     }
 
     #[test]
