@@ -252,12 +252,12 @@ impl Cause {
             | Self::EmbeddedSecureOn { endpoint } => format!(
                 "milvus-load embedded stop, then milvus-load embedded start --otlp-endpoint {endpoint}"
             ),
-            Self::ExporterFailedToStart => "upgrade Milvus (milvus issue 35298, about 2.4.7), and look at that line of its log".into(),
+            Self::ExporterFailedToStart => "read that line of the log to its end; about 2.4.7, upgrade Milvus (milvus issue 35298)".into(),
             Self::ExportFails => "let Milvus's host reach the collector, and check trace.otlp.endpoint".into(),
             Self::ConfigurationWithoutEffect => "restart Milvus".into(),
             Self::VersionHangs => "upgrade Milvus to 2.4.6 or newer, or start the collector first (milvus issue 33483)".into(),
             Self::SegcoreIgnoresSecure => "upgrade Milvus to 2.4.6 or newer (milvus issue 34192), or export without TLS".into(),
-            Self::NoSegcore => "restart Milvus: its C++ part reads trace.* only when it starts".into(),
+            Self::NoSegcore => "restart Milvus, so that its C++ part reads its trace settings anew".into(),
             Self::NothingArrives => {
                 "set trace.exporter otlp, trace.otlp.endpoint host:port and trace.otlp.secure false in Milvus, restart it, and run doctor with --log FILE".into()
             }

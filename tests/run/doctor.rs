@@ -205,7 +205,13 @@ fn a_milvus_that_exports_nothing_is_told_by_its_configuration_and_by_its_log() {
             listen(),
             logged("c", "error reading server preface: EOF"),
         ),
-        ("milvus.log", "exporter_failed_to_start", "upgrade", listen(), logged("d", "Init tracer failed")),
+        (
+            "milvus.log",
+            "exporter_failed_to_start",
+            "upgrade Milvus",
+            listen(),
+            logged("d", "Init tracer failed"),
+        ),
     ];
     // They spend their time waiting.
     std::thread::scope(|scope| {
