@@ -76,7 +76,8 @@
 //!
 //! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them, traces that are kept, as files. *Not here:*
 //! workloads; of Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
-//! counted; a kept trace is read back as it was. Guarded by `every_span_is_accounted_for_when_the_collector_hangs`,
+//! counted, also of those that others export to us, in bounded memory; a kept trace is read back as it was. Guarded by
+//! `every_span_is_accounted_for_when_the_collector_hangs`, `every_span_is_booked_once_whatever_comes_in_whatever_order`,
 //! `every_decision_is_the_sdks` and `what_is_kept_is_read_back_without_loss`.
 //!
 //! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
@@ -94,10 +95,11 @@
 //!
 //! **[`engine`]**: the schedule, the workers, the phases of a run. *Not here:* bytes, and percentiles.
 //! *Invariants:* the same seed gives the same arrivals and operations whatever the number of shards and workers, each stage the
-//! integral of its rate, and each request is treated as the slot in which it was due says. Guarded by
+//! integral of its rate, each request is treated as the slot in which it was due says, and the traces that are kept are those of
+//! the requests that the record names. Guarded by
 //! `arrivals_operations_and_queries_are_the_same_for_any_number_of_workers`,
 //! `shards_of_any_number_and_unequal_workers_send_together_what_one_process_sends`,
-//! `constant_arrivals_of_a_stage_are_the_integral_of_its_rate` and
+//! `constant_arrivals_of_a_stage_are_the_integral_of_its_rate`, `what_is_kept_is_what_the_merged_recorders_keep` and
 //! `under_a_backlog_every_request_has_the_header_and_the_span_of_the_slot_in_which_it_was_due`.
 //!
 //! **[`truth`]**: a server on loopback whose delays and stalls are known beforehand. *Not here:* anything that

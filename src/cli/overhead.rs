@@ -1,5 +1,6 @@
 //! `overhead`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -32,12 +33,17 @@ pub struct OverheadArgs {
     /// Go on with the experiment in this directory: its slots count as so many more blocks
     #[arg(long, value_name = "DIR", conflicts_with_all = ["fractions", "mode", "slot", "washout", "seed"])]
     pub resume: Option<PathBuf>,
-    /// The other experiment: the embedded server's own sampleFraction, with no header sent, in pairs of starts
-    #[arg(long, value_name = "F", value_parser = fraction, conflicts_with_all = ["fractions", "mode", "slot", "washout", "resume", "budget", "uri"])]
+    /// The other experiment: the server's own sampleFraction, with no header sent, in pairs of starts. The embedded server is started anew
+    /// by the experiment; one that is named, by you, when you are asked to
+    #[arg(long, value_name = "F", value_parser = fraction, conflicts_with_all = ["fractions", "mode", "slot", "washout", "resume", "budget"])]
     pub server_fraction: Option<Fraction>,
     /// Starts of the server at either fraction, for --server-fraction; the window of each is load.duration
     #[arg(long, value_name = "N", default_value_t = 5, requires = "server_fraction", value_parser = clap::value_parser!(u16).range(5..=1_000))]
     pub starts: u16,
+    /// Where the experiment's collector listens, for a server that is named to export to, so that its spans can be counted [default: a free
+    /// port of 127.0.0.1]
+    #[arg(long, value_name = "IP:PORT")]
+    pub collector_listen: Option<SocketAddr>,
     /// Exit 0 even where something speaks against the numbers
     #[arg(long)]
     pub allow_untrusted: bool,

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::milvus::embedded::{
-    Cache, EXPOSED, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept,
-    stop_kept,
+    Cache, EXPOSED, Embedded, EmbeddedError, EmbeddedOptions, Exports, OtlpEndpoint, Progress, ServerInfo,
+    kept, stop_kept,
 };
 use crate::report::terminal::clean;
 use crate::units::{Fraction, UnitError};
@@ -15,7 +15,8 @@ use crate::units::{Fraction, UnitError};
 pub enum EmbeddedCommand {
     /// Start a local Milvus that stays until `stop`; every run without a target uses it.
     Start {
-        /// Where it exports its spans to, such as http://localhost:4317. Without it, it exports none.
+        /// Where it exports its spans to, such as http://localhost:4317. Without it, to the run that uses it, which keeps the
+        /// traces that matter.
         #[arg(long, value_name = "URL")]
         otlp_endpoint: Option<String>,
         /// The share of requests it traces by itself, 0 to 1. With 0, the client decides.
@@ -68,7 +69,7 @@ pub fn run(
         EmbeddedCommand::Start { otlp_endpoint, sample_fraction } => {
             let otlp = otlp_endpoint.as_deref().map(str::parse::<OtlpEndpoint>).transpose()?;
             let fraction = Fraction::new(*sample_fraction)?;
-            start(&cache, otlp, fraction, progress, out)?;
+            start(&cache, otlp.map_or(Exports::ToTheRun, Exports::To), fraction, progress, out)?;
         }
         EmbeddedCommand::Stop => match stop_kept(&cache)? {
             Some(info) => writeln!(out, "stopped the embedded Milvus at {}; its data is removed", info.uri)?,
@@ -88,7 +89,7 @@ pub fn run(
 
 fn start(
     cache: &Cache,
-    otlp_endpoint: Option<OtlpEndpoint>,
+    exports: Exports,
     sample_fraction: Fraction,
     progress: &mut dyn Progress,
     out: &mut dyn Write,
@@ -97,7 +98,7 @@ fn start(
         return Ok(already(&info, out)?);
     }
     let options = EmbeddedOptions {
-        otlp_endpoint,
+        exports,
         sample_fraction,
         cache_dir: Some(cache.root().to_owned()),
         ..EmbeddedOptions::default()
@@ -127,6 +128,13 @@ fn describe(info: &ServerInfo, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "process   {}", info.pid)?;
     writeln!(out, "metrics   {}", info.metrics_url)?;
     match &info.otlp_endpoint {
+        Some(url) if info.export_port.is_some() => {
+            writeln!(
+                out,
+                "traces    to the run that uses it ({url}), sample fraction {}",
+                info.sample_fraction
+            )?;
+        }
         Some(url) => writeln!(out, "traces    to {url}, sample fraction {}", info.sample_fraction)?,
         None => writeln!(out, "traces    none (start it with --otlp-endpoint)")?,
     }

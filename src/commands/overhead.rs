@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::overhead::OverheadArgs;
-use crate::experiment::overhead::{self, Design, Done, Place, Plan, SLOT, WASHOUT};
+use crate::experiment::overhead::{self, Design, Done, OwnSampling, Place, Plan, SLOT, WASHOUT};
 use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
     About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
@@ -17,7 +17,7 @@ use crate::report::store::{self, RunDirectory};
 use crate::report::{RunReport, rfc3339};
 use crate::run::{Identity, Server, Settings, Sharing};
 use crate::stats::blocks::{self, Timing};
-use crate::trace::collector::CollectorProcess;
+use crate::trace::collector::{ANYWHERE, CollectorProcess};
 use crate::trace::endpoint::Protocol;
 use crate::units::{Fraction, Nanos};
 use crate::workload::{Origin, Override};
@@ -45,7 +45,7 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
         args.resume.as_deref().map(|path| resumed(path, &base)).transpose().map_err(Failure::usage)?;
     let seed = experiment::seed(&args.common)?;
     let design = design(args, &base, seed, earlier.as_ref()).map_err(Failure::usage)?;
-    let mut collector = own_collector(&base).map_err(Failure::usage)?;
+    let mut collector = own_collector(args, &base).map_err(Failure::usage)?;
     let endpoint = collector.as_ref().map(CollectorProcess::endpoint);
     let settings = Settings::resolve(&args.common.workload, design.overrides(flags, endpoint.as_deref()))
         .map_err(Failure::usage)?;
@@ -57,14 +57,15 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
         RunDirectory::create(&args.common.out, &name, identity.started_unix_us, &identity.run_id)?;
     let earlier_result = earlier.as_ref().map(|(_, overhead)| overhead);
     let done = run::with_server(&settings, &stop, |server| {
-        refuse_own_sampling(server)?;
         refuse_other_server(server, earlier.as_ref())?;
+        let sampling = own_sampling(args, server, &settings, collector.as_mut())?;
         let _kept_to_this_run = server.lock(&settings.workload, &identity, Sharing::Alone)?;
         let mut progress = SlotProgress::new(&settings, &design);
         let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
         let ready = server.prepare(&settings, &stop, &mut progress);
         let done = ready.and_then(|mut ready| {
-            let place = Place { server, collector: collector.as_mut(), identity: &identity, stop: &stop };
+            let place =
+                Place { server, collector: collector.as_mut(), sampling, identity: &identity, stop: &stop };
             let known_to = progress.known_to();
             overhead::carry_out(
                 &plan,
@@ -223,8 +224,13 @@ fn fractions(args: &OverheadArgs) -> anyhow::Result<Vec<Fraction>> {
 }
 
 /// A collector of the experiment's own, unless one was named: then spans go there, and are not counted.
-fn own_collector(settings: &Settings) -> anyhow::Result<Option<CollectorProcess>> {
+fn own_collector(args: &OverheadArgs, settings: &Settings) -> anyhow::Result<Option<CollectorProcess>> {
     if !matches!(settings.origin("trace.otlp_endpoint"), Some(Origin::Default) | None) {
+        ensure!(
+            args.collector_listen.is_none(),
+            "--collector-listen is where this experiment's collector listens, but spans go to {}: leave one of them out",
+            settings.workload.trace.otlp_endpoint
+        );
         super::say(&format!(
             "note: spans go to {}, where this experiment cannot count them, so no arm can prove that it took effect",
             settings.workload.trace.otlp_endpoint
@@ -237,7 +243,8 @@ fn own_collector(settings: &Settings) -> anyhow::Result<Option<CollectorProcess>
          OTEL_EXPORTER_OTLP_ENDPOINT"
     );
     let tool = std::env::current_exe().context("where this program lies is not known")?;
-    Ok(Some(CollectorProcess::start(&tool, &settings.workload.trace.service_name)?))
+    let listen = args.collector_listen.unwrap_or(ANYWHERE);
+    Ok(Some(CollectorProcess::start(&tool, &settings.workload.trace.service_name, listen)?))
 }
 
 fn say_what_comes(settings: &Settings, design: &Design, is_resumed: bool) {
@@ -258,15 +265,32 @@ fn say_what_comes(settings: &Settings, design: &Design, is_resumed: bool) {
     ));
 }
 
-/// What has no header must not be traced.
-fn refuse_own_sampling(server: &Server) -> anyhow::Result<()> {
-    let fraction = server.tracing().and_then(|tracing| tracing.sample_fraction).unwrap_or(0.0);
+/// What has no header must not be traced. Of a server that somebody else has started it is asked, where its spans may come here.
+fn own_sampling(
+    args: &OverheadArgs,
+    server: &Server,
+    settings: &Settings,
+    collector: Option<&mut CollectorProcess>,
+) -> anyhow::Result<Option<OwnSampling>> {
+    let ask = || match (collector, args.collector_listen) {
+        (Some(collector), Some(_)) if !server.kind.is_embedded() => {
+            OwnSampling::ask(server, settings, Fraction::ZERO, collector).map(Some)
+        }
+        _ => Ok(None),
+    };
+    let asked = ask()?;
+    let told = server.tracing().and_then(|tracing| tracing.sample_fraction);
+    let fraction = asked.map(OwnSampling::seen).or(told).unwrap_or(0.0);
+    let remedy = match server.kind.is_embedded() {
+        true => "milvus-load embedded stop, then milvus-load embedded start without --sample-fraction",
+        false => "set its trace.sampleFraction to 0 and start it anew",
+    };
     ensure!(
         fraction == 0.0,
-        "this Milvus samples {fraction} of the requests that have no header, so off would not be off: milvus-load embedded stop, then \
-         milvus-load embedded start without --sample-fraction"
+        "this Milvus samples {:.1} % of the requests that have no header, so off would not be off: {remedy}",
+        fraction * 100.0
     );
-    Ok(())
+    Ok(asked)
 }
 
 /// Stores the load's report and the experiment.

@@ -1,16 +1,16 @@
-//! `overhead --server-fraction`: pairs of starts of the embedded server, at its own fraction 0 and at another one.
+//! `overhead --server-fraction`: pairs of starts of a server, at its own fraction 0 and at another one.
 
 use anyhow::ensure;
 
 use crate::cli::overhead::OverheadArgs;
 use crate::engine::Stop;
-use crate::experiment::overhead::{FollowStarts, OwnFraction};
+use crate::experiment::overhead::{FollowStarts, OwnFraction, Servers, Wait};
 use crate::milvus::embedded::Progress;
 use crate::report::RunReport;
 use crate::report::experiment::RunReference;
 use crate::report::store::RunDirectory;
-use crate::run::{Identity, RunProgress, Server, Settings};
-use crate::trace::collector::CollectorProcess;
+use crate::run::{Identity, RunProgress, Server, ServerKind, Settings};
+use crate::trace::collector::{ANYWHERE, CollectorProcess};
 use crate::units::{Fraction, Nanos};
 use crate::workload::Override;
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: &OverheadArgs, fraction: Fraction, flags: Vec<Override>)
     let settings =
         Settings::resolve(&args.common.workload, OwnFraction::overrides(flags)).map_err(Failure::usage)?;
     experiment::say_notices(&settings);
-    ensure_embedded(&settings, fraction).map_err(Failure::usage)?;
+    let named = named(args, &settings, fraction).map_err(Failure::usage)?;
     let design = OwnFraction { fraction, starts: args.starts.into(), seed: experiment::seed(&args.common)? };
     let load = Nanos::from(settings.workload.load.warmup + settings.workload.load.duration) + AROUND;
     super::say(&format!(
@@ -42,9 +42,13 @@ pub(super) fn run(args: &OverheadArgs, fraction: Fraction, flags: Vec<Override>)
     let directory =
         RunDirectory::create(&args.common.out, &name, identity.started_unix_us, &identity.run_id)?;
     let tool = std::env::current_exe()?;
-    let mut collector = CollectorProcess::start(&tool, &settings.workload.trace.service_name)?;
+    let listen = args.collector_listen.unwrap_or(ANYWHERE);
+    let mut collector = CollectorProcess::start(&tool, &settings.workload.trace.service_name, listen)?;
     let mut starts = Starts::new(&directory, &stop);
-    let done = design.carry_out(&settings, &mut collector, &identity.command, &stop, &mut starts);
+    let export_to = listen.to_string();
+    let servers =
+        named.as_ref().map_or(Servers::Embedded, |server| Servers::Named { server, export_to: &export_to });
+    let done = design.carry_out(&settings, &servers, &mut collector, &identity.command, &stop, &mut starts);
     starts.progress.clear();
     let runs = starts.runs;
     directory.clone().discard_if_empty();
@@ -69,16 +73,24 @@ fn ensure_untraced(flags: &[Override]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Only a server that this tool starts can be started at another fraction by it.
-fn ensure_embedded(settings: &Settings, fraction: Fraction) -> anyhow::Result<()> {
+/// The server that was named; `None`: embedded ones are started.
+fn named(args: &OverheadArgs, settings: &Settings, fraction: Fraction) -> anyhow::Result<Option<Server>> {
     ensure!(fraction > Fraction::ZERO, "--server-fraction 0 is what it is compared with: name one above 0");
+    let Some(server) = Server::existing(settings)? else {
+        return Ok(None);
+    };
     ensure!(
-        Server::existing(settings)?.is_none(),
-        "--server-fraction starts embedded servers of its own: name none, and end the kept one with `milvus-load embedded stop`; for a \
-         server elsewhere, set its trace.sampleFraction, start it anew, run the workload with --set trace.enabled=false, at least 5 times at \
-         either fraction in random order, and compare the reports"
+        matches!(server.kind, ServerKind::Named),
+        "--server-fraction starts embedded servers of its own: end the kept one with `milvus-load embedded stop`"
     );
-    Ok(())
+    ensure!(
+        args.collector_listen.is_some_and(|listen| listen.port() != 0),
+        "{} is started by you, and only its spans tell at which fraction: name with --collector-listen IP:PORT where it can export to, \
+         such as {}",
+        server.uri,
+        if server.is_on_this_machine() { "127.0.0.1:4317" } else { "0.0.0.0:4317" }
+    );
+    Ok(Some(server))
 }
 
 struct Starts<'a> {
@@ -103,6 +115,10 @@ impl FollowStarts for Starts<'_> {
         &mut self.bars
     }
 
+    fn waiting(&mut self, wait: &Wait<'_>) {
+        super::say(&asked(wait));
+    }
+
     fn running(&mut self) -> &mut dyn RunProgress {
         self.progress = TerminalProgress::titled(&self.place);
         &mut self.progress
@@ -112,5 +128,34 @@ impl FollowStarts for Starts<'_> {
         self.progress.clear();
         self.runs.push(store_run(self.directory, report, identity, &self.place)?);
         Ok(())
+    }
+}
+
+/// What whoever runs the server is told.
+fn asked(wait: &Wait<'_>) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    match wait {
+        Wait::Change { fraction, export_to } => format!(
+            "  now set trace.sampleFraction to {fraction} in the server's configuration (with trace.exporter: otlp, trace.otlp.secure: false \
+             and, as it reaches this machine, trace.otlp.endpoint: {export_to}), and start it anew; this waits (Ctrl-C ends the experiment)"
+        ),
+        Wait::Down => "  it does not answer; waiting until it does".to_owned(),
+        Wait::NotRestarted => {
+            "  it answers, but has not been away: each start is to be a process of its own, so start it anew"
+                .to_owned()
+        }
+        Wait::NotExporting { export_to } => format!(
+            "  it answers, but none of its spans comes, though asked for: check trace.exporter, trace.otlp.endpoint ({export_to} as it \
+             reaches this machine) and trace.otlp.secure (false), and start it anew"
+        ),
+        Wait::OtherFraction { seen } => {
+            format!(
+                "  it answers, and traces {} of calls without a header: not yet what was asked for",
+                percent(*seen)
+            )
+        }
+        Wait::InEffect { seen } => {
+            format!("  in effect: it traces {} of calls without a header", percent(*seen))
+        }
     }
 }

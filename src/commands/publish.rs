@@ -9,6 +9,7 @@ use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, json};
+use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_otlp};
 
 use super::output::Output;
 use super::{Exit, Failure, style};
@@ -47,6 +48,22 @@ pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::
     let mut lines = Vec::new();
     record.write(&mut lines)?;
     directory.write_file(RECORD_FILE, &lines)?;
+    Ok(())
+}
+
+/// Stores the traces that were kept beside the report, if there are any.
+///
+/// # Errors
+/// Where the disk is full, or the directory is gone.
+pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (mut for_people, mut for_programs) = (Vec::new(), Vec::new());
+    write_jaeger(kept, &mut for_people)?;
+    directory.write_file(TRACES_FILE, &for_people)?;
+    write_otlp(kept, &mut for_programs)?;
+    directory.write_file(TRACES_OTLP_FILE, &for_programs)?;
     Ok(())
 }
 

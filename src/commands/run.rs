@@ -103,10 +103,11 @@ fn measured(
     signals::listen(stop.clone())?;
     // Before a server is started that would share the cores.
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
-    let server = match identity.part {
+    let mut server = match identity.part {
         Some(_) => existing(settings)?,
-        None => choose(settings, &stop)?,
+        None => chosen(Server::choose_to_keep(settings, &mut Bars::new(&stop)), &stop)?,
     };
+    server.collect(settings, &|line| super::say(line))?;
     let hopeless = args.abort_early.then(|| Hopeless::of(&settings.workload)).flatten();
     let observed = drive(settings, &server, &identity, directory, &stop, hopeless)?;
     let hopeless = stop.reason() == Some(StopReason::Hopeless);
@@ -115,6 +116,7 @@ fn measured(
     let report = run::report(&record, &[])?;
     let published = publish::report(&report, args.json, directory);
     let recorded = publish::record(&record[0], directory);
+    let kept = publish::traces(&record[0].kept, directory);
     let for_ci = args
         .junit
         .as_ref()
@@ -127,6 +129,9 @@ fn measured(
         }
         Err(error) => super::say(&format!("warning: the run's record is not stored: {error:#}")),
         Ok(()) => {}
+    }
+    if let Err(error) = kept {
+        super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
     }
     ended?;
     for_ci?;
@@ -152,11 +157,13 @@ pub(super) fn with_server<T>(
 
 /// Chooses the server, and says what is to be known of one that is started for this run.
 pub(super) fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
-    let server = Server::choose(settings, &mut Bars::new(stop)).map_err(|error| {
-        match (error.downcast_ref(), stop.reason()) {
-            (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
-            _ => Failure::from(error),
-        }
+    chosen(Server::choose(settings, &mut Bars::new(stop)), stop)
+}
+
+fn chosen(server: anyhow::Result<Server>, stop: &Stop) -> Result<Server, Failure> {
+    let server = server.map_err(|error| match (error.downcast_ref(), stop.reason()) {
+        (Some(EmbeddedError::Stopped), Some(reason)) => Failure::Stopped(reason),
+        _ => Failure::from(error),
     })?;
     if server.kind.ends_with_run() {
         super::say(&format!("note: {EXPOSED}"));

@@ -7,6 +7,7 @@
 
 mod error;
 mod feed;
+mod keeper;
 mod live;
 mod loops;
 mod plan;
@@ -24,6 +25,7 @@ mod worker;
 
 pub use error::EngineError;
 pub use feed::{InsertSource, RowBlocks};
+pub use keeper::Keeper;
 pub use live::{Live, LiveTotals};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use rate_profile::RateProfile;

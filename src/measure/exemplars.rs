@@ -135,12 +135,20 @@ impl Top {
     }
 
     fn offer(&mut self, keyed: Keyed) {
+        let _ = self.exchange(keyed);
+    }
+
+    /// Takes a request in, and gives away the one that there is no room for, be it the same.
+    fn exchange(&mut self, keyed: Keyed) -> Option<Exemplar> {
         if self.heap.len() < self.capacity {
             self.heap.push(Reverse(keyed));
-        } else if let Some(mut lowest) = self.heap.peek_mut()
-            && lowest.0 < keyed
-        {
-            *lowest = Reverse(keyed);
+            return None;
+        }
+        match self.heap.peek_mut() {
+            Some(mut lowest) if lowest.0 < keyed => {
+                Some(std::mem::replace(&mut *lowest, Reverse(keyed)).0.exemplar)
+            }
+            Some(_) | None => Some(keyed.exemplar),
         }
     }
 
@@ -210,6 +218,11 @@ impl Slowest {
         }
     }
 
+    /// Takes a sampled request into the list of these alone. Gives away the one that is no longer among them, be it the same.
+    pub fn exchange_sampled(&mut self, exemplar: Exemplar) -> Option<Exemplar> {
+        self.sampled.exchange(Self::keyed(exemplar))
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.all.merge(&other.all);
         self.sampled.merge(&other.sampled);
@@ -239,6 +252,24 @@ impl Slowest {
     /// The slowest sampled ones, slowest first.
     pub fn sampled(&self) -> impl Iterator<Item = &Exemplar> {
         self.sampled.ordered()
+    }
+}
+
+/// Requests of one class of error, of which a fair few are kept.
+#[derive(Clone, Debug)]
+pub struct FewOf {
+    seed: u64,
+    kept: Top,
+}
+
+impl FewOf {
+    pub fn new(capacity: usize, seed: u64) -> Self {
+        Self { seed, kept: Top::new(capacity) }
+    }
+
+    /// Takes a request in. Gives away the one that is no longer kept, be it the same.
+    pub fn exchange(&mut self, exemplar: Exemplar) -> Option<Exemplar> {
+        self.kept.exchange(Keyed { key: (exemplar.priority(self.seed), 0), exemplar })
     }
 }
 
@@ -331,6 +362,15 @@ impl Exemplars {
         if exemplar.has_trace() {
             bucket.sampled.record(priority, exemplar);
         }
+    }
+
+    /// Takes a sampled request that succeeded into the reservoir of these alone. Gives away the one that is no longer kept, be it
+    /// the same.
+    pub fn exchange_sampled(&mut self, exemplar: Exemplar) -> Option<Exemplar> {
+        let key = (exemplar.priority(self.seed), 0);
+        let reservoir = &mut self.buckets[bucket_of(exemplar.response())].sampled;
+        reservoir.seen += 1;
+        reservoir.kept.exchange(Keyed { key, exemplar })
     }
 
     /// Decides, with a request's IDs and intended start, whether it is kept.

@@ -43,7 +43,7 @@ pub use evidence::{
     CalibrationEvidence, ClockEvidence, CollectionEvidence, CollectionState, Evidence, MachineEvidence,
     OperationEvidence, ServerEvidence, SpanEvidence, StreamEvidence, TooFewEvidence, WorkerFailure,
 };
-pub use exemplars::{End, Exemplar, Exemplars, KeptExemplars, Slowest};
+pub use exemplars::{End, Exemplar, Exemplars, FewOf, KeptExemplars, Slowest};
 pub use finding::{Bottleneck, Finding, Lateness, Load, Scope, Severity, Statistic};
 pub use grid::{IntervalGrid, MOST_INTERVALS, SlotGrid};
 pub use hand_over::{HandOver, IntervalRest};

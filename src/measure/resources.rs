@@ -18,6 +18,8 @@ pub enum Part {
     Worker,
     /// Sending spans, `export...`.
     Export,
+    /// The built-in collector, `collect...`.
+    Collect,
     /// Everything that prepares and controls, `control...`.
     Control,
     /// All other threads.
@@ -25,13 +27,14 @@ pub enum Part {
 }
 
 impl Part {
-    pub const ALL: [Self; 4] = [Self::Worker, Self::Export, Self::Control, Self::Other];
+    pub const ALL: [Self; 5] = [Self::Worker, Self::Export, Self::Collect, Self::Control, Self::Other];
 
     /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Worker => "worker",
             Self::Export => "export",
+            Self::Collect => "collect",
             Self::Control => "control",
             Self::Other => "other",
         }
@@ -42,7 +45,7 @@ impl Part {
         match name {
             // The main thread, which bears the program's name, makes the control calls.
             "milvus-load" => Self::Control,
-            _ => [Self::Worker, Self::Export, Self::Control]
+            _ => [Self::Worker, Self::Export, Self::Collect, Self::Control]
                 .into_iter()
                 .find(|part| name.starts_with(part.name()))
                 .unwrap_or(Self::Other),
@@ -88,7 +91,7 @@ impl ProcessSnapshot {
             .collect();
         let workers = parts.entry(Part::Worker).or_insert(Nanos::ZERO);
         *workers = *workers + ended_workers;
-        let named = [Part::Worker, Part::Export, Part::Control]
+        let named = [Part::Worker, Part::Export, Part::Collect, Part::Control]
             .iter()
             .fold(Nanos::ZERO, |sum, part| sum + parts.get(part).copied().unwrap_or_default());
         parts.insert(Part::Other, (self.cpu - earlier.cpu) - named);
@@ -153,7 +156,8 @@ mod tests {
     #[test]
     fn threads_belong_to_a_part_by_their_name() {
         let cases = [("worker-12", Part::Worker), ("export", Part::Export), ("control-io", Part::Control)];
-        for (name, part) in cases.into_iter().chain([("tokio-rt", Part::Other), ("", Part::Other)]) {
+        let others = [("collect-own", Part::Collect), ("tokio-rt", Part::Other), ("", Part::Other)];
+        for (name, part) in cases.into_iter().chain(others) {
             assert_eq!(Part::of_thread(name), part, "{name:?}");
         }
     }

@@ -3,9 +3,8 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Execution, Plan, Stop};
+use crate::engine::{Execution, Keeper, Plan, Stop};
 use crate::measure::{MachineTime, ProcessSnapshot};
-use crate::trace::exporter::Exporter;
 use crate::units::Nanos;
 
 use super::alternation::{Alternation, EdgeReader};
@@ -19,7 +18,7 @@ use super::progress::RunProgress;
 use super::ready::Ready;
 use super::requests::Requests;
 use super::settings::Settings;
-use super::tracing::RunTracing;
+use super::tracing::{Ended, RunTracing, Spans};
 
 /// Between two looks at a run under way, for the progress line.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,7 +33,7 @@ const SERVER_SPANS: Duration = Duration::from_secs(6);
 /// A load that is to be carried out.
 struct Load<'e, 'a> {
     plan: Arc<Plan>,
-    exporter: Option<&'e Exporter>,
+    spans: &'e Spans,
     alternation: Option<Alternation<'a>>,
     start: Option<SystemTime>,
     journal: Option<Journal>,
@@ -84,13 +83,12 @@ impl Ready<'_> {
         progress: &mut dyn RunProgress,
     ) -> Result<Observed, RunError> {
         let workload = &settings.workload;
-        let tracing = RunTracing::start(settings, &self.server.uri, &identity.run_id)?;
+        let tracing = RunTracing::start(settings, self.server, &identity.run_id)?;
         progress.say(&tracing.sentence(settings));
         if let Some(note) = self.server.export_note(settings) {
             progress.say(&note);
         }
-        if let Some(exporter) = &tracing.exporter {
-            let sink = exporter.sink();
+        if let Some(sink) = tracing.spans.sink() {
             self.spans.drain(..).for_each(|span| sink.offer_setup(span));
         }
         let before = self.look_before(workload)?;
@@ -106,7 +104,7 @@ impl Ready<'_> {
         });
         let load = Load {
             plan: Arc::new(plan),
-            exporter: tracing.exporter.as_ref(),
+            spans: &tracing.spans,
             alternation,
             start: identity.part.map(|part| part.start()),
             journal,
@@ -115,11 +113,13 @@ impl Ready<'_> {
         let over = Instant::now();
         progress.ending();
         let (version_end, after) = self.look_after(workload);
-        let (collector, export) = tracing.finish();
+        let complete_at = tracing.complete_at(over);
+        let is_complete = complete_at.is_none_or(|moment| wait_until(moment, stop, progress));
+        let Ended { collector, export, collected } = tracing.finish(is_complete);
+        self.server.pass_on_the_last(progress);
         let exported = export.as_ref().is_some_and(|export| export.counts.exported > 0);
-        if exported && self.server.kind.ends_with_run() && !stop.is_raised() {
-            progress.server_spans();
-            std::thread::sleep(SERVER_SPANS.saturating_sub(over.elapsed()));
+        if exported && self.server.kind.ends_with_run() {
+            wait_until(over + SERVER_SPANS, stop, progress);
         }
         Ok(Observed {
             driven,
@@ -132,6 +132,7 @@ impl Ready<'_> {
             collection: (before, after),
             collector,
             export,
+            collected,
         })
     }
 
@@ -141,17 +142,19 @@ impl Ready<'_> {
         stop: &Stop,
         progress: &mut dyn RunProgress,
     ) -> Result<Driven, RunError> {
-        let Load { plan, exporter, mut alternation, start, mut journal } = load;
+        let Load { plan, spans, mut alternation, start, mut journal } = load;
+        let recorder = plan.recorder.clone();
         let (hand_over, handed_over) = mpsc::channel();
         let hand_over = (journal.is_some() || alternation.is_some()).then_some(hand_over);
         let warmup = plan.recorder.window_start;
         let page = MetricsPage::find(&self.metrics);
         let (before, machine_before) = (ProcessSnapshot::take(), MachineTime::now());
         let (finished, edges) = self.control.block_on(async {
-            let sink = exporter.map(Exporter::sink);
+            let sink = spans.sink();
             let execution = Execution::start_handing_over(plan, sink, stop.clone(), start, hand_over).await?;
+            spans.choose_by(Keeper::new(&recorder, execution.anchor_unix_ns()));
             journal.iter_mut().for_each(|journal| journal.begin(execution.anchor_unix_ns(), progress));
-            let mut edges = EdgeReader::new(&execution, exporter, page.as_ref());
+            let mut edges = EdgeReader::new(&execution, spans.exporter(), page.as_ref());
             while !execution.is_finished() {
                 progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
                 let look = edges.next_look(&execution, TICK);
@@ -186,4 +189,20 @@ impl Ready<'_> {
             edges,
         })
     }
+}
+
+/// Waits for the server's last spans; false where a stop came before.
+fn wait_until(moment: Instant, stop: &Stop, progress: &mut dyn RunProgress) -> bool {
+    if Instant::now() < moment && !stop.is_raised() {
+        progress.say("waiting some seconds for the server's last spans (Ctrl-C ends the wait)");
+        progress.server_spans();
+    }
+    while !stop.is_raised() {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(TICK));
+    }
+    false
 }

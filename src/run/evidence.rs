@@ -128,7 +128,7 @@ fn spans(record: &Record) -> Option<SpanEvidence> {
     let trace = &record.workload.trace;
     let (asked, present) = match &record.collector {
         Collector::NotNeeded => return None,
-        Collector::There => (trace.otlp_asked, true),
+        Collector::There | Collector::BuiltIn => (trace.otlp_asked, true),
         Collector::Absent { asked } => (*asked, false),
     };
     let counts = record.export.as_ref().map(|export| export.counts).unwrap_or_default();

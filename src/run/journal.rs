@@ -105,6 +105,8 @@ impl Ready<'_> {
             load: LoadRecord::begun(&plan.recorder, plan.streams.len()),
             collector,
             export: None,
+            collected: None,
+            kept: Vec::new(),
             calibration: None,
             died: false,
             hopeless: false,

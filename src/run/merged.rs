@@ -51,12 +51,19 @@ fn add(whole: &mut Record, other: &Record) -> anyhow::Result<()> {
     whole.collection.end = later(&whole.collection, &other.collection);
     whole.collector = match (whole.collector, other.collector) {
         (Collector::There, _) | (_, Collector::There) => Collector::There,
+        (Collector::BuiltIn, _) | (_, Collector::BuiltIn) => Collector::BuiltIn,
         (Collector::NotNeeded, theirs) => theirs,
         (ours, Collector::NotNeeded) => ours,
         (Collector::Absent { asked }, Collector::Absent { asked: theirs }) => {
             Collector::Absent { asked: asked || theirs }
         }
     };
+    match (&mut whole.collected, &other.collected) {
+        (Some(ours), Some(theirs)) => ours.merge(theirs),
+        (ours @ None, theirs) => *ours = *theirs,
+        (Some(_), None) => {}
+    }
+    whole.kept.extend(other.kept.iter().cloned());
     match (&mut whole.export, &other.export) {
         (Some(ours), Some(theirs)) => ours.merge(theirs),
         (ours @ None, theirs) => *ours = theirs.clone(),

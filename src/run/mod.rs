@@ -14,6 +14,8 @@
 //! terminal ([`commands`](crate::commands)).
 
 mod alternation;
+mod asking;
+mod collecting;
 mod descriptors;
 mod drive;
 mod error;

@@ -6,6 +6,7 @@ use crate::engine::prepare::StepRecord;
 use crate::engine::{Finished, Shard};
 use crate::measure::{CollectionState, MachineTime, ProcessMetrics, ProcessSnapshot};
 use crate::milvus::DescribedIndex;
+use crate::trace::collector::Collected;
 use crate::trace::exporter::ExportReport;
 use crate::trace::ids::RunEntropy;
 use crate::units::SignedNanos;
@@ -75,6 +76,8 @@ pub struct Observed {
     pub collector: Collector,
     /// What the exporter did; `None` where no spans were built.
     pub export: Option<ExportReport>,
+    /// What the built-in collector has of it; `None` where there was none.
+    pub collected: Option<Collected>,
 }
 
 /// A vector field as the server describes it, with the distance measure that searches name.

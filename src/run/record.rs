@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::prepare::StepRecord;
 use crate::measure::{MachineTime, ProcessMetrics, ProcessSnapshot, Recorded, WorkerTime};
 use crate::milvus::transport::PoolStats;
 use crate::report::model::{Calibration, Machine, ServerTracing, SetupStep};
+use crate::trace::collector::{Books, Collected};
 use crate::trace::exporter::ExportReport;
+use crate::trace::kept::KeptTrace;
 use crate::units::{Nanos, SignedNanos};
 use crate::workload::Workload;
 
@@ -35,12 +39,33 @@ pub struct Record {
     pub collector: Collector,
     /// What the exporter did; `None` where no spans were built.
     pub export: Option<ExportReport>,
+    /// What became of the spans that the built-in collector received; `None`: there was none.
+    pub collected: Option<CollectedSpans>,
+    /// The traces that it kept. They are files of their own, and not in the record's.
+    pub kept: Vec<KeptTrace>,
     /// What a calibration before the run said.
     pub calibration: Option<Calibration>,
     /// Whether its process ended before it could report: then this is what its journal tells.
     pub died: bool,
     /// Whether it was ended as a threshold could no longer be met.
     pub hopeless: bool,
+}
+
+/// The books of a built-in collector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectedSpans {
+    pub books: Books,
+    /// Sampled requests that the server answered and of which its root span never came; `None`: not known.
+    pub lost_at_server: Option<u64>,
+}
+
+impl CollectedSpans {
+    /// Adds what another process of the run has received.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.books.merge(&other.books);
+        self.lost_at_server =
+            self.lost_at_server.zip(other.lost_at_server).map(|(ours, theirs)| ours.saturating_add(theirs));
+    }
 }
 
 /// The machine that a process ran on, as others see it.
@@ -124,6 +149,12 @@ impl Record {
         let peers = observed.driven.finished.peers.iter().flatten();
         let peer_here = peers.map(std::net::SocketAddr::ip).any(|peer: IpAddr| machine::is_ours(peer));
         let process = observed.driven.server;
+        let (collected, kept) = match observed.collected {
+            Some(Collected { kept, books, lost_at_server, .. }) => {
+                (Some(CollectedSpans { books, lost_at_server }), kept)
+            }
+            None => (None, Vec::new()),
+        };
         Self {
             source: identity.run_id.clone(),
             identity,
@@ -150,6 +181,8 @@ impl Record {
             load: LoadRecord::from(observed.driven),
             collector: observed.collector,
             export: observed.export,
+            collected,
+            kept,
             calibration: None,
             died: false,
             hopeless: false,

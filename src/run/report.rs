@@ -5,6 +5,7 @@ use crate::milvus::transport::PoolStats;
 use crate::report::model::{self, NoLink, RunReport};
 use crate::report::{Source, from_run, rfc3339, thresholds};
 use crate::trace::TraceRef;
+use crate::trace::collector::Books;
 use crate::trace::exporter::{ExportReport, Fate};
 use crate::trace::link::LinkTemplate;
 use crate::units::{Nanos, SignedNanos};
@@ -13,7 +14,7 @@ use crate::workload::{Unsampled, Workload};
 use super::evidence;
 use super::merged;
 use super::observed::CollectionLook;
-use super::record::{CollectionRecord, LoadRecord, Record};
+use super::record::{CollectedSpans, CollectionRecord, LoadRecord, Record};
 use super::tracing::Collector;
 
 /// Puts the report of a run together, of which each process brought one record. `missing` are the shards whose records are not
@@ -181,7 +182,7 @@ fn surroundings(report: &mut RunReport, record: &Record) {
     report.collection = Some(collection(record));
     report.setup = record.setup.clone();
     report.trace = workload.trace.enabled.then(|| trace(workload));
-    report.spans = record.export.as_ref().map(spans);
+    report.spans = record.export.as_ref().map(|export| spans(export, record.collected.as_ref()));
     report.calibration = record.calibration.clone();
 }
 
@@ -193,7 +194,7 @@ fn trace(workload: &Workload) -> model::Trace {
             Unsampled::Propagate => "propagate".to_owned(),
             Unsampled::Omit => "omit".to_owned(),
         },
-        keep: "all".to_owned(),
+        keep: workload.trace.keep.name().to_owned(),
         service_name: workload.trace.service_name.clone(),
     }
 }
@@ -235,14 +236,21 @@ fn collection_state(look: &CollectionLook, data_hash: Option<String>) -> model::
     }
 }
 
-fn spans(export: &ExportReport) -> model::Spans {
+fn spans(export: &ExportReport, collected: Option<&CollectedSpans>) -> model::Spans {
     let counts = export.counts;
+    let of = |count: fn(&Books) -> u64| collected.map(|collected| count(&collected.books));
     model::Spans {
         recorded: counts.recorded,
         exported: counts.exported,
         dropped: counts.dropped,
         failed: counts.failed,
-        ..model::Spans::default()
+        received: of(|books| books.received),
+        kept: of(|books| books.kept),
+        let_go: of(|books| books.let_go),
+        evicted: of(|books| books.evicted),
+        foreign: of(|books| books.foreign),
+        exports_refused: of(|books| books.refused),
+        lost_at_server: collected.and_then(|collected| collected.lost_at_server),
     }
 }
 
@@ -265,7 +273,7 @@ impl Links<'_> {
             return Err(NoLink::NotSampled);
         }
         match (&self.record.collector, &self.record.export) {
-            (_, None) | (Collector::NotNeeded, _) => Err(NoLink::NoCollector),
+            (_, None) | (Collector::NotNeeded | Collector::BuiltIn, _) => Err(NoLink::NoCollector),
             (_, Some(export)) => match export.fate(trace.trace_id) {
                 Fate::Exported | Fate::Unknown => Ok(self.link.of(trace.trace_id)),
                 Fate::NotExported => Err(NoLink::NotExported),

@@ -1,13 +1,14 @@
 //! Which Milvus a run talks to: the one that was named, the kept embedded one, or an embedded one of its own.
 
 use crate::milvus::embedded::{
-    Cache, Embedded, EmbeddedError, EmbeddedOptions, OtlpEndpoint, Progress, ServerInfo, kept,
+    Cache, Embedded, EmbeddedError, EmbeddedOptions, Exports, OtlpEndpoint, Progress, ServerInfo, kept,
 };
 use crate::report::model::ServerTracing;
 use crate::trace::endpoint::Protocol;
 use crate::units::Fraction;
 use crate::workload::MilvusUri;
 
+use super::collecting::Collecting;
 use super::machine::is_here;
 use super::metrics::Metrics;
 use super::settings::Settings;
@@ -20,6 +21,8 @@ pub struct Server {
     /// Where it tells its CPU and memory.
     pub metrics: Metrics,
     pub kind: ServerKind,
+    /// The collector that keeps traces of the runs on it; `None`: none does.
+    pub(super) collecting: Option<Collecting>,
 }
 
 pub enum ServerKind {
@@ -48,7 +51,7 @@ impl ServerKind {
 impl Server {
     /// One that somebody else runs, with the metrics endpoints that are its own.
     pub const fn named(uri: MilvusUri, metrics: Metrics) -> Self {
-        Self { uri, metrics, kind: ServerKind::Named }
+        Self { uri, metrics, kind: ServerKind::Named, collecting: None }
     }
 
     /// The one that was named, else the one that is kept; `None` where there is neither.
@@ -77,10 +80,28 @@ impl Server {
     /// # Errors
     /// Where an embedded server is needed and cannot be had.
     pub fn choose(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
-        if let Some(existing) = Self::existing(settings)? {
-            return Ok(existing);
+        match Self::existing(settings)? {
+            Some(existing) => Ok(existing),
+            None => Self::own(exports_to(settings)?, Fraction::ZERO, progress),
         }
-        Self::own(exports_to(settings)?, Fraction::ZERO, progress)
+    }
+
+    /// The same, for runs whose traces are kept: one that is started exports to the collector of whichever run uses it, see
+    /// [`Server::collect`].
+    ///
+    /// # Errors
+    /// As [`Server::choose`].
+    pub fn choose_to_keep(settings: &Settings, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+        let trace = &settings.workload.trace;
+        let exports = match (trace.enabled, trace.collector_listen.filter(|address| address.port() != 0)) {
+            (false, _) => Exports::Nowhere,
+            (true, None) => Exports::ToTheRun,
+            (true, Some(address)) => Exports::To(super::collecting::reached_at(address)?),
+        };
+        match Self::existing(settings)? {
+            Some(existing) => Ok(existing),
+            None => Self::own(exports, Fraction::ZERO, progress),
+        }
     }
 
     /// Starts an embedded one that exports there and traces that share of requests without a header. Blocks while it starts.
@@ -88,11 +109,11 @@ impl Server {
     /// # Errors
     /// Where it cannot be had.
     pub fn own(
-        otlp_endpoint: Option<OtlpEndpoint>,
+        exports: Exports,
         sample_fraction: Fraction,
         progress: &mut dyn Progress,
     ) -> anyhow::Result<Self> {
-        let options = EmbeddedOptions { otlp_endpoint, sample_fraction, ..EmbeddedOptions::default() };
+        let options = EmbeddedOptions { exports, sample_fraction, ..EmbeddedOptions::default() };
         let own = Embedded::start(&options, progress)?;
         let (uri, metrics) = (own.info().uri.clone(), own.info().metrics_url.clone());
         Self::embedded(&uri, metrics, ServerKind::Own(Box::new(own)))
@@ -133,6 +154,9 @@ impl Server {
     /// What to say where an embedded server sends its spans elsewhere than the client, or nowhere: traces would be halves.
     pub fn export_note(&self, settings: &Settings) -> Option<String> {
         let trace = &settings.workload.trace;
+        if self.collecting.is_some() {
+            return None;
+        }
         let info = match &self.kind {
             ServerKind::Named => return None,
             ServerKind::Own(_) => {
@@ -167,6 +191,7 @@ impl Server {
     /// # Errors
     /// Where it cannot be kept, or its data cannot be removed.
     pub fn finish(self, keep: bool) -> anyhow::Result<Option<ServerInfo>> {
+        drop(self.collecting);
         match self.kind {
             ServerKind::Own(own) if keep => return Ok(Some(own.keep()?)),
             ServerKind::Own(own) => own.stop()?,
@@ -176,15 +201,15 @@ impl Server {
     }
 
     fn embedded(uri: &str, metrics: String, kind: ServerKind) -> anyhow::Result<Self> {
-        Ok(Self { uri: uri.parse()?, metrics: Metrics::Told(vec![metrics]), kind })
+        Ok(Self { uri: uri.parse()?, metrics: Metrics::Told(vec![metrics]), kind, collecting: None })
     }
 }
 
 /// The embedded server exports where the client does, so that both halves of a trace meet. It speaks gRPC alone.
-fn exports_to(settings: &Settings) -> Result<Option<OtlpEndpoint>, EmbeddedError> {
+fn exports_to(settings: &Settings) -> Result<Exports, EmbeddedError> {
     let trace = &settings.workload.trace;
     match settings.otel.transport.protocol {
-        Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Some),
-        Protocol::Grpc | Protocol::HttpProtobuf => Ok(None),
+        Protocol::Grpc if trace.enabled => trace.otlp_endpoint.parse().map(Exports::To),
+        Protocol::Grpc | Protocol::HttpProtobuf => Ok(Exports::Nowhere),
     }
 }

@@ -22,7 +22,7 @@ use crate::units::{Nanos, SignedNanos};
 use crate::workload::{self, Origin, Setting, Workload};
 
 use super::observed::{CollectionLook, Identity, Part as RunPart, VectorRecord};
-use super::record::{CollectionRecord, Host, LoadRecord, Record, ServerRecord};
+use super::record::{CollectedSpans, CollectionRecord, Host, LoadRecord, Record, ServerRecord};
 use super::tracing::Collector;
 
 impl Record {
@@ -63,12 +63,13 @@ impl Record {
 }
 
 /// Settings that a shard may have for itself: where its servers and files are, and what it drives them with.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "collection.owner",
     "description",
     "load.connections",
     "load.workers",
     "load.spin",
+    "trace.collector_listen",
     "trace.otlp_endpoint",
     "trace.jaeger_ui",
     "trace.link",
@@ -111,6 +112,8 @@ pub(super) struct Context {
     load: LoadLine,
     collector: CollectorLine,
     export: Option<ExportLine>,
+    #[serde(default)]
+    collected: Option<CollectedSpans>,
     calibration: Option<Calibration>,
 }
 
@@ -237,6 +240,7 @@ struct MachineLine {
 enum CollectorLine {
     NotNeeded,
     There,
+    BuiltIn,
     Absent { asked: bool },
 }
 
@@ -270,9 +274,11 @@ impl Context {
             collector: match record.collector {
                 Collector::NotNeeded => CollectorLine::NotNeeded,
                 Collector::There => CollectorLine::There,
+                Collector::BuiltIn => CollectorLine::BuiltIn,
                 Collector::Absent { asked } => CollectorLine::Absent { asked },
             },
             export: record.export.as_ref().map(|export| ExportLine::of(export, record)),
+            collected: record.collected,
             calibration: record.calibration.clone(),
         }
     }
@@ -319,9 +325,12 @@ impl Context {
             collector: match self.collector {
                 CollectorLine::NotNeeded => Collector::NotNeeded,
                 CollectorLine::There => Collector::There,
+                CollectorLine::BuiltIn => Collector::BuiltIn,
                 CollectorLine::Absent { asked } => Collector::Absent { asked },
             },
             export: self.export.map(ExportLine::report),
+            collected: self.collected,
+            kept: Vec::new(),
             calibration: self.calibration,
             died: false,
             hopeless: false,

@@ -380,9 +380,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "trace.keep",
-        Kind::Choice { built: &["all"], later: &["slow"] },
+        choice(&["all", "slow"]),
         Toml("\"all\""),
-        "Which traces are kept",
+        "Which traces go to otlp_endpoint; slow: every request is sampled, and only slow, typical and failed ones go there (built-in collector)",
     ),
     key(
         "trace.otlp_endpoint",
@@ -390,7 +390,12 @@ pub(super) const KEYS: &[Key] = &[
         Toml("\"http://localhost:4317\""),
         "OTLP endpoint of the collector",
     ),
-    later("trace.collector_listen", "Address of the built-in collector"),
+    key(
+        "trace.collector_listen",
+        TEXT,
+        Words("127.0.0.1 and a free port, with the embedded Milvus alone"),
+        "Address and port where the built-in collector listens for a Milvus that exports there, such as 127.0.0.1:4316",
+    ),
     key("trace.service_name", TEXT, Toml("\"milvus-client\""), "service.name of the client's spans"),
     key(
         "trace.jaeger_ui",

@@ -317,6 +317,10 @@ pub struct Trace {
     /// Share of requests sampled.
     pub sample_fraction: Fraction,
     pub unsampled: Unsampled,
+    /// What goes to `otlp_endpoint`.
+    pub keep: Keep,
+    /// Where the built-in collector listens; `None`: for the embedded Milvus alone, wherever there is room.
+    pub collector_listen: Option<std::net::SocketAddr>,
     /// OTLP endpoint of the collector.
     pub otlp_endpoint: String,
     /// True where anybody named an endpoint (file, flag or environment).
@@ -332,6 +336,25 @@ pub struct Trace {
     pub slow: Slow,
     /// How many of the slowest requests are kept per operation.
     pub slowest: usize,
+}
+
+/// Which traces go on to another collector. Which are kept beside the report does not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All that are sampled.
+    All,
+    /// Every request is sampled, and only those go on that are kept: slow, typical and failed ones.
+    Slow,
+}
+
+impl Keep {
+    /// As the file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Slow => "slow",
+        }
+    }
 }
 
 /// What an unsampled request tells the server.

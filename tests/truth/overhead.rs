@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use milvus_load::report::experiment::overhead::{EffectVerdict, Overhead};
 use milvus_load::report::experiment::{Experiment, Outcome};
@@ -10,6 +11,7 @@ use milvus_load::units::{Fraction, Nanos};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::metrics_page::{self, Charge};
 use crate::support::{ms, script, start, wait_for};
 use crate::tool::tool;
 
@@ -68,15 +70,29 @@ fn twice_as_much_is_found_and_every_arm_proves_that_it_took_effect() {
         let overhead = doubled(seed);
         every_arm_proves_itself(&overhead);
         let full = &overhead.metrics[0].arms[0];
-        full.verdict == EffectVerdict::Costs && full.change.low < 1.0 && full.change.high > 0.5
+        full.verdict == EffectVerdict::Costs
+            && full.change.low < 1.0
+            && full.change.high > 0.5
+            && charges_40_percent_more(&overhead)
     };
     assert!(["7", "8", "9"].iter().any(found));
 }
 
+/// Of the server's CPU: 500 us a request, and 200 us more for a sampled one.
+const CHARGE: Charge = Charge { each: Nanos::new(500_000), sampled: Nanos::new(200_000) };
+
+fn charges_40_percent_more(overhead: &Overhead) -> bool {
+    let cpu = overhead.metrics.iter().find(|effects| effects.metric == "server.cpu_us_per_request").unwrap();
+    let (off, full) = (cpu.off.unwrap(), &cpu.arms[0]);
+    // At a slot's edge a few requests are charged to its neighbour.
+    (off / 500.0 - 1.0).abs() < 0.05 && (full.change.estimate - 0.4).abs() < 0.05
+}
+
 /// Of a server that takes twice as long over sampled requests.
 fn doubled(seed: &str) -> Overhead {
-    let (server, directory) = (charging(1, 1.0), tempfile::tempdir().unwrap());
-    let budget = ["--fractions", "0.3,1", "--seed", seed, "--budget", "18s"];
+    let (server, directory) = (Arc::new(charging(1, 1.0)), tempfile::tempdir().unwrap());
+    let page = format!("target.metrics=[\"{}\"]", metrics_page::of(&server, CHARGE));
+    let budget = ["--fractions", "0.3,1", "--seed", seed, "--budget", "18s", "--set", &page];
     let ended = command(&directory, &server, &[&SHORT[..], &budget].concat()).output().unwrap();
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(stderr.contains("6 blocks of off, off again and 1, 0.3"), "{stderr}");
@@ -86,7 +102,7 @@ fn doubled(seed: &str) -> Overhead {
     assert_eq!(overhead.primary, "search.response.p50_us");
     let stdout = String::from_utf8(ended.stdout).unwrap();
     assert!(stdout.contains("Tracing every request "), "{stdout}");
-    let seen = server.stop().traceparents;
+    let seen = server.log().traceparents;
     assert_eq!(seen.malformed, 0);
     assert!(seen.absent > seen.unsampled && seen.unsampled > 0, "{seen:?}");
     overhead
@@ -135,6 +151,34 @@ fn stopped_by_hand_it_keeps_the_complete_blocks_and_goes_on_from_there() {
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(overhead.blocks.complete, complete + 5, "five more blocks of 2.1 s: {stderr}");
     assert_eq!((resumed.experiment.seed.as_str(), resumed.runs.len()), ("3", 2));
+}
+
+/// A collector that has been stopped, not killed, answers nothing and is still there.
+#[test]
+fn a_collector_that_hangs_costs_the_experiment_its_counts_and_nothing_else() {
+    let (server, directory) = (charging(1, 0.0), tempfile::tempdir().unwrap());
+    let budget = ["--fractions", "1", "--budget", "12s"];
+    let child = command(&directory, &server, &[&SHORT[..], &budget].concat()).spawn().unwrap();
+    wait_for("a block", || server.log().count(Rpc::Search) > 300 * 2);
+    let collector = children(child.id());
+    assert_eq!(collector.len(), 1, "{collector:?}");
+    kill_process(Pid::from_raw(collector[0]).unwrap(), Signal::STOP).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(4), "{}", String::from_utf8_lossy(&ended.stderr));
+    let (_, overhead) = experiment(&directory);
+    assert_eq!(overhead.blocks.complete, 5);
+    let lost = overhead.findings.iter().find(|finding| finding.code == "collector_lost").unwrap();
+    assert!(lost.message.contains("has it been stopped?"), "{}", lost.message);
+}
+
+fn children(of: u32) -> Vec<i32> {
+    let parent = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let names =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    names.filter_map(|name| name.parse().ok()).filter(|pid| parent(*pid) == Some(of)).collect()
 }
 
 #[test]

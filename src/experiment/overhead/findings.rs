@@ -4,7 +4,7 @@ use crate::report::experiment::overhead::{ArmSummary, Mode, Overhead};
 use crate::report::model::{Finding, Severity};
 use crate::run::Server;
 
-use super::Counted;
+use super::{Counted, OwnSampling};
 
 /// Fewer or more spans than this share of what is expected: the arm was not what it is called.
 const SPANS_OFF_BY: f64 = 0.05;
@@ -38,23 +38,23 @@ pub fn of(overhead: &Overhead, counted: Counted, of_loads: &[Finding]) -> Vec<Fi
 }
 
 /// What is known before the load: of the server, and of what was seen before.
-pub fn around(server: &Server, earlier: Option<&Overhead>) -> Vec<Finding> {
+pub fn around(server: &Server, asked: Option<OwnSampling>, earlier: Option<&Overhead>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     if let Some(earlier) = earlier {
         let kept = earlier.findings.iter().filter(|finding| !FOUND_ANEW.contains(&finding.code.as_str()));
         findings.extend(kept.cloned());
         findings.push(looked_at_before());
     }
-    if server.tracing().is_none() {
+    if server.tracing().is_none() && !asked.is_some_and(OwnSampling::exports_here) {
         findings.push(Finding {
             code: "server_fraction_unknown".to_owned(),
             severity: Severity::Warning,
             message: "what the server does with requests that have no header is not known".to_owned(),
             cause: "with a trace.sampleFraction above 0 it traces some of them, so that off is not off"
                 .to_owned(),
-            remedy:
-                "make sure that the server's trace.sampleFraction is 0 (2.3.5 needs a restart to change it)"
-                    .to_owned(),
+            remedy: "make sure that the server's trace.sampleFraction is 0 (2.3.5 needs a restart to change it), or let it export to an address \
+                     of this machine and name that with --collector-listen: then it is asked"
+                .to_owned(),
         });
     }
     findings

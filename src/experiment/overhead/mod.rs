@@ -8,8 +8,10 @@ mod arms;
 mod design;
 mod findings;
 mod own_fraction;
+mod own_sampling;
 mod slots;
 mod so_far;
+mod starts;
 
 use crate::engine::Stop;
 use crate::measure::SlotGrid;
@@ -28,8 +30,10 @@ use so_far::SoFar;
 
 pub use arms::ArmTotals;
 pub use design::{Design, SLOT, WASHOUT, check, expected_half_width};
-pub use own_fraction::{FollowStarts, OwnFraction};
+pub use own_fraction::OwnFraction;
+pub use own_sampling::OwnSampling;
 pub use slots::THROUGHPUT;
+pub use starts::{FollowStarts, Servers, Wait};
 
 /// How long after the last answer spans may still come: the server's C++ part exports every 5 s.
 const LAST_SPANS: std::time::Duration = std::time::Duration::from_secs(6);
@@ -68,6 +72,8 @@ pub struct Place<'a> {
     pub server: &'a Server,
     /// Where the spans go, where that is a collector of the experiment's own.
     pub collector: Option<&'a mut CollectorProcess>,
+    /// What was asked of a server that somebody else has started.
+    pub sampling: Option<OwnSampling>,
     pub identity: &'a Identity,
     pub stop: &'a Stop,
 }
@@ -84,7 +90,7 @@ pub fn carry_out(
     known_to: &mut dyn FnMut(f64),
     progress: &mut dyn RunProgress,
 ) -> Result<Done, RunError> {
-    let Place { server, collector, identity, stop } = place;
+    let Place { server, collector, sampling, identity, stop } = place;
     let requests = ready.requests(plan.settings)?;
     let slots = plan.design.slots(plan.first_block())?;
     let grid = slots.grid();
@@ -98,7 +104,7 @@ pub fn carry_out(
         handed_over: &mut |part| so_far.take(part).into_iter().filter(|_| known).for_each(&mut *known_to),
     };
     let observed = ready.alternate(plan.settings, &requests, identity, alternation, stop, progress)?;
-    let counted = Counted::of(server, collector.as_deref());
+    let counted = Counted::of(server, collector.as_deref(), sampling);
     // A server of the run's own has been given that time already.
     if counted.server && !server.kind.ends_with_run() {
         progress.server_spans();
@@ -115,7 +121,7 @@ pub fn carry_out(
     if let Some(earlier) = plan.earlier {
         arms.add(&earlier.arms);
     }
-    let mut around = findings::around(server, plan.earlier);
+    let mut around = findings::around(server, sampling, plan.earlier);
     around.extend(tally.and_then(Result::err).map(|error| findings::collector_lost(&error)));
     around.extend(report.verdict.findings.iter().cloned());
     let mut overhead = told(plan, counted, (slots, arms), &report, stopped);
@@ -209,14 +215,14 @@ struct Counted {
 }
 
 impl Counted {
-    fn of(server: &Server, collector: Option<&CollectorProcess>) -> Self {
+    fn of(server: &Server, collector: Option<&CollectorProcess>, sampling: Option<OwnSampling>) -> Self {
         let exports_to = server.tracing().and_then(|tracing| tracing.endpoint);
         let is_ours = |collector: &CollectorProcess| {
             exports_to.as_deref().is_some_and(|url| url.trim_end_matches('/') == collector.endpoint())
         };
         Self {
             client: collector.is_some(),
-            server: collector.is_some_and(is_ours),
+            server: collector.is_some_and(is_ours) || sampling.is_some_and(OwnSampling::exports_here),
             server_here: server.is_on_this_machine(),
         }
     }

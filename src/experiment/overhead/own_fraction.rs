@@ -1,10 +1,9 @@
-//! The second experiment: the server's own `sampleFraction`, with no header sent. It can be set only as the server starts, so each
-//! slot is a server of its own: pairs of starts, one at fraction 0 and one at the fraction asked after, in random order.
+//! The second experiment: the server's own `sampleFraction`, with no header sent. It is set as the server starts, so each slot is a server
+//! process of its own: pairs of starts, one at fraction 0 and one at the fraction asked after, in random order.
 
 use std::collections::BTreeMap;
 
 use crate::engine::Stop;
-use crate::milvus::embedded::Progress;
 use crate::random::splitmix64;
 use crate::report::RunReport;
 use crate::report::experiment::overhead::{
@@ -21,10 +20,8 @@ use crate::workload::Override;
 
 use super::analysis::{complete_blocks, median, metrics_of};
 use super::slots::{GENERATOR_CPU, SERVER_CPU, SERVER_MEMORY, THROUGHPUT};
+use super::starts::{FollowStarts, Next, Servers};
 use super::{Counted, LAST_SPANS, findings, is_closed, primary};
-
-/// An embedded server of the experiment's own exports to its collector.
-const COUNTED: Counted = Counted { client: true, server: true, server_here: true };
 
 /// Level at which an effect is seen.
 const SEEN_BELOW: f64 = 0.05;
@@ -38,19 +35,6 @@ pub struct OwnFraction {
     pub starts: usize,
     /// Of the order within pairs.
     pub seed: u64,
-}
-
-/// Who is told of an experiment of several starts.
-pub trait FollowStarts {
-    /// Pair `pair` of `of`, from 0: a server is started at this fraction.
-    fn starting(&mut self, pair: usize, of: usize, fraction: f64) -> &mut dyn Progress;
-    /// Its set-up and load go on.
-    fn running(&mut self) -> &mut dyn RunProgress;
-    /// Its run was made.
-    ///
-    /// # Errors
-    /// Where it cannot be stored.
-    fn made(&mut self, report: &RunReport, identity: &Identity) -> anyhow::Result<()>;
 }
 
 impl OwnFraction {
@@ -79,23 +63,21 @@ impl OwnFraction {
     pub fn carry_out(
         self,
         settings: &Settings,
+        servers: &Servers<'_>,
         collector: &mut CollectorProcess,
         command: &str,
         stop: &Stop,
         follow: &mut dyn FollowStarts,
     ) -> Result<(Overhead, RunReport), RunError> {
-        let (mut starts, mut last, mut findings) = (Vec::new(), None, Vec::new());
+        let (mut starts, mut last, mut findings, mut before) = (Vec::new(), None, Vec::new(), None);
         for (pair, fraction) in self.order() {
             let identity = Identity::new(command.to_owned())?;
-            let server = Server::own(
-                Some(collector.endpoint().parse()?),
-                fraction,
-                follow.starting(pair, self.starts, fraction.get()),
-            );
-            let made = server.map_err(RunError::from).and_then(|server| {
-                let report = one_run(&server, settings, &identity, stop, follow.running());
+            let next = Next { pair: (pair, self.starts), fraction, before: before.replace(fraction) };
+            let started = servers.start(settings, collector, next, stop, follow);
+            let made = started.and_then(|started| {
+                let report = one_run(started.server(), settings, &identity, stop, follow.running());
                 let tally = last_tally_of(collector);
-                server.finish(false)?;
+                started.finish()?;
                 Ok((report?, tally?))
             });
             let (report, tally) = match made {
@@ -116,7 +98,9 @@ impl OwnFraction {
             last = Some(report);
         }
         match (last, stop.reason()) {
-            (Some(report), _) => Ok((self.told(settings, starts, (&report, &findings)), report)),
+            (Some(report), _) => {
+                Ok((self.told(settings, servers.counted(), starts, (&report, &findings)), report))
+            }
             (None, Some(reason)) => Err(RunError::Stopped(reason)),
             (None, None) => Err(anyhow::anyhow!("an experiment needs a start").into()),
         }
@@ -125,6 +109,7 @@ impl OwnFraction {
     fn told(
         self,
         settings: &Settings,
+        counted: Counted,
         starts: Vec<(OverheadSlot, SpanKinds)>,
         (report, of_loads): (&RunReport, &[Finding]),
     ) -> Overhead {
@@ -143,11 +128,11 @@ impl OwnFraction {
             metrics: effects(&slots, self.fraction.get(), &primary, slots.len() < 2 * self.starts),
             primary,
             arms,
-            beside_the_server: COUNTED.beside_the_server(),
+            beside_the_server: counted.beside_the_server(),
             findings: Vec::new(),
             slots,
         };
-        overhead.findings = findings::of(&overhead, COUNTED, of_loads);
+        overhead.findings = findings::of(&overhead, counted, of_loads);
         overhead
     }
 }

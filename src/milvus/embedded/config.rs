@@ -207,7 +207,7 @@ trace:
 ";
 
     fn ports() -> Ports {
-        Ports::from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+        Ports::from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
     }
 
     fn rendered(otlp: Option<&OtlpEndpoint>) -> Value {

@@ -5,6 +5,17 @@ use std::str::FromStr;
 
 use super::error::EmbeddedError;
 
+/// Where a server exports its spans to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Exports {
+    #[default]
+    Nowhere,
+    /// A collector that somebody else runs.
+    To(OtlpEndpoint),
+    /// A port of the server's own on this machine, where the collector of whichever run uses it listens.
+    ToTheRun,
+}
+
 /// An OTLP/gRPC endpoint for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtlpEndpoint {
@@ -14,6 +25,11 @@ pub struct OtlpEndpoint {
 }
 
 impl OtlpEndpoint {
+    /// A port of this machine.
+    pub(super) fn here(port: u16) -> Self {
+        Self { host: "127.0.0.1".to_owned(), port, tls: false }
+    }
+
     /// `host:port`, an IPv6 address in brackets.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)

@@ -27,6 +27,9 @@ pub struct ServerInfo {
     pub supervisor_pid: u32,
     /// Where its spans go, as a URL; `None`: nowhere.
     pub otlp_endpoint: Option<String>,
+    /// The port of that, where it is the server's own place for the collector of the run that uses it.
+    #[serde(default)]
+    pub export_port: Option<u16>,
     /// The share of requests without a client's decision that it traces, 0 to 1.
     pub sample_fraction: f64,
     /// All that it writes is below this directory, which is removed when it ends.
@@ -142,6 +145,7 @@ mod tests {
             pid: 3,
             supervisor_pid: 4,
             otlp_endpoint: Some("http://localhost:4317".into()),
+            export_port: None,
             sample_fraction: 0.1,
             data_dir: dir.path().to_owned(),
             log_path: dir.logs(),

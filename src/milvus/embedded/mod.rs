@@ -34,6 +34,7 @@ mod ports;
 mod progress;
 mod ready;
 mod server_dir;
+mod stand_in;
 mod supervised;
 mod supervisor;
 mod sweep;
@@ -47,11 +48,12 @@ use std::time::Duration;
 use crate::units::Fraction;
 
 pub use cache::{CACHE_ENV, Cache};
-pub use endpoint::OtlpEndpoint;
+pub use endpoint::{Exports, OtlpEndpoint};
 pub use error::EmbeddedError;
 pub use install::{WHEEL_ENV, WHEEL_VERSION};
 pub use kept::{ServerInfo, kept, stop_kept};
 pub use progress::{Progress, Quiet, Step};
+pub use stand_in::{ExportPlace, StandIn};
 pub use supervisor::{SUPERVISE, supervise};
 
 use cache::Lock;
@@ -74,8 +76,8 @@ const PORT_ATTEMPTS: u32 = 3;
 /// How an embedded server is to be started.
 #[derive(Clone, Debug)]
 pub struct EmbeddedOptions {
-    /// Where the server exports its spans to; `None`: it exports none.
-    pub otlp_endpoint: Option<OtlpEndpoint>,
+    /// Where the server exports its spans to.
+    pub exports: Exports,
     /// The share of requests that the server traces where no client has decided. With 0 the client alone decides.
     pub sample_fraction: Fraction,
     /// How long the server may take to answer (3 to 7 s on an idle machine).
@@ -94,7 +96,7 @@ impl Default for EmbeddedOptions {
     /// is set.
     fn default() -> Self {
         Self {
-            otlp_endpoint: None,
+            exports: Exports::Nowhere,
             sample_fraction: Fraction::ZERO,
             ready_timeout: Duration::from_secs(120),
             cache_dir: None,
@@ -146,7 +148,13 @@ impl Embedded {
         progress: &dyn Progress,
     ) -> Result<Self, Failure> {
         let ports = Ports::find(unpredictable())?;
-        let mut supervised = spawn(cache, install, options, ports, progress)?;
+        let (otlp, export_port) = match &options.exports {
+            Exports::Nowhere => (None, None),
+            Exports::To(endpoint) => (Some(endpoint.clone()), None),
+            Exports::ToTheRun => (Some(OtlpEndpoint::here(ports.collector)), Some(ports.collector)),
+        };
+        let config = ServerConfig { ports, otlp: otlp.as_ref(), sample_fraction: options.sample_fraction };
+        let mut supervised = spawn(cache, install, options, (&config, export_port), progress)?;
         let version = ready::wait(&mut supervised, &ports, options.ready_timeout, progress)?;
         let info = ServerInfo {
             uri: format!("http://127.0.0.1:{}", ports.proxy),
@@ -154,7 +162,8 @@ impl Embedded {
             version,
             pid: supervised.pid(),
             supervisor_pid: supervised.supervisor_pid(),
-            otlp_endpoint: options.otlp_endpoint.as_ref().map(ToString::to_string),
+            otlp_endpoint: otlp.as_ref().map(ToString::to_string),
+            export_port,
             sample_fraction: options.sample_fraction.get(),
             data_dir: supervised.dir().path().to_owned(),
             log_path: logs::current(&supervised.dir().logs()),
@@ -214,23 +223,19 @@ fn spawn(
     cache: &Cache,
     install: &Install,
     options: &EmbeddedOptions,
-    ports: Ports,
+    (config, export_port): (&ServerConfig<'_>, Option<u16>),
     progress: &dyn Progress,
 ) -> Result<Supervised, EmbeddedError> {
     let _lock = Lock::wait(&cache.servers_lock(), || progress.is_stopped())?;
     sweep::sweep(cache)?;
     let dir = ServerDir::new(cache.servers_dir().join(format!("{:016x}", unpredictable())));
-    let config = ServerConfig {
-        ports,
-        otlp: options.otlp_endpoint.as_ref(),
-        sample_fraction: options.sample_fraction,
-    };
     let started = config.write(&dir, install).and_then(|()| {
         let launch = Launch {
             program: install.program(),
             args: ["run", "standalone"].map(str::to_owned).into(),
-            environment: environment(&dir, install, &ports, |name| std::env::var(name).ok())?,
+            environment: environment(&dir, install, &config.ports, |name| std::env::var(name).ok())?,
             stop_limit_ms: STOP_LIMIT.as_millis() as u64,
+            export_port,
         };
         Supervised::spawn(&options.supervisor_exe, dir.clone(), &launch, progress)
     });

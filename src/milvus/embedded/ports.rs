@@ -30,10 +30,12 @@ pub(super) struct Ports {
     pub(super) metrics: u16,
     pub(super) etcd_client: u16,
     pub(super) etcd_peer: u16,
+    /// Where a collector of a run listens, if the server is to export to such.
+    pub(super) collector: u16,
 }
 
 /// How many ports a server needs.
-const COUNT: usize = 12;
+const COUNT: usize = 13;
 
 /// The ports are at least this.
 const LOWEST: u16 = 10_000;
@@ -121,6 +123,7 @@ impl From<[u16; COUNT]> for Ports {
             metrics,
             etcd_client,
             etcd_peer,
+            collector,
         ] = ports;
         Self {
             proxy,
@@ -135,6 +138,7 @@ impl From<[u16; COUNT]> for Ports {
             metrics,
             etcd_client,
             etcd_peer,
+            collector,
         }
     }
 }
@@ -162,10 +166,11 @@ mod tests {
 
     fn all(ports: Ports) -> BTreeSet<u16> {
         let Ports { proxy, proxy_internal, root_coord, query_coord, query_node, index_coord, .. } = ports;
-        let Ports { index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, .. } = ports;
+        let Ports { index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, collector, .. } =
+            ports;
         [proxy, proxy_internal, root_coord, query_coord, query_node, index_coord]
             .into_iter()
-            .chain([index_node, data_coord, data_node, metrics, etcd_client, etcd_peer])
+            .chain([index_node, data_coord, data_node, metrics, etcd_client, etcd_peer, collector])
             .collect()
     }
 
@@ -182,14 +187,14 @@ mod tests {
     fn the_defaults_of_milvus_and_jaeger_and_taken_ports_are_passed_over() {
         let taken = 20_005;
         let bind = |port| if port == taken { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(()) };
-        let candidates = [19_530, 16_686].into_iter().chain(20_000..20_013);
+        let candidates = [19_530, 16_686].into_iter().chain(20_000..20_014);
         let found = all(Ports::pick(candidates, bind).unwrap());
-        assert_eq!(found, (20_000..20_013).filter(|port| *port != taken).collect());
+        assert_eq!(found, (20_000..20_014).filter(|port| *port != taken).collect());
     }
 
     #[test]
     fn too_few_ports_are_an_error_that_says_why() {
-        let error = Ports::pick(20_000..20_011, |_| Ok(())).unwrap_err();
+        let error = Ports::pick(20_000..20_012, |_| Ok(())).unwrap_err();
         assert!(matches!(error, EmbeddedError::NoFreePorts { wanted: COUNT, .. }));
         let refused = |_| io::Result::<()>::Err(io::ErrorKind::PermissionDenied.into());
         let text = Ports::pick(20_000..21_000, refused).unwrap_err().to_string();

@@ -46,6 +46,10 @@ impl ServerDir {
     pub(super) fn exit(&self) -> PathBuf {
         self.0.join("server.exit")
     }
+    /// Held by the run whose collector the server exports to.
+    pub(super) fn collector(&self) -> PathBuf {
+        self.0.join("collector.lock")
+    }
     /// What the tool knows of the server, from when it is ready.
     pub(super) fn info(&self) -> PathBuf {
         self.0.join("server.json")

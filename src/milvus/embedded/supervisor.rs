@@ -33,6 +33,7 @@ use super::cache::{Lock, write_whole};
 use super::error::EmbeddedError;
 use super::logs;
 use super::server_dir::{Leftovers, ServerDir};
+use super::stand_in::{self, StandIn, Standing};
 
 /// The hidden subcommand that [`supervise`] answers to.
 pub const SUPERVISE: &str = "__supervise";
@@ -49,11 +50,14 @@ pub(super) struct Launch {
     pub(super) environment: Vec<(String, String)>,
     /// How long it may take to end after SIGTERM before SIGKILL, milliseconds.
     pub(super) stop_limit_ms: u64,
+    /// Where it exports its spans to, and somebody always has to listen.
+    #[serde(default)]
+    pub(super) export_port: Option<u16>,
 }
 
 /// The supervisor itself, in a process of its own, whose arguments after [`SUPERVISE`] are `args`. Returns when the
-/// server has ended and its directory is gone.
-pub fn supervise(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// server has ended and its directory is gone. `stand_in` takes the server's spans while no run does.
+pub fn supervise(args: impl IntoIterator<Item = OsString>, stand_in: StandIn) -> ExitCode {
     let mut args = args.into_iter();
     let (Some(dir), None) = (args.next(), args.next()) else {
         eprintln!("{SUPERVISE} is for milvus-load's own use and takes the directory of a server");
@@ -61,7 +65,7 @@ pub fn supervise(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     // Fails only where this process leads a group already, as when it is run by hand: no reason not to go on.
     let _ = setsid();
-    match run(&ServerDir::new(dir.into())) {
+    match run(&ServerDir::new(dir.into()), stand_in) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -70,7 +74,7 @@ pub fn supervise(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(dir: &ServerDir) -> Result<(), EmbeddedError> {
+fn run(dir: &ServerDir, stand_in: StandIn) -> Result<(), EmbeddedError> {
     let _lock = take(dir)?;
     let launch = dir.launch();
     let text = std::fs::read(&launch).map_err(EmbeddedError::io("read", &launch))?;
@@ -78,7 +82,7 @@ fn run(dir: &ServerDir) -> Result<(), EmbeddedError> {
         .map_err(|error| EmbeddedError::io("read", &launch)(io::Error::other(error)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(EmbeddedError::io("supervise a server in", dir.path()))?;
-    let pid = runtime.block_on(watch(dir, &launch))?;
+    let pid = runtime.block_on(watch(dir, &launch, stand_in))?;
     // What cannot be tidied outside must not keep us from removing the directory.
     let tidied = Leftovers::of_milvus().tidy(pid);
     dir.remove().map_err(EmbeddedError::io("remove", dir.path()))?;
@@ -96,12 +100,15 @@ fn take(dir: &ServerDir) -> Result<Lock, EmbeddedError> {
 }
 
 /// Runs the server until it is to end, and ends it. Returns its process id.
-async fn watch(dir: &ServerDir, launch: &Launch) -> Result<u32, EmbeddedError> {
+async fn watch(dir: &ServerDir, launch: &Launch, stand_in: StandIn) -> Result<u32, EmbeddedError> {
     let unsupervised = || EmbeddedError::io("supervise a server in", dir.path());
     let mut terminate = signal(SignalKind::terminate()).map_err(unsupervised())?;
     // To have a listener is to be spared the signal's default action; nobody needs to read it.
     let _ignored = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()].map(signal);
     let mut parent = ParentPipe::stdin().map_err(unsupervised())?;
+    let mut standing = launch.export_port.map(|port| Standing::new(dir, port, stand_in));
+    standing.iter_mut().for_each(Standing::look);
+    let mut looks = tokio::time::interval(stand_in::LOOK);
     let mut server = Server::spawn(dir, launch)?;
     let mut kept = false;
     loop {
@@ -114,6 +121,7 @@ async fn watch(dir: &ServerDir, launch: &Launch) -> Result<u32, EmbeddedError> {
                 if kept { break }
             }
             _ = terminate.recv() => break,
+            _ = looks.tick(), if standing.is_some() => standing.iter_mut().for_each(Standing::look),
             request = parent.next(), if !kept => match request {
                 Request::Keep => {
                     kept = true;

@@ -216,24 +216,34 @@ pub struct Trace {
     pub service_name: String,
 }
 
-/// What became of the client's spans. What this version does not count is null.
+/// What became of spans: first the client's own, then all that the built-in collector received; null: there was none, or it is not
+/// known. received = kept + let_go + evicted + foreign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spans {
     /// Built.
     pub recorded: u64,
-    /// Delivered.
+    /// Delivered: to the collector at the endpoint, or where none listens there or only kept traces go there, to the built-in one.
     pub exported: u64,
     /// Not exported for want of room.
     pub dropped: u64,
     /// Refused, or not delivered.
     pub failed: u64,
-    /// Received by the built-in collector.
+    /// Received by the built-in collector, the client's own among them.
     pub received: Option<u64>,
-    /// Kept by it.
+    /// Kept by it: of slow, typical and failed requests, and of set-up.
     pub kept: Option<u64>,
     /// Evicted by it for want of room.
     pub evicted: Option<u64>,
-    /// Lost by the server's own exporter.
+    /// Of requests that are none of those that are kept.
+    #[serde(default)]
+    pub let_go: Option<u64>,
+    /// Of no request of this run.
+    #[serde(default)]
+    pub foreign: Option<u64>,
+    /// Messages, not spans, that it refused since they were malformed or too large.
+    #[serde(default)]
+    pub exports_refused: Option<u64>,
+    /// Sampled requests, not spans, that the server answered and of which its root span never came: its own exporter lost it.
     pub lost_at_server: Option<u64>,
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, State,
-    Threshold, UnknownReason,
+    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, Spans,
+    State, Threshold, UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -26,6 +26,9 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     lines.push(("load", load(report)));
     if let Some(trace) = &report.trace {
         lines.push(("tracing", format!("{} of requests, to {}", percent(trace.fraction), trace.endpoint)));
+    }
+    if let Some(text) = report.spans.as_ref().and_then(spans) {
+        lines.push(("spans", text));
     }
     if let Some(calibration) = &report.calibration {
         lines.push(("proof", super::calibration::sentence(calibration)));
@@ -50,6 +53,28 @@ pub(in crate::report) fn target(server: &Server) -> String {
     let embedded = if server.embedded { ", embedded" } else { "" };
     let database = server.database.as_ref().map_or_else(String::new, |name| format!(", database {name}"));
     format!("{} ({version}{embedded}{database})", server.uri)
+}
+
+/// What became of the spans that the built-in collector received; `None`: there was none. What is usual is left out where there is
+/// none of it.
+fn spans(spans: &Spans) -> Option<String> {
+    let (received, kept, let_go) = (spans.received?, spans.kept?, spans.let_go?);
+    let mut text =
+        format!("{} received, {} kept, {} let go", grouped(received), grouped(kept), grouped(let_go));
+    for (count, words) in [
+        (spans.evicted, "evicted for want of room"),
+        (spans.foreign, "of no request of this run"),
+        (spans.exports_refused, "message(s) refused"),
+        (spans.lost_at_server, "request(s) whose server span never came"),
+    ] {
+        if let Some(count) = count.filter(|count| *count > 0) {
+            text.push_str(&format!(", {} {words}", grouped(count)));
+        }
+    }
+    if spans.lost_at_server.is_none() {
+        text.push_str("; what the server lost is not known");
+    }
+    Some(text)
 }
 
 /// `4 on 2 machines, none late, clocks off by at most 1.20 ms`.

@@ -1,7 +1,7 @@
 //! OTLP/gRPC, the receiving end: `TraceService/Export` over HTTP/2, gzip accepted.
 
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -9,46 +9,24 @@ use flate2::read::GzDecoder;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::tally::Tally;
 use crate::grpc;
 
 /// Of one message, packed or not: what an OpenTelemetry Collector takes by default.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What all connections share.
-pub(super) struct Receiver {
-    tally: Mutex<Tally>,
-    /// The name of the client's service.
-    client: String,
-}
+/// Takes what all connections bring.
+pub(super) trait Take: Send + Sync + 'static {
+    /// An export, unpacked, that came as so many bytes; the gRPC code with which it is refused.
+    fn take(&self, export: Bytes, bytes: usize) -> Result<(), u8>;
 
-impl Receiver {
-    pub(super) fn new(client: String) -> Arc<Self> {
-        Arc::new(Self { tally: Mutex::default(), client })
-    }
-
-    pub(super) fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn take(&self, body: &[u8]) -> Result<(), u8> {
-        let decoded = decode(body);
-        // Counting cannot panic; were it to, the counts would still be as good as before.
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        match &decoded {
-            Ok(request) => tally.take(request, body.len(), &self.client),
-            Err(_) => tally.refused += 1,
-        }
-        decoded.map(drop)
-    }
+    /// A message that was refused before it could be looked at, or by [`Take::take`].
+    fn refused(&self);
 }
 
 /// Serves whoever connects, until it is dropped.
-pub(super) async fn serve(listener: TcpListener, receiver: Arc<Receiver>) {
+pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&receiver)))),
@@ -58,7 +36,7 @@ pub(super) async fn serve(listener: TcpListener, receiver: Arc<Receiver>) {
     }
 }
 
-async fn connection(stream: TcpStream, receiver: Arc<Receiver>) {
+async fn connection(stream: TcpStream, receiver: Arc<impl Take>) {
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
     // Whoever only knocks is gone by now.
@@ -68,52 +46,52 @@ async fn connection(stream: TcpStream, receiver: Arc<Receiver>) {
     }
 }
 
-async fn export(request: Request<RecvStream>, respond: SendResponse<Bytes>, receiver: Arc<Receiver>) {
+async fn export(request: Request<RecvStream>, respond: SendResponse<Bytes>, receiver: Arc<impl Take>) {
     let is_export = request.uri().path() == "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-    let code = match (is_export, whole(request.into_body()).await) {
-        (false, _) => grpc::UNIMPLEMENTED,
-        (true, None) => grpc::RESOURCE_EXHAUSTED,
-        (true, Some(body)) => receiver.take(&body).err().unwrap_or(grpc::OK),
+    let taken = match (is_export, whole(request.into_body()).await) {
+        (false, _) => Err(grpc::UNIMPLEMENTED),
+        (true, None) => Err(grpc::RESOURCE_EXHAUSTED),
+        (true, Some(body)) => {
+            let bytes = body.len();
+            unpacked(body).and_then(|export| receiver.take(export, bytes))
+        }
     };
-    answer(respond, code);
+    if taken.is_err() {
+        receiver.refused();
+    }
+    answer(respond, taken.err().unwrap_or(grpc::OK));
 }
 
-/// `None`: too long, or cut off.
-async fn whole(mut body: RecvStream) -> Option<BytesMut> {
-    let mut bytes = BytesMut::new();
+/// `None`: too long, or cut off. What is too long is read to its end all the same: whoever sends it hears the answer then.
+async fn whole(mut body: RecvStream) -> Option<Bytes> {
+    let (mut bytes, mut is_too_long) = (BytesMut::new(), false);
     while let Some(chunk) = body.data().await {
         let chunk = chunk.ok()?;
         body.flow_control().release_capacity(chunk.len()).ok()?;
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MOST_BYTES {
-            return None;
+        is_too_long |= bytes.len() + chunk.len() > MOST_BYTES;
+        if is_too_long {
+            bytes.clear();
+        } else {
+            bytes.extend_from_slice(&chunk);
         }
     }
-    Some(bytes)
+    (!is_too_long).then(|| bytes.freeze())
 }
 
-/// A gRPC message: one byte that says whether it is packed, four of its length, the message.
-fn decode(body: &[u8]) -> Result<ExportTraceServiceRequest, u8> {
-    let (&[packed, a, b, c, d], message) = body.split_first_chunk().ok_or(grpc::INVALID_ARGUMENT)?;
+/// The message within a gRPC frame: one byte that says whether it is packed, four of its length, the message.
+fn unpacked(mut body: Bytes) -> Result<Bytes, u8> {
+    let &[packed, a, b, c, d] = body.first_chunk().ok_or(grpc::INVALID_ARGUMENT)?;
+    let message = body.split_off(5);
     if u32::from_be_bytes([a, b, c, d]) as usize != message.len() {
         return Err(grpc::INVALID_ARGUMENT);
     }
-    let mut unpacked = Vec::new();
-    let message = match packed {
-        0 => message,
-        _ => {
-            let most = MOST_BYTES as u64 + 1;
-            GzDecoder::new(message)
-                .take(most)
-                .read_to_end(&mut unpacked)
-                .map_err(|_| grpc::INVALID_ARGUMENT)?;
-            &unpacked
-        }
-    };
-    if message.len() > MOST_BYTES {
-        return Err(grpc::RESOURCE_EXHAUSTED);
+    if packed == 0 {
+        return Ok(message);
     }
-    ExportTraceServiceRequest::decode(message).map_err(|_| grpc::INVALID_ARGUMENT)
+    let mut unpacked = Vec::new();
+    let most = MOST_BYTES as u64 + 1;
+    GzDecoder::new(&message[..]).take(most).read_to_end(&mut unpacked).map_err(|_| grpc::INVALID_ARGUMENT)?;
+    if unpacked.len() > MOST_BYTES { Err(grpc::RESOURCE_EXHAUSTED) } else { Ok(unpacked.into()) }
 }
 
 /// An empty `ExportTraceServiceResponse`, or an error. The caller may have gone meanwhile.

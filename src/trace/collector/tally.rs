@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde::{Deserialize, Serialize};
 
-use crate::trace::spans::service;
+use crate::trace::spans::{service, span_id};
 use crate::units::Nanos;
 
 /// Spans that began within so long of each other are counted together: what an edge of a slot may be off by.
@@ -15,6 +15,9 @@ pub const BIN: Nanos = Nanos::from_millis(10);
 
 /// The path of every call that Milvus's server span is named after.
 const MILVUS_CALL: &str = "milvus.proto.milvus.MilvusService/";
+
+/// The call with which a server's own sampling is asked after.
+const ASKING: &str = "milvus.proto.milvus.MilvusService/GetVersion";
 
 /// Counts of one bin, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,15 @@ impl SpanKinds {
     }
 }
 
+/// Traced calls of GetVersion, by who decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedCalls {
+    /// The server: their spans have no parent.
+    pub by_server: u64,
+    /// Their client.
+    pub by_client: u64,
+}
+
 /// What a collector has received.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -48,6 +60,20 @@ pub struct Tally {
     pub bytes: u64,
     /// Messages that were no export of spans, and so were not counted.
     pub refused: u64,
+    /// Calls by which a server's own sampling is asked after.
+    pub asked: AskedCalls,
+}
+
+impl AskedCalls {
+    fn count(&mut self, span: &Span) {
+        if span.kind != SpanKind::Server as i32 || span.name.trim_start_matches('/') != ASKING {
+            return;
+        }
+        match span_id(&span.parent_span_id) {
+            None => self.by_server += 1,
+            Some(_) => self.by_client += 1,
+        }
+    }
 }
 
 impl Tally {
@@ -59,6 +85,7 @@ impl Tally {
             for span in resource.scope_spans.iter().flat_map(|scope| &scope.spans) {
                 let bin = span.start_time_unix_nano / BIN.get();
                 self.bins.entry(bin).or_default().add(kind(span, is_client));
+                self.asked.count(span);
             }
         }
     }
@@ -88,24 +115,8 @@ fn kind(span: &Span, is_client: bool) -> SpanKinds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hand_made::resource as of;
     use super::*;
-    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-    use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
-
-    fn of(service: &str, spans: Vec<Span>) -> ResourceSpans {
-        let value = any_value::Value::StringValue(service.to_owned());
-        let name = KeyValue {
-            key: "service.name".to_owned(),
-            value: Some(AnyValue { value: Some(value) }),
-            ..KeyValue::default()
-        };
-        ResourceSpans {
-            resource: Some(Resource { attributes: vec![name], ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
-            ..ResourceSpans::default()
-        }
-    }
 
     fn span(name: &str, kind: SpanKind, millis: u64) -> Span {
         let start_time_unix_nano = millis * 1_000_000;
@@ -140,7 +151,23 @@ mod tests {
         assert_eq!(tally.between(ms(1_010), ms(2_010)), SpanKinds { client: 0, entry: 2, other: 0 });
         assert_eq!(tally.between(ms(5_000), ms(1_000)), SpanKinds::default());
         assert_eq!((tally.spans().all(), tally.bytes), (12, 1_000));
+        assert_eq!(tally.asked, AskedCalls::default(), "none of them asks after sampling");
         let read: Tally = serde_json::from_str(&serde_json::to_string(&tally).unwrap()).unwrap();
         assert_eq!(read, tally);
+    }
+
+    #[test]
+    fn calls_of_get_version_are_told_apart_by_who_decided_that_they_are_traced() {
+        let version = "milvus.proto.milvus.MilvusService/GetVersion";
+        let called = span(version, SpanKind::Server, 1_000);
+        let child = Span { parent_span_id: vec![1; 8], ..called.clone() };
+        let nothing = Span { parent_span_id: vec![0; 8], ..called.clone() };
+        let inner = span(version, SpanKind::Client, 1_000);
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![of("standalone", vec![called, child.clone(), nothing, child, inner])],
+        };
+        let mut tally = Tally::default();
+        tally.take(&request, 0, "client");
+        assert_eq!(tally.asked, AskedCalls { by_server: 2, by_client: 2 });
     }
 }

@@ -95,7 +95,7 @@ impl Collector {
 }
 
 /// Built from nothing, since the SDK's ordinary builder reads the environment by itself.
-fn resource(settings: &ExportSettings) -> Resource {
+pub(super) fn resource(settings: &ExportSettings) -> Resource {
     let attributes = settings.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))

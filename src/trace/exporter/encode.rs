@@ -20,7 +20,7 @@ use opentelemetry_sdk::Resource;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
-use super::queue::Queued;
+use super::queue::{PassedOn, Queued};
 use crate::trace::attributes::AttributeValue;
 use crate::trace::setup::SetupSpan;
 use crate::trace::span::{ClientSpan, SpanTemplates, ends};
@@ -40,23 +40,28 @@ pub struct RequestEncoder {
     /// The spans of the request that is being written.
     spans: BytesMut,
     count: usize,
+    /// Others' exports that go along, one after the other: protobuf reads them as one.
+    passed_on: BytesMut,
+    passed_on_count: usize,
     /// Bytes of the spans of the largest request so far.
     largest: usize,
 }
 
-/// A request: the bytes of one piece after those of the other.
+/// A request: the bytes of its pieces one after the other.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// Whose the spans are.
     pub head: Bytes,
     pub spans: Bytes,
+    /// What others have exported and is passed on.
+    pub passed_on: Bytes,
     pub count: usize,
 }
 
 impl Encoded {
-    /// Bytes of both pieces.
+    /// Bytes of all pieces.
     pub fn bytes(&self) -> usize {
-        self.head.len() + self.spans.len()
+        self.head.len() + self.spans.len() + self.passed_on.len()
     }
 }
 
@@ -77,6 +82,8 @@ impl RequestEncoder {
             span: Vec::new(),
             spans: BytesMut::new(),
             count: 0,
+            passed_on: BytesMut::new(),
+            passed_on_count: 0,
             largest: 0,
         }
     }
@@ -113,9 +120,15 @@ impl RequestEncoder {
                     self.add(span);
                 }
                 Queued::Setup(span) => self.add_setup(span.as_ref().clone()),
+                Queued::PassedOn(export) => self.pass_on(export),
             }
         }
         self.finish()
+    }
+
+    fn pass_on(&mut self, export: &PassedOn) {
+        self.passed_on.extend_from_slice(&export.bytes);
+        self.passed_on_count += export.spans;
     }
 
     fn put_span(&mut self) {
@@ -129,10 +142,14 @@ impl RequestEncoder {
 
     /// A request of what has been written since last asked.
     pub fn finish(&mut self) -> Encoded {
-        let head = self.head().into();
+        // What is passed on brings its own.
+        let head =
+            if self.count == 0 && self.passed_on_count > 0 { Bytes::new() } else { self.head().into() };
         self.largest = self.largest.max(self.spans.len());
         let spans = self.spans.split().freeze();
-        Encoded { head, spans, count: std::mem::take(&mut self.count) }
+        let passed_on = self.passed_on.split().freeze();
+        let count = std::mem::take(&mut self.count) + std::mem::take(&mut self.passed_on_count);
+        Encoded { head, spans, passed_on, count }
     }
 
     /// All that stands before the spans.

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 
 /// What a collector does with a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Behaviour {
+pub(in crate::trace) enum Behaviour {
     Accept,
     /// Takes it once [`FakeCollector::open`] was called.
     AcceptOnceOpen,
@@ -34,15 +34,15 @@ pub(super) enum Behaviour {
 
 /// One export request.
 #[derive(Clone, Debug)]
-pub(super) struct Received {
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) compressed: bool,
-    pub(super) request: ExportTraceServiceRequest,
+pub(in crate::trace) struct Received {
+    pub(in crate::trace) path: String,
+    pub(in crate::trace) headers: HeaderMap,
+    pub(in crate::trace) compressed: bool,
+    pub(in crate::trace) request: ExportTraceServiceRequest,
 }
 
 impl Received {
-    pub(super) fn spans(&self) -> impl Iterator<Item = &Span> {
+    pub(in crate::trace) fn spans(&self) -> impl Iterator<Item = &Span> {
         self.request.resource_spans.iter().flat_map(|one| &one.scope_spans).flat_map(|one| &one.spans)
     }
 }
@@ -50,15 +50,15 @@ impl Received {
 type Log = Arc<Mutex<Vec<Received>>>;
 
 /// A collector on a port of its own; gone when dropped.
-pub(super) struct FakeCollector {
-    pub(super) endpoint: String,
+pub(in crate::trace) struct FakeCollector {
+    pub(in crate::trace) endpoint: String,
     log: Log,
     gate: watch::Sender<bool>,
     _stop: oneshot::Sender<()>,
 }
 
 impl FakeCollector {
-    pub(super) fn grpc(behaviour: Behaviour) -> Self {
+    pub(in crate::trace) fn grpc(behaviour: Behaviour) -> Self {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         listener.set_nonblocking(true).unwrap();
@@ -79,12 +79,12 @@ impl FakeCollector {
     }
 
     /// From now on [`Behaviour::AcceptOnceOpen`] takes all that comes and has come.
-    pub(super) fn open(&self) {
+    pub(in crate::trace) fn open(&self) {
         self.gate.send_replace(true);
     }
 
     /// Returns when something has been received.
-    pub(super) fn wait_for_one(&self) {
+    pub(in crate::trace) fn wait_for_one(&self) {
         let begun = std::time::Instant::now();
         while self.log.lock().unwrap().is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(300), "nothing was ever exported");
@@ -93,12 +93,12 @@ impl FakeCollector {
     }
 
     /// Everything that was taken or refused, in order.
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(in crate::trace) fn received(&self) -> Vec<Received> {
         self.log.lock().unwrap().clone()
     }
 
     /// The trace IDs of all spans received.
-    pub(super) fn trace_ids(&self) -> HashSet<u128> {
+    pub(in crate::trace) fn trace_ids(&self) -> HashSet<u128> {
         let received = self.received();
         let ids = received.iter().flat_map(Received::spans).map(|span| span.trace_id.clone());
         ids.map(|id| u128::from_be_bytes(id.try_into().unwrap())).collect()
@@ -106,7 +106,7 @@ impl FakeCollector {
 }
 
 /// Answers the first request of every connection with a GOAWAY that has these words.
-pub(super) fn goes_away(words: &'static str) -> String {
+pub(in crate::trace) fn goes_away(words: &'static str) -> String {
     let listener = StdListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -222,7 +222,7 @@ fn reply(mut respond: SendResponse<Bytes>, code: u16, rejected: Option<i64>) {
 }
 
 /// A collector for OTLP over HTTP/1.1 that answers every request with this status; 200 refuses `rejected` spans.
-pub(super) fn http(status: u16, rejected: Option<i64>) -> FakeCollector {
+pub(in crate::trace) fn http(status: u16, rejected: Option<i64>) -> FakeCollector {
     let listener = StdListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let log = Log::default();

@@ -20,7 +20,7 @@ use tonic_prost::ProstDecoder;
 
 use super::collector::{Refusal, Taken};
 use super::encode::{Encoded, RequestEncoder};
-use super::queue::Queued;
+use super::queue::{Queued, spans};
 use super::retry::{Backoff, RetryDecision};
 use super::settings::ExportSettings;
 use super::tls::TlsPem;
@@ -79,7 +79,7 @@ impl GrpcExporter {
         let told = answer.partial_success.unwrap_or_default();
         let rejected = usize::try_from(told.rejected_spans).unwrap_or(0).min(request.count);
         let message = Some(told.error_message).filter(|words| !words.is_empty());
-        Ok(Taken { rejected: rejected + batch.len() - request.count, message })
+        Ok(Taken { rejected: rejected + spans(batch) - request.count, message })
     }
 
     async fn attempt(&mut self, message: Encoded) -> Result<ExportTraceServiceResponse, Status> {
@@ -181,6 +181,7 @@ impl Encoder for RequestWriter {
     fn encode(&mut self, message: Encoded, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
         out.put_slice(&message.head);
         out.put_slice(&message.spans);
+        out.put_slice(&message.passed_on);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! OTLP over HTTP: the exporter of opentelemetry-otlp with every setting given, over `ureq` on the exporter's thread's
-//! own pool for blocking work.
+//! own pool for blocking work. Exports that are passed on are posted as they are, by the same client.
 //!
 //! The headers of the settings replace whatever opentelemetry-otlp has read from the environment by itself.
 
@@ -8,20 +8,24 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{
     Compression, Protocol as OtlpProtocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use prost::Message as _;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::ExportError;
 use super::collector::{Refusal, Taken};
-use super::queue::{Queued, lock};
-use super::rejected::PartialSuccessWatch;
+use super::queue::{PassedOn, Queued, lock, spans};
+use super::rejected::{PartialSuccess, PartialSuccessWatch};
 use super::settings::{ExportSettings, Transport};
 use super::tls::{TlsPem, certificates};
 use crate::trace::span::SpanTemplates;
@@ -35,6 +39,8 @@ pub(super) struct HttpExporter {
     client: UreqClient,
     templates: SpanTemplates,
     watch: PartialSuccessWatch,
+    /// Where to post.
+    url: String,
 }
 
 impl HttpExporter {
@@ -46,10 +52,11 @@ impl HttpExporter {
     ) -> Result<Self, ExportError> {
         let client =
             UreqClient::new(&settings.transport, pem).map_err(|error| ExportError::Tls(error.to_string()))?;
+        let url = settings.endpoint.traces_url(settings.form);
         let builder = SpanExporter::builder()
             .with_http()
             .with_protocol(OtlpProtocol::HttpBinary)
-            .with_endpoint(settings.endpoint.traces_url(settings.form))
+            .with_endpoint(url.clone())
             .with_timeout(settings.transport.timeout)
             .with_http_client(client.clone())
             .with_retry_policy(RetryPolicy::recommended());
@@ -57,7 +64,7 @@ impl HttpExporter {
             if settings.transport.gzip { builder.with_compression(Compression::Gzip) } else { builder };
         let mut exporter = builder.build().map_err(|error| ExportError::Exporter(error.to_string()))?;
         exporter.set_resource(resource);
-        Ok(Self { exporter, client, templates, watch: PartialSuccessWatch::default() })
+        Ok(Self { exporter, client, templates, watch: PartialSuccessWatch::default(), url })
     }
 
     /// What has to hear the events of the thread that exports.
@@ -67,14 +74,41 @@ impl HttpExporter {
 
     /// Sends a batch, with the crate's own few retries where the status allows them.
     pub(super) async fn export(&self, batch: &[Queued]) -> Result<Taken, Refusal> {
-        let spans: Vec<SpanData> = batch.iter().filter_map(|span| self.templates.build(span)).collect();
-        let length = spans.len();
-        let _ = self.watch.take();
-        self.exporter.export(spans).await.map_err(|error| self.refusal(error))?;
-        let told = self.watch.take().unwrap_or_default();
-        let rejected = usize::try_from(told.rejected).unwrap_or(0).min(length);
+        let (mut sent, mut told) = (0, PartialSuccess::default());
+        let own: Vec<SpanData> = batch.iter().filter_map(|span| self.templates.build(span)).collect();
+        if !own.is_empty() {
+            sent += own.len();
+            let _ = self.watch.take();
+            self.exporter.export(own).await.map_err(|error| self.refusal(error))?;
+            told = self.watch.take().unwrap_or_default();
+        }
+        let others: Vec<&PassedOn> = batch.iter().filter_map(Queued::passed_on).collect();
+        if !others.is_empty() {
+            sent += others.iter().map(|export| export.spans).sum::<usize>();
+            let partial =
+                self.post(others.iter().flat_map(|export| &export.bytes[..]).copied().collect()).await?;
+            told.rejected = told.rejected.saturating_add(partial.rejected_spans);
+            told.message.push_str(&partial.error_message);
+        }
+        let rejected = usize::try_from(told.rejected).unwrap_or(0).min(sent);
         let message = Some(told.message).filter(|words| !words.is_empty());
-        Ok(Taken { rejected: rejected + batch.len() - length, message })
+        Ok(Taken { rejected: rejected + spans(batch) - sent, message })
+    }
+
+    /// Posts what is encoded already.
+    async fn post(&self, body: Bytes) -> Result<ExportTracePartialSuccess, Refusal> {
+        let failed = |error: String| Refusal::Failed(format!("the export failed: {error}"));
+        let request = Request::post(&self.url).header(CONTENT_TYPE, "application/x-protobuf").body(body);
+        let request = request.map_err(|error| failed(error.to_string()))?;
+        let reply = self.client.send_bytes(request).await.map_err(|error| failed(error.to_string()))?;
+        match reply.status() {
+            status if status.is_success() => {
+                let answer = ExportTraceServiceResponse::decode(reply.into_body()).unwrap_or_default();
+                Ok(answer.partial_success.unwrap_or_default())
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Err(Refusal::TooLarge("HTTP status 413".to_owned())),
+            status => Err(failed(format!("HTTP status {}", status.as_u16()))),
+        }
     }
 
     fn refusal(&self, error: OTelSdkError) -> Refusal {

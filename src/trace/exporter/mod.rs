@@ -34,14 +34,14 @@ use tokio::time::Instant;
 
 pub use encode::{Encoded, RequestEncoder};
 pub(super) use estimate::encoded_bytes;
-pub use queue::{SpanCounts, SpanSink};
+pub(super) use queue::{LostTraces, Queued, Shared};
+pub use queue::{PassedOn, SpanCounts, SpanSink};
 pub use settings::{BatchLimits, ExportSettings, TlsFiles, Transport};
 
 use crate::trace::endpoint::Endpoint;
 use crate::trace::span::{OperationAttributes, SpanTemplates};
 use collector::Collector;
 use pump::{Pump, PumpOutcome};
-use queue::{LostTraces, Queued, Shared};
 
 /// How we introduce ourselves to collectors.
 const USER_AGENT: &str = concat!("milvus-load/", env!("CARGO_PKG_VERSION"));
@@ -126,6 +126,11 @@ impl Exporter {
         self.sink.clone()
     }
 
+    /// Whether an export of so many bytes, passed on now, would find room.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.shared.has_room(bytes)
+    }
+
     /// Asks for all spans that have been offered by now to be sent at once, and not when a batch is full or its time has come.
     /// Returns at once; who offers spans is not held up.
     pub fn flush(&self) {
@@ -156,6 +161,7 @@ impl Exporter {
             last_error: outcome.last_error,
             lost,
             more_lost,
+            arrived: None,
         }
     }
 }
@@ -176,6 +182,8 @@ pub struct ExportReport {
     pub last_error: Option<String>,
     lost: HashSet<u128>,
     more_lost: bool,
+    /// Where only the traces that are kept were to go on: those that arrived.
+    arrived: Option<HashSet<u128>>,
 }
 
 /// Whether a trace's spans have reached the collector.
@@ -198,7 +206,18 @@ impl ExportReport {
         lost: HashSet<u128>,
         more_lost: bool,
     ) -> Self {
-        Self { endpoint, counts, last_error, lost, more_lost }
+        Self { endpoint, counts, last_error, lost, more_lost, arrived: None }
+    }
+
+    /// Where only traces that are kept were to arrive.
+    pub fn of_kept(
+        endpoint: String,
+        counts: SpanCounts,
+        last_error: Option<String>,
+        arrived: HashSet<u128>,
+    ) -> Self {
+        let lost = HashSet::new();
+        Self { endpoint, counts, last_error, lost, more_lost: false, arrived: Some(arrived) }
     }
 
     /// Adds what another exporter of the same run has done.
@@ -207,6 +226,11 @@ impl ExportReport {
         self.last_error = self.last_error.take().or_else(|| other.last_error.clone());
         self.lost.extend(&other.lost);
         self.more_lost |= other.more_lost;
+        match (&mut self.arrived, &other.arrived) {
+            (Some(ours), Some(theirs)) => ours.extend(theirs),
+            (ours @ None, theirs) => ours.clone_from(theirs),
+            (Some(_), None) => {}
+        }
     }
 
     /// Whether traces were lost that are not known by name.
@@ -216,6 +240,9 @@ impl ExportReport {
 
     /// What became of a trace of which spans were offered.
     pub fn fate(&self, trace_id: u128) -> Fate {
+        if let Some(arrived) = &self.arrived {
+            return if arrived.contains(&trace_id) { Fate::Exported } else { Fate::NotExported };
+        }
         if self.counts.exported == 0 || self.lost.contains(&trace_id) {
             Fate::NotExported
         } else if self.more_lost {
@@ -224,6 +251,15 @@ impl ExportReport {
             Fate::Exported
         }
     }
+}
+
+/// Encodes spans of a run as its exporter would.
+pub fn encoder(
+    settings: &ExportSettings,
+    operations: &[OperationAttributes],
+    run_id: &str,
+) -> RequestEncoder {
+    RequestEncoder::new(SpanTemplates::new(operations, run_id), &collector::resource(settings))
 }
 
 impl PumpOutcome {
@@ -241,6 +277,8 @@ impl SpanTemplates {
         match span {
             Queued::Client(span) => self.client_span(span),
             Queued::Setup(span) => Some(self.setup_span(span.as_ref().clone())),
+            // Bytes already.
+            Queued::PassedOn(_) => None,
         }
     }
 
@@ -249,11 +287,12 @@ impl SpanTemplates {
         match span {
             Queued::Client(span) => self.most_bytes(span.operation),
             Queued::Setup(span) => encoded_bytes(&self.setup_span(span.as_ref().clone())),
+            Queued::PassedOn(export) => export.bytes.len(),
         }
     }
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

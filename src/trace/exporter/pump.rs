@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::collector::{Collector, Refusal, Taken};
-use super::queue::{LostTraces, Queued, Shared};
+use super::queue::{LostTraces, Queued, Shared, spans};
 use super::settings::BatchLimits;
 use crate::trace::span::SpanTemplates;
 
@@ -74,7 +74,8 @@ impl Pump {
                 self.flush_until = self.taken;
                 break;
             };
-            self.taken += 1;
+            self.taken += span.spans() as u64;
+            self.shared.taken(&span);
             self.bytes += self.templates.estimated_bytes(&span);
             self.since.get_or_insert_with(Instant::now);
             self.batch.push(span);
@@ -134,24 +135,22 @@ impl Pump {
 
     fn count(&mut self, batch: &[Queued], answer: Result<Taken, Refusal>) {
         let add = |counter: &AtomicU64, spans: usize| counter.fetch_add(spans as u64, Ordering::Release);
+        let all = spans(batch);
         let (failed, words) = match answer {
             Ok(Taken { rejected: 0, message }) => (0, message),
             Ok(Taken { rejected, message }) => {
                 let words = message.unwrap_or_else(|| "no reason given".into());
-                (
-                    rejected,
-                    Some(format!("the collector refused {rejected} of {} spans: {words}", batch.len())),
-                )
+                (rejected, Some(format!("the collector refused {rejected} of {all} spans: {words}")))
             }
-            Err(refusal) => (batch.len(), Some(refusal.to_string())),
+            Err(refusal) => (all, Some(refusal.to_string())),
         };
-        if failed == batch.len() {
+        if failed == all {
             batch.iter().for_each(|span| self.outcome.lost.add(span.trace_id()));
         } else if failed > 0 {
             self.outcome.lost.add_unknown();
         }
         add(&self.shared.failed, failed);
-        add(&self.shared.exported, batch.len() - failed);
+        add(&self.shared.exported, all - failed);
         self.outcome.last_error = words.or(self.outcome.last_error.take());
     }
 }

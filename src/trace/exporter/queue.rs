@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -17,6 +18,8 @@ use crate::trace::span::ClientSpan;
 
 /// Spans of set-up that are taken: far more than there ever are, so that the bytes of the queue have a bound.
 const MOST_SETUP: usize = 256;
+/// Bytes of others' exports that wait at once.
+const MOST_PASSED_ON: usize = 32 << 20;
 
 /// What has become of the spans so far. Always `recorded = exported + dropped + failed + queued`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,11 +50,21 @@ impl SpanCounts {
     }
 }
 
-/// A span on its way to the exporter's thread.
+/// A span on its way to the exporter's thread, or an export of others that is passed on.
 #[derive(Clone, Debug)]
-pub(super) enum Queued {
+pub(in crate::trace) enum Queued {
     Client(ClientSpan),
     Setup(Box<SetupSpan>),
+    PassedOn(Box<PassedOn>),
+}
+
+/// An export that is passed on as it is: the bytes of an `ExportTraceServiceRequest`.
+#[derive(Clone, Debug)]
+pub struct PassedOn {
+    pub bytes: Bytes,
+    pub spans: usize,
+    /// The trace whose spans they are; 0: of several.
+    pub trace_id: u128,
 }
 
 impl Queued {
@@ -59,8 +72,29 @@ impl Queued {
         match self {
             Self::Client(span) => span.trace.trace_id,
             Self::Setup(span) => span.trace.trace_id,
+            Self::PassedOn(export) => export.trace_id,
         }
     }
+
+    /// What others have exported.
+    pub(super) fn passed_on(&self) -> Option<&PassedOn> {
+        match self {
+            Self::PassedOn(export) => Some(export),
+            Self::Client(_) | Self::Setup(_) => None,
+        }
+    }
+
+    pub(super) fn spans(&self) -> usize {
+        match self {
+            Self::Client(_) | Self::Setup(_) => 1,
+            Self::PassedOn(export) => export.spans,
+        }
+    }
+}
+
+/// How many spans a batch has.
+pub(super) fn spans(batch: &[Queued]) -> usize {
+    batch.iter().map(Queued::spans).sum()
 }
 
 impl BatchLimits {
@@ -75,7 +109,7 @@ impl BatchLimits {
 
 /// Traces known not to have arrived whole; holds at most [`LostTraces::MOST`] and says if there were more.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LostTraces {
+pub(in crate::trace) struct LostTraces {
     ids: Vec<u128>,
     more: bool,
 }
@@ -97,7 +131,7 @@ impl LostTraces {
         self.more = true;
     }
 
-    pub(super) fn into_set(lists: impl IntoIterator<Item = Self>) -> (HashSet<u128>, bool) {
+    pub(in crate::trace) fn into_set(lists: impl IntoIterator<Item = Self>) -> (HashSet<u128>, bool) {
         let (mut ids, mut more) = (HashSet::new(), false);
         for list in lists {
             ids.extend(list.ids);
@@ -109,11 +143,13 @@ impl LostTraces {
 
 /// What sinks, the exporter's thread and its owner share.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(in crate::trace) struct Shared {
     recorded: AtomicU64,
     dropped: AtomicU64,
     /// Spans of set-up offered.
     setup: AtomicUsize,
+    /// Bytes of others' exports in the queue.
+    passed_on: AtomicUsize,
     pub(super) exported: AtomicU64,
     pub(super) failed: AtomicU64,
     /// When the exporter has to be done; set once, by whoever ends it.
@@ -152,11 +188,27 @@ impl Shared {
         self.deadline.get().copied()
     }
 
-    pub(super) fn mark_closed(&self) {
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.passed_on.load(Ordering::Relaxed) + bytes <= MOST_PASSED_ON
+    }
+
+    /// Takes note that a span has reached who it was for.
+    pub(in crate::trace) fn arrived(&self, queued: &Queued) {
+        self.exported.fetch_add(queued.spans() as u64, Ordering::Release);
+    }
+
+    /// Takes note that an export of others has left the queue.
+    pub(super) fn taken(&self, queued: &Queued) {
+        if let Queued::PassedOn(export) = queued {
+            self.passed_on.fetch_sub(export.bytes.len(), Ordering::Relaxed);
+        }
+    }
+
+    pub(in crate::trace) fn mark_closed(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    pub(super) fn counts(&self) -> SpanCounts {
+    pub(in crate::trace) fn counts(&self) -> SpanCounts {
         // `recorded` is counted before anything can become of a span, and read last: the rest is never negative.
         let exported = self.exported.load(Ordering::Acquire);
         let failed = self.failed.load(Ordering::Acquire);
@@ -170,7 +222,7 @@ impl Shared {
     }
 
     /// Takes what the sinks have noted so far.
-    pub(super) fn lost(&self) -> Vec<LostTraces> {
+    pub(in crate::trace) fn lost(&self) -> Vec<LostTraces> {
         lock(&self.lost).iter().map(|list| std::mem::take(&mut *lock(list))).collect()
     }
 }
@@ -190,7 +242,8 @@ pub struct SpanSink {
 }
 
 impl SpanSink {
-    pub(super) fn new(capacity: usize) -> (Self, Receiver<Queued>, Arc<Shared>) {
+    /// A queue of so many spans: its two ends, and what both share.
+    pub(in crate::trace) fn new(capacity: usize) -> (Self, Receiver<Queued>, Arc<Shared>) {
         let (queue, receiver) = sync_channel(capacity);
         let shared = Arc::new(Shared::default());
         (Self::register(queue, shared.clone()), receiver, shared)
@@ -213,20 +266,37 @@ impl SpanSink {
             self.push(Queued::Setup(Box::new(span.bounded())));
         } else {
             self.shared.recorded.fetch_add(1, Ordering::Release);
-            self.count_dropped(span.trace.trace_id);
+            self.count_dropped(span.trace.trace_id, 1);
         }
     }
 
-    fn push(&self, span: Queued) {
-        self.shared.recorded.fetch_add(1, Ordering::Release);
-        let trace_id = span.trace_id();
-        if self.queue.try_send(span).is_err() {
-            self.count_dropped(trace_id);
+    /// Hands an export of others over, likewise.
+    pub fn pass_on(&self, export: PassedOn) {
+        let (bytes, spans, trace_id) = (export.bytes.len(), export.spans, export.trace_id);
+        if self.shared.passed_on.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_PASSED_ON {
+            if !self.push(Queued::PassedOn(Box::new(export))) {
+                self.shared.passed_on.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        } else {
+            self.shared.passed_on.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.recorded.fetch_add(spans as u64, Ordering::Release);
+            self.count_dropped(trace_id, spans);
         }
     }
 
-    fn count_dropped(&self, trace_id: u128) {
-        self.shared.dropped.fetch_add(1, Ordering::Release);
+    /// Hands over what came out of another queue; false where it is dropped.
+    pub(in crate::trace) fn push(&self, span: Queued) -> bool {
+        let (trace_id, spans) = (span.trace_id(), span.spans());
+        self.shared.recorded.fetch_add(spans as u64, Ordering::Release);
+        let is_queued = self.queue.try_send(span).is_ok();
+        if !is_queued {
+            self.count_dropped(trace_id, spans);
+        }
+        is_queued
+    }
+
+    fn count_dropped(&self, trace_id: u128, spans: usize) {
+        self.shared.dropped.fetch_add(spans as u64, Ordering::Release);
         // Only the end of the run ever takes this lock from elsewhere; even then no request waits for it.
         if let Ok(mut lost) = self.lost.try_lock() {
             lost.add(trace_id);

@@ -386,8 +386,20 @@ const ROWS: &[Row] = &[
     Row("++[thresholds]\n\"errors\" = \"5%\"", "thresholds.errors", 2, 12, "does not begin with"),
     Row("++[thresholds]\nsearch.response.p99 = \"< 5ms\"", "thresholds.search", 2, 1, "dots in it in quotes"),
     // known and not built
-    Row("+[load]\nrate = 1\n[trace]\nkeep = \"slow\"", "trace.keep", 4, 8, "not built yet"),
-    Row("++[trace]\ncollector_listen = \"127.0.0.1:0\"", "trace.collector_listen", 2, 1, "not built yet"),
+    Row(
+        "+[load]\nrate = 1\n[trace]\nkeep = \"slow\"\nsample_fraction = 0.5",
+        "trace.sample_fraction",
+        5,
+        1,
+        "keep all that it samples",
+    ),
+    Row(
+        "++[trace]\ncollector_listen = \"localhost:4316\"",
+        "trace.collector_listen",
+        2,
+        20,
+        "127.0.0.1:4316",
+    ),
     Row("++[data]\npath = \"sift.hdf5\"", "data.path", 2, 1, "not built yet"),
     Row("++[collection]\nvector.type = \"sparse\"", "collection.vector.type", 2, 15, "not built yet"),
     Row("++[collection]\npartitions = 4", "collection.partitions", 2, 1, "not built yet"),
