@@ -149,6 +149,8 @@
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.
+//! - **A cause that `doctor` finds**: a variant of [`doctor::Cause`] with code, problem and fix, the signal in the file of `doctor/` that
+//!   sees it, its row in docs/doctor.md.
 //! - **A number in the report**: its field in [`report::model`] with unit and meaning (and a default, so that older
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over

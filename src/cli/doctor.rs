@@ -27,7 +27,8 @@ pub struct DoctorArgs {
     /// Milvus's log: the lines that tell why it does not export
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// Listen here as the collector that Milvus exports to, in place of looking into Jaeger
+    /// Listen here as the collector that Milvus exports to, in place of looking into Jaeger; short for --set
+    /// trace.collector_listen=IP:PORT
     #[arg(long, value_name = "IP:PORT")]
     pub collector_listen: Option<SocketAddr>,
     /// Print what was found as JSON on standard output

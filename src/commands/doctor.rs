@@ -26,19 +26,14 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let settings = settings.map_err(Failure::usage)?;
     settings.notices.iter().for_each(|notice| super::say(&format!("note: {notice}")));
     settings.plaintext_secrets().iter().for_each(|warning| super::say(&format!("warning: {warning}")));
-    if let Some(address) = args.collector_listen.filter(|address| !address.ip().is_loopback()) {
+    if let Some(address) = settings.workload.trace.collector_listen.filter(|at| !at.ip().is_loopback()) {
         super::say(&format!("warning: whoever reaches {address} can send spans there while doctor runs"));
     }
     let jaeger_headers = jaeger_headers(&|name| std::env::var(name).ok()).map_err(Failure::usage)?;
     if let Some(jaeger) = &settings.workload.trace.jaeger_ui {
         slow::warn_of_plaintext(jaeger, !jaeger_headers.is_empty());
     }
-    let orders = Orders {
-        has_workload: args.workload.is_some(),
-        log: args.log.clone(),
-        collector_listen: args.collector_listen,
-        jaeger_headers,
-    };
+    let orders = Orders { has_workload: args.workload.is_some(), log: args.log.clone(), jaeger_headers };
     let stop = Stop::default();
     signals::listen(stop.clone())?;
     let mut follow = Terminal { bars: Bars::new(&stop), progress: TerminalProgress::new() };
@@ -63,7 +58,12 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
 }
 
 fn overrides(args: &DoctorArgs) -> Result<Vec<Override>, Failure> {
-    let shortcuts = [("--uri", "target.uri", &args.uri), ("--jaeger", "trace.jaeger_ui", &args.jaeger)];
+    let listen = args.collector_listen.map(|address| address.to_string());
+    let shortcuts = [
+        ("--uri", "target.uri", &args.uri),
+        ("--jaeger", "trace.jaeger_ui", &args.jaeger),
+        ("--collector-listen", "trace.collector_listen", &listen),
+    ];
     let shortcuts = shortcuts
         .into_iter()
         .filter_map(|(flag, key, value)| Some(Override::flag(flag, key, value.as_ref()?)));

@@ -6,10 +6,10 @@ use super::cause::Cause;
 use super::check::{failed, ok, unknown, unknown_because};
 use super::look::{self, Answer, Http1};
 use crate::report::model::{Check, CheckState};
-use crate::run::Settings;
+use crate::run::{Settings, export_settings};
 use crate::trace::TraceRef;
 use crate::trace::endpoint::{Endpoint, Protocol};
-use crate::trace::exporter::{BatchLimits, ExportSettings, Exporter};
+use crate::trace::exporter::{BatchLimits, Exporter};
 use crate::trace::setup::SetupSpan;
 
 pub(super) const CONNECTION: &str = "collector.connection";
@@ -77,9 +77,7 @@ pub(super) struct Sent {
 
 /// Exports these spans, as a run does. Blocks, for some 10 s at most.
 pub(super) fn send(settings: &Settings, spans: &[SetupSpan]) -> anyhow::Result<Sent> {
-    let trace = &settings.workload.trace;
-    let mut export =
-        ExportSettings::new(&trace.otlp_endpoint, &trace.service_name, &trace.resource, &settings.otel)?;
+    let mut export = export_settings(settings)?;
     export.limits = BatchLimits { export_timeout: EXPORT_LIMIT, ..export.limits };
     let exporter = Exporter::start(&export, &[], "doctor")?;
     let sink = exporter.sink();
@@ -157,7 +155,7 @@ fn cause(
 #[cfg(test)]
 mod tests {
     use super::super::fakes;
-    use super::super::intake::Intake;
+    use super::super::intake::anywhere;
     use super::*;
     use crate::trace::closed_port::ClosedPort;
     use crate::workload::Override;
@@ -217,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_span_is_taken_by_a_collector() {
-        let intake = Intake::start(([127, 0, 0, 1], 0).into(), None).unwrap();
+        let intake = anywhere(None);
         let found = at(intake.endpoint(), &[]);
         assert_eq!((found.connection.state, found.export.state), (CheckState::Ok, CheckState::Ok));
         assert_eq!(intake.trace(7).len(), 1);

@@ -1,8 +1,9 @@
 //! The checks in their order: what is asked, of whom, and what each answer is judged with.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use http::{HeaderName, HeaderValue};
 
 use super::cause::Cause;
@@ -19,12 +20,13 @@ use super::probes;
 use super::sending::{Requests, Sent};
 use super::traces::{self, Came, Known};
 use crate::engine::Stop;
-use crate::milvus::embedded::{Progress, ServerInfo};
+use crate::milvus::embedded::{Exports, Progress, ServerInfo};
 use crate::report::model::{Check, CheckState, DIAGNOSIS_SCHEMA, Diagnosis};
 use crate::report::rfc3339;
-use crate::run::{Identity, RunError, RunProgress, Server, ServerKind, Settings};
+use crate::run::{Identity, RunError, RunProgress, Server, Settings, export_settings};
 use crate::trace::TraceRef;
-use crate::trace::endpoint::{Endpoint, Protocol};
+use crate::trace::endpoint::Endpoint;
+use crate::trace::exporter::Exporter;
 use crate::trace::ids::RunEntropy;
 use crate::units::Fraction;
 use crate::workload::Origin;
@@ -38,8 +40,6 @@ pub struct Orders {
     pub has_workload: bool,
     /// Milvus's log.
     pub log: Option<PathBuf>,
-    /// Where Milvus was told to export to, and doctor is to listen.
-    pub collector_listen: Option<SocketAddr>,
     /// For Jaeger's query API.
     pub jaeger_headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -67,13 +67,14 @@ pub fn examine(
     let identity = Identity::new("doctor".to_owned())?;
     let existing = Server::existing(settings)?;
     follow.say("looking for the collector and Jaeger");
-    let patient = Patient::new(settings, orders, stop, existing.is_none())?;
+    let patient = Patient::new(settings, orders, stop, existing.as_ref())?;
     go_on(stop)?;
-    let server = match (existing, &patient.intake) {
-        (Some(server), _) => server,
-        (None, intake) => {
-            let to = intake.as_ref().map(|intake| intake.endpoint().parse()).transpose()?;
-            let own = Server::own(to, Fraction::ZERO, follow.starting());
+    let server = match existing {
+        Some(server) => server,
+        None => {
+            let to = patient.intake.as_ref().map(|intake| intake.endpoint().parse()).transpose()?;
+            let own =
+                Server::own(to.map_or(Exports::Nowhere, Exports::To), Fraction::ZERO, follow.starting());
             own.map_err(|error| stop.reason().map_or(RunError::Failed(error), RunError::Stopped))?
         }
     };
@@ -120,11 +121,12 @@ impl<'a> Patient<'a> {
         settings: &'a Settings,
         orders: &'a Orders,
         stop: &'a Stop,
-        starts_own: bool,
+        existing: Option<&Server>,
     ) -> anyhow::Result<Self> {
         let is_asked = |key| settings.origin(key).is_some_and(|origin| *origin != Origin::Default);
-        // Beside an embedded server of doctor's own neither is needed, unless somebody named one.
-        let is_needed = |key| !starts_own || is_asked(key);
+        // Beside an embedded server that exports to doctor neither is needed, unless somebody named one.
+        let is_beside = existing.is_none_or(exports_to_whoever_uses_it);
+        let is_needed = |key| !is_beside || is_asked(key);
         let mut ids = RunEntropy::from_os()?.generator(1);
         let first = TraceRef { trace_id: ids.trace_id(), span_id: ids.span_id(), sampled: true };
         let now = probes::now();
@@ -135,7 +137,7 @@ impl<'a> Patient<'a> {
             let check = jaeger::api(&jaeger, is_needed("trace.jaeger_ui") || is_needed("trace.link"));
             (jaeger, check)
         });
-        let intake = intake(settings, orders, starts_own, &collector)?;
+        let intake = intake(settings, existing, &collector)?;
         Ok(Self { settings, orders, stop, collector, first, jaeger, intake })
     }
 
@@ -166,7 +168,7 @@ impl<'a> Patient<'a> {
             Err(check) => return Ok(self.without_milvus(check)),
         };
         go_on(self.stop)?;
-        let info = info(&server.kind);
+        let info = server.kind.info();
         let told = match info {
             Some(_) => Err(String::new()),
             None => milvus::configuration(&self.settings.workload.target, server, milvus.parsed_version()),
@@ -217,7 +219,12 @@ impl<'a> Patient<'a> {
         checks.extend(log.as_ref().map(|(telltales, path)| log_check(telltales, path, &sampled, &known)));
         checks.extend([self.collector.connection.clone(), self.collector.export.clone()]);
         checks.extend(self.jaeger_checks());
-        checks.extend(self.trace_checks(sent, sampled, told.ok().and_then(|told| told.fraction), &known));
+        checks.extend(self.trace_checks(
+            sent,
+            sampled,
+            told.ok().and_then(|told| told.fraction),
+            (&known, &eyes),
+        ));
         go_on(self.stop)?;
         Ok(checks)
     }
@@ -232,7 +239,7 @@ impl<'a> Patient<'a> {
 
     fn place(&self, eyes: &Eyes) -> String {
         match eyes {
-            Eyes::Own(intake) if self.orders.collector_listen.is_some() => {
+            Eyes::Own(intake) if is_named(&self.settings.workload.trace.collector_listen) => {
                 format!("doctor's own collector at {}", intake.address())
             }
             Eyes::Own(_) => "doctor's own collector".to_owned(),
@@ -266,9 +273,12 @@ impl<'a> Patient<'a> {
         sent: Option<Sent>,
         sampled: Check,
         fraction: Option<f64>,
-        known: &Known,
+        (known, eyes): (&Known, &Eyes),
     ) -> Vec<Check> {
         let Some(sent) = sent else { return vec![sampled] };
+        if let Eyes::Own(intake) = eyes {
+            intake.drain(super::sending::SPANS_WITHIN);
+        }
         let joined = self.joined(&sent, &sampled);
         let others = [
             traces::unsampled(&sent.unsampled, &sampled),
@@ -303,35 +313,43 @@ impl<'a> Patient<'a> {
     }
 }
 
-fn intake(
-    settings: &Settings,
-    orders: &Orders,
-    starts_own: bool,
-    collector: &Collector,
-) -> anyhow::Result<Option<Intake>> {
-    let address = match orders.collector_listen {
-        Some(address) => address,
-        None if starts_own => ([127, 0, 0, 1], 0).into(),
-        None => return Ok(None),
-    };
-    let endpoint = Endpoint::parse(&settings.workload.trace.otlp_endpoint)?;
-    let is_plain_grpc = !endpoint.is_tls() && settings.otel.transport.protocol == Protocol::Grpc;
-    let hand_on = (collector.takes_spans() && is_plain_grpc).then_some(endpoint);
-    let intake = Intake::start(address, hand_on);
-    let failed = |error| {
-        anyhow::anyhow!(
-            "cannot listen at {address}: {error}; end whoever listens there, or name another --collector-listen"
-        )
-    };
-    intake.map(Some).map_err(failed)
+fn exports_to_whoever_uses_it(server: &Server) -> bool {
+    server.kind.info().is_some_and(|info| info.export_port.is_some())
 }
 
-fn info(kind: &ServerKind) -> Option<&ServerInfo> {
-    match kind {
-        ServerKind::Named => None,
-        ServerKind::Kept(info) => Some(info),
-        ServerKind::Own(own) => Some(own.info()),
-    }
+/// Port 0 names no place.
+fn is_named(address: &Option<SocketAddr>) -> bool {
+    address.is_some_and(|address| address.port() != 0)
+}
+
+/// A collector of doctor's own, where a server exports to it: at the address that was named, at that of a kept server which exports to
+/// whoever uses it, or anywhere, for one that is still to be started.
+fn intake(
+    settings: &Settings,
+    existing: Option<&Server>,
+    collector: &Collector,
+) -> anyhow::Result<Option<Intake>> {
+    let listen = |address: SocketAddr| {
+        TcpListener::bind(address).with_context(|| {
+            format!(
+                "cannot listen at {address}: end whoever listens there, or name another --collector-listen"
+            )
+        })
+    };
+    let kept = existing.and_then(|server| server.kind.info());
+    let (listener, place) = match (settings.workload.trace.collector_listen, existing) {
+        (Some(address), _) if address.port() != 0 => (listen(address)?, None),
+        (_, None) => (listen((Ipv4Addr::LOCALHOST, 0).into())?, None),
+        (_, Some(server)) if exports_to_whoever_uses_it(server) => {
+            let place = kept.map(ServerInfo::take_export_place).transpose()?.flatten();
+            let Some((listener, place)) = place else { return Ok(None) };
+            (listener, Some(place))
+        }
+        (_, Some(_)) => return Ok(None),
+    };
+    let onward =
+        collector.takes_spans().then(|| anyhow::Ok(Exporter::start(&export_settings(settings)?, &[], "")?));
+    Ok(Some(Intake::start(listener, onward.transpose()?, place)?))
 }
 
 fn configuration(

@@ -1,11 +1,10 @@
-//! A collector of doctor's own: it keeps every span, hands the exports on, and tells who knocked in another language.
+//! A collector of doctor's own: it keeps every span, passes the exports on, and tells who knocked in another language.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
@@ -13,17 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::grpc;
-use crate::trace::endpoint::Endpoint;
+use crate::milvus::embedded::ExportPlace;
+use crate::trace::collector::{Take, connection};
+use crate::trace::exporter::{Exporter, PassedOn, SpanSink};
 use crate::trace::spans::{self, Span};
 
-/// Of one export.
-const MOST_BYTES: usize = 16 << 20;
 /// Spans that are kept; doctor's own probes make far fewer.
 const MOST_SPANS: usize = 200_000;
-/// How long the first bytes of a connection, and handing on, may take.
+/// How long the first bytes of a connection may take.
 const LIMIT: Duration = Duration::from_secs(5);
-
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// Connections by the language of their first bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +38,7 @@ struct Held {
 
 struct Shared {
     held: Mutex<Held>,
-    hand_on: Option<Endpoint>,
+    onward: Option<SpanSink>,
 }
 
 impl Shared {
@@ -51,23 +48,46 @@ impl Shared {
     }
 }
 
+impl Take for Shared {
+    fn take(&self, bytes: Bytes, _: usize) -> Result<(), u8> {
+        let export = ExportTraceServiceRequest::decode(&bytes[..]).map_err(|_| grpc::INVALID_ARGUMENT)?;
+        let spans = spans::of_otlp(&export.resource_spans);
+        if let Some(onward) = &self.onward {
+            onward.pass_on(PassedOn { bytes, spans: spans.len(), trace_id: 0 });
+        }
+        self.with(|held| {
+            let room = MOST_SPANS.saturating_sub(held.spans.len());
+            held.spans.extend(spans.into_iter().take(room));
+        });
+        Ok(())
+    }
+
+    fn refused(&self) {}
+}
+
 /// Listens until it is dropped.
 pub(super) struct Intake {
     address: SocketAddr,
     shared: Arc<Shared>,
+    onward: Option<Exporter>,
     _stop: oneshot::Sender<()>,
+    /// Of an embedded server that exports to whoever uses it.
+    _place: Option<ExportPlace>,
 }
 
 impl Intake {
-    /// Listens there; port 0 is any that is free. What comes is handed on to `hand_on`, which must speak gRPC without TLS.
+    /// Listens with `listener`. What comes goes on through `onward`.
     ///
     /// # Errors
-    /// Where nobody can listen there.
-    pub fn start(address: SocketAddr, hand_on: Option<Endpoint>) -> std::io::Result<Self> {
-        let listener = StdListener::bind(address)?;
+    /// Where the system gives no thread, or the listener is none any more.
+    pub fn start(
+        listener: StdListener,
+        onward: Option<Exporter>,
+        place: Option<ExportPlace>,
+    ) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { held: Mutex::default(), hand_on });
+        let shared = Arc::new(Shared { held: Mutex::default(), onward: onward.as_ref().map(Exporter::sink) });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = Arc::clone(&shared);
@@ -80,7 +100,16 @@ impl Intake {
                 }
             });
         })?;
-        Ok(Self { address, shared, _stop: stop })
+        Ok(Self { address, shared, onward, _stop: stop, _place: place })
+    }
+
+    /// Sends what is still to be passed on, for at most `limit`. Blocks.
+    pub fn drain(&self, limit: Duration) {
+        let (Some(onward), end) = (&self.onward, Instant::now() + limit) else { return };
+        onward.flush();
+        while onward.counts().queued > 0 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -108,13 +137,13 @@ impl Intake {
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&shared)))),
+            Ok((stream, _)) => drop(tokio::spawn(visit(stream, Arc::clone(&shared)))),
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
+async fn visit(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut first = [0; 3];
     let peeked = tokio::time::timeout(LIMIT, stream.peek(&mut first)).await;
     if !matches!(peeked, Ok(Ok(1..))) {
@@ -129,7 +158,7 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         [b'P', b'R', ..] => {
             shared.with(|held| held.knocks.http2 += 1);
-            exports(stream, shared).await;
+            connection(stream, shared).await;
         }
         _ => {
             shared.with(|held| held.knocks.http1 += 1);
@@ -138,107 +167,16 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn exports(stream: TcpStream, shared: Arc<Shared>) {
-    let mut builder = h2::server::Builder::new();
-    builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
-    let Ok(mut connection) = builder.handshake(stream).await else { return };
-    while let Some(Ok((request, mut respond))) = connection.accept().await {
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let is_export = request.uri().path() == EXPORT;
-            let encoding = request.headers().get("grpc-encoding").cloned();
-            let taken = match whole(request.into_body()).await {
-                _ if !is_export => Err(grpc::UNIMPLEMENTED),
-                None => Err(grpc::RESOURCE_EXHAUSTED),
-                Some(body) => take(&shared, &body).map(|()| body),
-            };
-            let mut head = Response::new(());
-            head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            if let Ok(mut stream) = respond.send_response(head, false) {
-                if taken.is_ok() {
-                    let _ = stream.send_data(Bytes::from_static(&[0; 5]), false);
-                }
-                let mut trailers = HeaderMap::new();
-                let code = taken.as_ref().err().copied().unwrap_or(grpc::OK);
-                trailers.insert("grpc-status", HeaderValue::from(u16::from(code)));
-                let _ = stream.send_trailers(trailers);
-            }
-            if let (Ok(body), Some(to)) = (taken, &shared.hand_on) {
-                // Whether it arrives is seen in Jaeger.
-                let _ = tokio::time::timeout(LIMIT, hand_on(to, encoding, body)).await;
-            }
-        });
-    }
-}
-
-/// `None`: too long, or cut off.
-async fn whole(mut body: h2::RecvStream) -> Option<Bytes> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk.ok()?;
-        body.flow_control().release_capacity(chunk.len()).ok()?;
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MOST_BYTES {
-            return None;
-        }
-    }
-    Some(bytes.freeze())
-}
-
-fn take(shared: &Shared, body: &[u8]) -> Result<(), u8> {
-    let (&[packed, _, _, _, _], message) = body.split_first_chunk().ok_or(grpc::INVALID_ARGUMENT)?;
-    let mut unpacked = Vec::new();
-    let message = match packed {
-        0 => message,
-        _ => {
-            let packed = flate2::read::GzDecoder::new(message);
-            std::io::Read::read_to_end(&mut std::io::Read::take(packed, MOST_BYTES as u64), &mut unpacked)
-                .map_err(|_| grpc::INVALID_ARGUMENT)?;
-            &unpacked
-        }
-    };
-    let export = ExportTraceServiceRequest::decode(message).map_err(|_| grpc::INVALID_ARGUMENT)?;
-    let spans = spans::of_otlp(&export.resource_spans);
-    shared.with(|held| {
-        let room = MOST_SPANS.saturating_sub(held.spans.len());
-        held.spans.extend(spans.into_iter().take(room));
-    });
-    Ok(())
-}
-
-/// Sends an export as it came.
-async fn hand_on(to: &Endpoint, encoding: Option<HeaderValue>, body: Bytes) -> Result<(), h2::Error> {
-    let Ok(stream) = TcpStream::connect((to.host(), to.port())).await else { return Ok(()) };
-    let (client, connection) = h2::client::handshake(stream).await?;
-    tokio::spawn(connection);
-    let mut client = client.ready().await?;
-    let mut request = Request::new(());
-    *request.method_mut() = http::Method::POST;
-    let host = if to.host().contains(':') { format!("[{}]", to.host()) } else { to.host().to_owned() };
-    let Ok(uri) = format!("http://{host}:{}{EXPORT}", to.port()).parse() else { return Ok(()) };
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    encoding.map(|encoding| headers.insert("grpc-encoding", encoding));
-    let (response, mut send) = client.send_request(request, false)?;
-    send.send_data(body, true)?;
-    let mut body = response.await?.into_body();
-    while let Some(chunk) = body.data().await {
-        let _ = body.flow_control().release_capacity(chunk?.len());
-    }
-    body.trailers().await.map(drop)
+/// On a free port of loopback, for tests.
+#[cfg(test)]
+pub(super) fn anywhere(onward: Option<Exporter>) -> Intake {
+    Intake::start(StdListener::bind("127.0.0.1:0").unwrap(), onward, None).unwrap()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
-
-    fn intake(hand_on: Option<&Intake>) -> Intake {
-        let to = hand_on.map(|to| Endpoint::parse(&to.endpoint()).unwrap());
-        Intake::start(([127, 0, 0, 1], 0).into(), to).unwrap()
-    }
 
     fn until(condition: impl Fn() -> bool) {
         let start = std::time::Instant::now();
@@ -258,23 +196,28 @@ mod tests {
 
     #[test]
     fn who_knocks_in_another_language_is_counted_by_it() {
-        let intake = intake(None);
+        let intake = anywhere(None);
         knock(&intake, &[0x16, 0x03, 0x01, 0x00, 0x05]);
         assert!(knock(&intake, b"POST /v1/traces HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 400"));
         assert_eq!(intake.knocks(), Knocks { http2: 0, tls: 1, http1: 1 });
     }
 
     #[test]
-    fn spans_are_kept_and_handed_on() {
+    fn spans_are_kept_and_passed_on() {
+        use crate::run::Settings;
         use crate::trace::TraceRef;
-        let behind = intake(None);
-        let first = intake(Some(&behind));
-        let flag = crate::workload::Override::flag("--set", "trace.otlp_endpoint", first.endpoint());
-        let settings = crate::run::Settings::without_file(vec![flag]).unwrap();
+        let to = |intake: &Intake| {
+            let flag = crate::workload::Override::flag("--set", "trace.otlp_endpoint", intake.endpoint());
+            Settings::without_file(vec![flag]).unwrap()
+        };
+        let behind = anywhere(None);
+        let onward = crate::run::export_settings(&to(&behind)).unwrap();
+        let first = anywhere(Some(Exporter::start(&onward, &[], "").unwrap()));
         let trace = TraceRef { trace_id: 7, span_id: 8, sampled: true };
         let span = super::super::collector::span(trace, "GetVersion", (1, 2));
-        assert!(super::super::collector::send(&settings, &[span]).unwrap().exported);
+        assert!(super::super::collector::send(&to(&first), &[span]).unwrap().exported);
         assert_eq!((first.trace(7).len(), first.trace(8).len()), (1, 0));
+        first.drain(Duration::from_secs(60));
         until(|| behind.trace(7).len() == 1);
         assert_eq!(behind.trace(7), first.trace(7));
     }

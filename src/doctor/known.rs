@@ -107,6 +107,7 @@ mod tests {
             pid: 3,
             supervisor_pid: 4,
             otlp_endpoint: endpoint.map(str::to_owned),
+            export_port: None,
             sample_fraction: 0.0,
             data_dir: PathBuf::new(),
             log_path: PathBuf::new(),

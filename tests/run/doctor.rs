@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use milvus_load::milvus::embedded::{Embedded, EmbeddedOptions, Quiet};
+use milvus_load::milvus::embedded::{Embedded, EmbeddedOptions, Exports, Quiet};
 use milvus_load::units::Fraction;
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ fn free_port() -> u16 {
 /// An embedded Milvus that exports there.
 fn milvus(sandbox: &Sandbox, endpoint: &str, fraction: f64) -> Embedded {
     let options = EmbeddedOptions {
-        otlp_endpoint: Some(endpoint.parse().unwrap()),
+        exports: Exports::To(endpoint.parse().unwrap()),
         sample_fraction: Fraction::new(fraction).unwrap(),
         cache_dir: Some(sandbox.path().join("cache")),
         supervisor_exe: TOOL.into(),
@@ -288,17 +288,27 @@ fn the_servers_own_fraction_is_estimated_and_spans_that_go_elsewhere_are_missed(
 }
 
 #[test]
-fn a_kept_server_that_was_started_without_an_endpoint_is_told_what_to_type() {
+fn a_kept_server_exports_to_doctor_or_is_told_how_to_be_started_again() {
     let sandbox = Sandbox::new();
-    assert_eq!(sandbox.end(&mut sandbox.tool(&["embedded", "start"])).code, Some(0));
+    let embedded = |args: &[&str]| {
+        let ended = sandbox.end(&mut sandbox.tool(&[&["embedded"], args].concat()));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    };
+    embedded(&["start"]);
+    let ended = sandbox.end(&mut sandbox.tool(&["doctor", "--json"]));
+    let diagnosis = Diagnosis::of(&ended);
+    assert_eq!(diagnosis.check("traces.sampled")["state"], "ok", "{}", diagnosis.0);
+    embedded(&["stop"]);
+    let closed = ClosedPort::new();
+    embedded(&["start", "--otlp-endpoint", &format!("http://{}", closed.address())]);
     let listen = format!("127.0.0.1:{}", free_port());
     let ended = sandbox.end(&mut sandbox.tool(&["doctor", "--collector-listen", &listen]));
-    assert_eq!(sandbox.end(&mut sandbox.tool(&["embedded", "stop"])).code, Some(0));
+    embedded(&["stop"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let fix =
         format!("milvus-load embedded stop, then milvus-load embedded start --otlp-endpoint http://{listen}");
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert!(lines[0].starts_with("Milvus does not export: "), "{}", ended.stdout);
+    assert!(lines[0].starts_with("Milvus exports somewhere else: "), "{}", ended.stdout);
     assert_eq!(lines[1], format!("Fix: {fix}"));
     assert!(lines.last().unwrap().contains("doctor --collector-listen"), "{}", ended.stdout);
 }

@@ -17,7 +17,7 @@ use crate::grpc;
 const MOST_BYTES: usize = 16 << 20;
 
 /// Takes what all connections bring.
-pub(super) trait Take: Send + Sync + 'static {
+pub trait Take: Send + Sync + 'static {
     /// An export, unpacked, that came as so many bytes; the gRPC code with which it is refused.
     fn take(&self, export: Bytes, bytes: usize) -> Result<(), u8>;
 
@@ -36,7 +36,8 @@ pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
     }
 }
 
-async fn connection(stream: TcpStream, receiver: Arc<impl Take>) {
+/// Serves a connection to its end.
+pub async fn connection(stream: TcpStream, receiver: Arc<impl Take>) {
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
     // Whoever only knocks is gone by now.
