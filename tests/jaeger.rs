@@ -3,6 +3,7 @@
 //! Needs Jaeger's all-in-one binary, which the other tests do not; `.ci/run` installs one and runs this.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
@@ -17,6 +18,7 @@ use milvus_load::report::store;
 use milvus_load::trace::TraceSummary;
 use milvus_load::trace::jaeger::{JaegerClient, JaegerError, JaegerTrace};
 use milvus_load::trace::kept::KeptTrace;
+use milvus_load::trace::kept::{TRACES_OTLP_FILE, read_otlp};
 use tempfile::TempDir;
 
 #[path = "common/tool.rs"]
@@ -147,12 +149,16 @@ impl Tool {
 
     /// Runs the search workload with every request traced to this Jaeger.
     fn search(&self, jaeger: &Jaeger) -> RunReport {
+        self.search_with(jaeger, &["--sample-fraction", "1.0"])
+    }
+
+    fn search_with(&self, jaeger: &Jaeger, args: &[&str]) -> RunReport {
         let otlp = format!("trace.otlp_endpoint={}", jaeger.otlp);
         let ui = format!("trace.jaeger_ui={}", jaeger.ui);
-        let fraction = ["--sample-fraction", "1.0", "--duration", "15s"];
+        let length = ["--duration", "15s"];
         // Whether this machine is quiet enough for trustworthy numbers is not what is tested here.
         let run = ["run", "workloads/search.toml", "--set", &otlp, "--set", &ui, "--allow-untrusted"];
-        let output = self.command(&[&run[..], &fraction[..]].concat());
+        let output = self.command(&[&run[..], &length[..], args].concat());
         assert!(output.status.success(), "{}", words(&output));
         store::read(&store::resolve("latest", self.reports.path()).unwrap()).unwrap()
     }
@@ -277,4 +283,42 @@ fn doctor_finds_both_halves_of_a_trace_in_jaeger_and_what_is_wrong_with_another(
     is(&elsewhere.0, "traces.sampled", "failed", Some("embedded_exports_elsewhere"));
     assert_eq!(mixed.1, Some(1));
     is(&mixed.0, "jaeger.trace", "failed", Some("another_jaeger"));
+}
+
+#[test]
+#[ignore = "needs a real Jaeger: MILVUS_LOAD_JAEGER=<all-in-one> cargo test --test jaeger -- --ignored"]
+fn only_kept_traces_arrive_in_jaeger_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let jaeger = Jaeger::start(dir.path());
+    let tool = Tool::new();
+    let report = tool.search_with(&jaeger, &["--set", "trace.keep=slow"]);
+    let run = store::resolve("latest", tool.reports.path()).unwrap();
+    let kept = read_otlp(File::open(run.with_file_name(TRACES_OTLP_FILE)).unwrap()).unwrap();
+    let kept: BTreeSet<String> = kept.iter().map(|trace| format!("{:032x}", trace.trace_id)).collect();
+    let client = jaeger.client();
+    for request in &report.slowest {
+        let id = request.trace_id.as_deref().unwrap();
+        assert!(kept.contains(id) && request.trace_url.is_some(), "{request:?}");
+        let number = u128::from_str_radix(id, 16).unwrap();
+        wait_for(|| {
+            let trace = client.fetch(number).map_err(|error| format!("{id}: {error}"))?;
+            check(&trace, request, &report).map_err(|missing| format!("{id}: {missing}"))
+        });
+    }
+    // Jaeger's memory holds a few hundred traces of two services, and those of no other request.
+    let found: BTreeSet<String> = ["milvus-client", "standalone", "segcore"]
+        .into_iter()
+        .flat_map(|service| {
+            let url = format!("{}/api/traces?service={service}&limit=20000&lookback=1h", jaeger.ui);
+            let body =
+                ureq::get(&url).call().unwrap().body_mut().with_config().limit(1 << 30).read_to_string();
+            let answer: serde_json::Value = serde_json::from_str(&body.unwrap()).unwrap();
+            let traces = answer["data"].as_array().unwrap().clone();
+            traces.into_iter().map(|trace| trace["traceID"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let (requests, spans) = (report.operations["search"].offered, report.spans.unwrap());
+    println!("{} of {requests} requests' traces in Jaeger, {} kept: {spans:?}", found.len(), kept.len());
+    assert_eq!(found, kept);
+    assert!((kept.len() as u64) < requests, "or nothing was let go");
 }

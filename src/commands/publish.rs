@@ -1,7 +1,7 @@
 //! What `run` and `merge` do with a report: show it, store it, and end as it says.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -14,11 +14,16 @@ use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger,
 use super::output::Output;
 use super::{Exit, Failure, style};
 
-/// Shows the results, then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
+/// Shows the results, and where the traces that were kept are; then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
 ///
 /// # Errors
 /// Where the report is not stored, or standard output fails.
-pub fn report(report: &RunReport, as_json: bool, directory: &RunDirectory) -> Result<(), Failure> {
+pub fn report(
+    report: &RunReport,
+    as_json: bool,
+    directory: &RunDirectory,
+    traces: Option<&Path>,
+) -> Result<(), Failure> {
     let (mut out, style) = (Output::stdout(), style::of_stdout());
     let shown =
         if as_json { json::render(report, &mut out) } else { terminal::render(report, style, &mut out) };
@@ -32,7 +37,10 @@ pub fn report(report: &RunReport, as_json: bool, directory: &RunDirectory) -> Re
     shown?;
     if !as_json {
         let footer = Footer {
-            paths: vec![("report".to_owned(), path.display().to_string())],
+            paths: [("report", Some(&*path)), ("traces", traces)]
+                .into_iter()
+                .filter_map(|(name, path)| Some((name.to_owned(), path?.display().to_string())))
+                .collect(),
             next: Some(format!("milvus-load slow {}", directory.path().display())),
         };
         terminal::footer(&footer, style, &mut out)?;
@@ -51,20 +59,26 @@ pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::
     Ok(())
 }
 
-/// Stores the traces that were kept beside the report, if there are any.
-///
-/// # Errors
-/// Where the disk is full, or the directory is gone.
-pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<()> {
+/// Stores the traces that were kept beside the report, if there are any, and says where those for people are. That they cannot be
+/// stored is told and changes nothing.
+pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> Option<PathBuf> {
     if kept.is_empty() {
-        return Ok(());
+        return None;
     }
+    let stored = store_traces(kept, directory);
+    if let Err(error) = &stored {
+        super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
+    }
+    stored.ok()
+}
+
+fn store_traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<PathBuf> {
     let (mut for_people, mut for_programs) = (Vec::new(), Vec::new());
     write_jaeger(kept, &mut for_people)?;
-    directory.write_file(TRACES_FILE, &for_people)?;
+    let path = directory.write_file(TRACES_FILE, &for_people)?;
     write_otlp(kept, &mut for_programs)?;
     directory.write_file(TRACES_OTLP_FILE, &for_programs)?;
-    Ok(())
+    Ok(path)
 }
 
 /// Writes a file for CI, whole or not at all as far as the system goes.

@@ -114,9 +114,9 @@ fn measured(
     let record = Record { calibration, hopeless, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
-    let published = publish::report(&report, args.json, directory);
+    let traces = publish::traces(&record[0].kept, directory);
+    let published = publish::report(&report, args.json, directory, traces.as_deref());
     let recorded = publish::record(&record[0], directory);
-    let kept = publish::traces(&record[0].kept, directory);
     let for_ci = args
         .junit
         .as_ref()
@@ -129,9 +129,6 @@ fn measured(
         }
         Err(error) => super::say(&format!("warning: the run's record is not stored: {error:#}")),
         Ok(()) => {}
-    }
-    if let Err(error) = kept {
-        super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
     }
     ended?;
     for_ci?;

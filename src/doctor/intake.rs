@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::grpc;
 use crate::milvus::embedded::ExportPlace;
-use crate::trace::collector::{Take, connection};
+use crate::trace::collector::{Take, serve_one};
 use crate::trace::exporter::{Exporter, PassedOn, SpanSink};
 use crate::trace::spans::{self, Span};
 
@@ -158,7 +158,7 @@ async fn visit(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         [b'P', b'R', ..] => {
             shared.with(|held| held.knocks.http2 += 1);
-            connection(stream, shared).await;
+            serve_one(stream, shared).await;
         }
         _ => {
             shared.with(|held| held.knocks.http1 += 1);

@@ -16,6 +16,7 @@ mod binary;
 mod books;
 mod bundled;
 mod collections;
+mod collector_cost;
 mod descriptors;
 mod doctor;
 mod exits;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use milvus_load::report::model::Spans;
 use milvus_load::report::{RunReport, rfc3339, store};
+use milvus_load::trace::kept::{TRACES_OTLP_FILE, read_otlp};
 use milvus_load::truth::{Delay, Rpc, TruthServer};
 use milvus_load::units::Nanos;
 
@@ -67,6 +69,8 @@ impl Place {
         let mut command =
             self.run(&["--out", &format!("out{index}"), "--run-id", "r-1", "--start-at", start]);
         command.arg("--shard").arg(format!("{index}/{of}"));
+        // A collector of each one's own, so that its traces are kept.
+        command.args(["--set", "trace.collector_listen=127.0.0.1:0"]);
         command
     }
 
@@ -149,6 +153,21 @@ fn sums_to(merged: &RunReport, parts: &[RunReport]) {
     }
 }
 
+/// The traces that any shard kept lie beside the merged report, and the books are those of all.
+#[track_caller]
+fn kept_of_all(directory: &Path, merged: &RunReport, parts: &[RunReport]) {
+    let kept = read_otlp(std::fs::File::open(directory.join(TRACES_OTLP_FILE)).unwrap()).unwrap();
+    let ids: BTreeSet<u128> = kept.iter().map(|trace| trace.trace_id).collect();
+    assert!(traces(merged).is_subset(&ids), "{:?}", traces(merged).difference(&ids));
+    let spans = merged.spans.unwrap();
+    assert_eq!(spans.kept, Some(kept.iter().map(|trace| trace.spans().len() as u64).sum()));
+    let sum = |count: fn(&Spans) -> Option<u64>| parts.iter().map(|part| count(&part.spans.unwrap())).sum();
+    assert_eq!((spans.received, spans.let_go), (sum(|spans| spans.received), sum(|spans| spans.let_go)));
+    // The truth server exports no spans.
+    let answered = merged.operations["search"].succeeded + merged.operations["search"].warmup;
+    assert_eq!(spans.lost_at_server, Some(answered));
+}
+
 #[test]
 fn four_shards_merged_are_the_one_run_and_the_servers_log() {
     let place = Place::new(Delay::Exponential { mean: ms(5) });
@@ -175,6 +194,7 @@ fn four_shards_merged_are_the_one_run_and_the_servers_log() {
     assert_eq!(report.shards.iter().map(|shard| shard.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert!(report.shards.iter().all(|shard| shard.machine == 0), "{:?}", report.shards);
     assert!(!codes(&report).contains(&"shard_missing"));
+    kept_of_all(&place.only("reports/w"), &report, &parts);
     // One process alone has the very same arrivals.
     let alone = run_to_end(&mut place.run(&["--allow-untrusted", "--out", "alone"])).done();
     assert_eq!(arrivals(&report), arrivals(&alone));

@@ -51,6 +51,8 @@ impl ServerInfo {
             }
             if let Some(lock) = Lock::attempt(&path).map_err(EmbeddedError::io("lock", &path))? {
                 let listener = listener(port).map_err(failed())?;
+                // The supervisor has looked by then, and the server's connections have ended with its stand-in.
+                std::thread::sleep(2 * LOOK);
                 return Ok(Some((listener, ExportPlace { _lock: lock })));
             }
         }

@@ -10,11 +10,18 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use crate::grpc;
 
 /// Of one message, packed or not: what an OpenTelemetry Collector takes by default.
 const MOST_BYTES: usize = 16 << 20;
+/// Connections at once; more wait to be accepted.
+const MOST_CONNECTIONS: usize = 64;
+/// Exports that are read at once, on all connections; what others send waits in their windows, or with them.
+const MOST_AT_ONCE: usize = 8;
+/// How long an export may take to arrive.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Takes what all connections bring.
 pub trait Take: Send + Sync + 'static {
@@ -27,32 +34,51 @@ pub trait Take: Send + Sync + 'static {
 
 /// Serves whoever connects, until it is dropped.
 pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
-    loop {
+    let (room, turns) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), Arc::new(Semaphore::new(MOST_AT_ONCE)));
+    // Neither is ever closed.
+    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&receiver)))),
+            Ok((stream, _)) => {
+                let (receiver, turns) = (Arc::clone(&receiver), Arc::clone(&turns));
+                tokio::spawn(async move {
+                    connection(stream, receiver, turns).await;
+                    drop(place);
+                });
+            }
             // A client that left at once, or no descriptor free: neither is for ever.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// Serves a connection to its end.
-pub async fn connection(stream: TcpStream, receiver: Arc<impl Take>) {
+/// Serves one connection to its end, for whoever accepts connections himself.
+pub async fn serve_one(stream: TcpStream, receiver: Arc<impl Take>) {
+    connection(stream, receiver, Arc::new(Semaphore::new(MOST_AT_ONCE))).await;
+}
+
+async fn connection(stream: TcpStream, receiver: Arc<impl Take>, turns: Arc<Semaphore>) {
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
     // Whoever only knocks is gone by now.
     let Ok(mut connection) = builder.handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
-        tokio::spawn(export(request, respond, Arc::clone(&receiver)));
+        let (receiver, turns) = (Arc::clone(&receiver), Arc::clone(&turns));
+        tokio::spawn(async move {
+            if let Ok(_turn) = turns.acquire().await {
+                export(request, respond, receiver).await;
+            }
+        });
     }
 }
 
 async fn export(request: Request<RecvStream>, respond: SendResponse<Bytes>, receiver: Arc<impl Take>) {
     let is_export = request.uri().path() == "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-    let taken = match (is_export, whole(request.into_body()).await) {
+    let body = tokio::time::timeout(LIMIT, whole(request.into_body())).await;
+    let taken = match (is_export, body) {
         (false, _) => Err(grpc::UNIMPLEMENTED),
-        (true, None) => Err(grpc::RESOURCE_EXHAUSTED),
-        (true, Some(body)) => {
+        (true, Err(_)) => Err(grpc::DEADLINE_EXCEEDED),
+        (true, Ok(None)) => Err(grpc::RESOURCE_EXHAUSTED),
+        (true, Ok(Some(body))) => {
             let bytes = body.len();
             unpacked(body).and_then(|export| receiver.take(export, bytes))
         }

@@ -44,10 +44,11 @@ pub(super) fn build(layers: &Layers, problems: &mut Problems<'_>) -> Option<Trac
     })
 }
 
-/// Which request is slow is known at its end, so that all have to be sampled.
+/// Which request is slow is known at its end, so that all have to be sampled. Who says so himself contradicts nothing.
 fn samples_all(root: &Section, problems: &mut Problems<'_>) {
     const FRACTION: &str = "trace.sample_fraction";
-    if let Some(entry) = root.entry(FRACTION).filter(|_| root.said(FRACTION)) {
+    let is_other = root.number(FRACTION).is_some_and(|fraction| fraction != 1.0);
+    if let Some(entry) = root.entry(FRACTION).filter(|_| root.said(FRACTION) && is_other) {
         let keep = root.entry("trace.keep").map(|keep| keep.at.origin.to_string()).unwrap_or_default();
         problems.add(
             &entry.shown,
