@@ -28,6 +28,7 @@ pub mod machine;
 mod merged;
 mod metrics;
 mod observed;
+mod one_request;
 mod plaintext;
 pub mod planning;
 mod progress;
@@ -42,6 +43,7 @@ pub mod tracing;
 
 pub use again::Again;
 pub use alternation::{Alternation, EdgeReading};
+pub use collecting::export_settings;
 pub use error::RunError;
 pub use hopeless::Hopeless;
 pub use journal::read_report;
