@@ -16,6 +16,7 @@
 mod again;
 mod alternation;
 mod asking;
+mod attribution;
 mod collecting;
 mod descriptors;
 mod drive;
