@@ -2,6 +2,7 @@
 
 pub mod capacity;
 mod compare;
+mod doctor;
 pub mod experiment;
 pub mod overhead;
 pub mod sweep;
@@ -15,6 +16,7 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use compare::{CompareArgs, ComparisonFormat, RepeatArgs};
+pub use doctor::DoctorArgs;
 
 /// More processes than anybody starts for one run.
 const MOST_SHARDS: u32 = 10_000;
@@ -106,6 +108,14 @@ pub enum Command {
         Exit codes: 0 done; 4 the numbers cannot be trusted; else those of run."
     )]
     Overhead(overhead::OverheadArgs),
+    /// Find out why no trace shows up: checks Milvus, the collector and Jaeger, one fix per failure
+    #[command(
+        after_help = "Sends some 300 GetVersion calls with and without a traceparent header and looks for their spans: in Jaeger,\n\
+        or in a collector of its own where the embedded Milvus, or --collector-listen, lets Milvus export to it.\n\
+        Endpoint and Jaeger are those of a run: trace.otlp_endpoint, trace.jaeger_ui, the OTEL_* variables.\n\n\
+        Exit codes: 0 nothing is broken; 1 something is, or it could not be examined."
+    )]
+    Doctor(DoctorArgs),
     /// Manage the local Milvus that runs use when no target is named
     Embedded {
         /// What to do with it.
@@ -342,6 +352,8 @@ pub enum SchemaKind {
     Calibration,
     /// experiment.json
     Experiment,
+    /// What doctor --json prints
+    Diagnosis,
 }
 
 /// A window in which every percentile up to p99 has enough samples.

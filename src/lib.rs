@@ -47,6 +47,7 @@
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`experiment`] | which runs answer a question | units, random, workload, milvus, trace, measure, engine, run, stats, report |
+//! | [`doctor`] | why no trace shows up | units, grpc, workload, milvus, trace, engine, run, report |
 //! | [`cli`] | what can be typed | units, workload, report, experiment, commands |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -127,6 +128,11 @@
 //! the order of all that is compared is drawn from a seed that is told. Guarded by
 //! `each_pair_holds_both_and_each_comes_first_equally_often` and `every_point_is_run_with_its_settings_in_an_order_that_is_drawn`.
 //!
+//! **[`doctor`]**: the way of a trace checked link by link, every cause with its signal and its one fix. *Not here:* how it is shown.
+//! *Invariants:* each cause is told apart by a signal of its own; nothing of a server's settings but `trace` is kept. Guarded by
+//! `where_nothing_comes_each_signal_has_its_cause`, `each_way_not_to_be_a_collector_has_its_cause` and
+//! `the_keys_of_trace_are_read_in_every_spelling_and_no_other_is`.
+//!
 //! **[`cli`]** and **[`commands`]**: definitions, and one sentence per subcommand over the other rooms. *Not here:*
 //! anything that another command could need too. *Invariant:* errors come back as values, and only `main` exits (and
 //! the second Ctrl-C); where several exit codes apply, one order decides. Guarded by
@@ -143,6 +149,8 @@
 //! - **Something that makes numbers doubtful**: a variant of [`measure::Finding`] with cause and remedy, the value it is
 //!   judged by in [`measure::Evidence`], the rule in `measure/verdict.rs` or `measure/surroundings.rs`, the gathering in
 //!   `run/evidence.rs`, its row in docs/findings.md.
+//! - **A cause that `doctor` finds**: a variant of [`doctor::Cause`] with code, problem and fix, the signal in the file of `doctor/` that
+//!   sees it, its row in docs/doctor.md.
 //! - **A number in the report**: its field in [`report::model`] with unit and meaning (and a default, so that older
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
@@ -163,6 +171,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod data;
+pub mod doctor;
 pub mod engine;
 pub mod experiment;
 pub mod grpc;

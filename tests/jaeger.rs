@@ -230,6 +230,61 @@ fn each_of_the_slowest_requests_is_found_in_jaeger_as_one_joined_trace() {
     assert!(words(&output).contains("Jaeger cannot be reached"), "{}", words(&output));
 }
 
+/// `doctor --json` with this Jaeger, and how it ended.
+fn doctor(tool: &Tool, jaeger: &Jaeger, more: &[&str]) -> (serde_json::Value, Option<i32>) {
+    let otlp = format!("trace.otlp_endpoint={}", jaeger.otlp);
+    let mut command = tool::tool();
+    let ui = format!("trace.jaeger_ui={}", jaeger.ui);
+    command.args(["doctor", "--json", "--set", &ui, "--set", &otlp]).args(more);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("MILVUS_LOAD_CACHE", tool.cache.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    println!("{}", words(&output));
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+}
+
+#[track_caller]
+fn is(diagnosis: &serde_json::Value, name: &str, state: &str, code: Option<&str>) {
+    let checks = diagnosis["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+    assert_eq!((&check["state"], check["cause"]["code"].as_str()), (&state.into(), code), "{check}");
+}
+
+#[test]
+#[ignore = "needs a real Jaeger: MILVUS_LOAD_JAEGER=<all-in-one> cargo test --test jaeger -- --ignored"]
+fn doctor_finds_both_halves_of_a_trace_in_jaeger_and_what_is_wrong_with_another() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (jaeger, other) = (Jaeger::start(one.path()), Jaeger::start(two.path()));
+    let tool = Tool::new();
+    // Through doctor's own collector, which hands on what the embedded server exports.
+    let (diagnosis, code) =
+        doctor(&tool, &jaeger, &["--workload", "workloads/search.toml", "--set", "collection.rows=2000"]);
+    assert_eq!((code, &diagnosis["healthy"]), (Some(0), &true.into()), "{diagnosis}");
+    for name in ["collector.export", "jaeger.trace", "traces.joined", "traces.search"] {
+        is(&diagnosis, name, "ok", None);
+    }
+    // Of a server that exports there itself.
+    let embedded = |args: &[&str]| {
+        let mut command = tool::tool();
+        command.arg("embedded").args(args).env("MILVUS_LOAD_CACHE", tool.cache.path());
+        assert!(command.stdin(Stdio::null()).output().unwrap().status.success());
+    };
+    embedded(&["start", "--otlp-endpoint", &jaeger.otlp, "--sample-fraction", "1"]);
+    let direct = doctor(&tool, &jaeger, &[]);
+    let elsewhere = doctor(&tool, &other, &[]);
+    // The collector of the one, and the page of the other.
+    let ui = format!("trace.jaeger_ui={}", other.ui);
+    let mixed = doctor(&tool, &jaeger, &["--set", &ui]);
+    embedded(&["stop"]);
+    assert_eq!(direct.1, Some(0), "{}", direct.0);
+    is(&direct.0, "traces.joined", "ok", None);
+    is(&direct.0, "traces.own_fraction", "ok", None);
+    assert_eq!(elsewhere.1, Some(1));
+    is(&elsewhere.0, "milvus.configuration", "failed", Some("embedded_exports_elsewhere"));
+    is(&elsewhere.0, "traces.sampled", "failed", Some("embedded_exports_elsewhere"));
+    assert_eq!(mixed.1, Some(1));
+    is(&mixed.0, "jaeger.trace", "failed", Some("another_jaeger"));
+}
+
 #[test]
 #[ignore = "needs a real Jaeger: MILVUS_LOAD_JAEGER=<all-in-one> cargo test --test jaeger -- --ignored"]
 fn only_kept_traces_arrive_in_jaeger_where_that_is_asked_for() {

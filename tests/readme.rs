@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use milvus_load::cli::Cli;
+use milvus_load::doctor::Cause;
 use milvus_load::measure::{Bottleneck, Finding, Lateness, Load, Statistic, Tail};
 use milvus_load::units::{Nanos, SignedNanos};
 
@@ -17,7 +18,7 @@ fn read(file: &str) -> String {
 
 /// The pages that people read.
 fn pages() -> Vec<PathBuf> {
-    ["README.md", "CHANGELOG.md", "docs/findings.md", "reports/examples/README.md"]
+    ["README.md", "CHANGELOG.md", "docs/findings.md", "docs/doctor.md", "reports/examples/README.md"]
         .map(PathBuf::from)
         .to_vec()
 }
@@ -236,5 +237,95 @@ fn the_page_of_findings_says_what_the_tool_says() {
     let codes = source.split("fn code(").nth(1).unwrap().lines().filter(|line| line.contains("=> \""));
     let told: std::collections::BTreeSet<&str> = told.iter().map(|row| row[0].as_str()).collect();
     let spelled: std::collections::BTreeSet<&str> = codes.filter_map(|line| line.split('"').nth(1)).collect();
+    assert_eq!(told, spelled);
+}
+
+/// Of each kind one, in the order in which the code spells them.
+fn every_cause() -> Vec<Cause> {
+    use Cause::*;
+    let endpoint = || "http://localhost:4317".to_owned();
+    vec![
+        MilvusName,
+        MilvusRefused,
+        MilvusSpeaksTls,
+        MilvusWithoutTls,
+        MilvusCertificate,
+        MilvusOtherService,
+        MilvusSilent,
+        MilvusLogin,
+        MilvusFails,
+        ExporterOff { exporter: "noop".into() },
+        ConfigurationNotRead,
+        EndpointEmpty,
+        EndpointWithScheme { host_and_port: "host:port".into() },
+        EndpointIsLoopback,
+        EndpointPort { port: None },
+        MethodHttp,
+        SecureOn,
+        EmbeddedSecureOn { endpoint: endpoint() },
+        SecureOff,
+        EmbeddedExportsNothing { endpoint: endpoint() },
+        EmbeddedExportsElsewhere { endpoint: endpoint() },
+        ExporterFailedToStart,
+        ExportFails,
+        ConfigurationWithoutEffect,
+        VersionHangs,
+        SegcoreIgnoresSecure,
+        NoSegcore,
+        NothingArrives,
+        HeaderDropped,
+        FlagIgnored,
+        CameLater,
+        ClocksApart,
+        OwnFractionZero,
+        RequestIdBlocksSampling,
+        CollectorName,
+        CollectorRefused,
+        OtlpNotEnabled,
+        CollectorOnLocalhostOnly,
+        UiPort,
+        HttpPort,
+        GrpcPort,
+        CollectorOtherService,
+        CollectorSpeaksTls,
+        CollectorWithoutTls,
+        CollectorCertificate,
+        CollectorSilent,
+        ExportRefused,
+        ExportSwitchedOff,
+        JaegerName,
+        JaegerRefused,
+        JaegerLogin,
+        JaegerBasePath { address: None },
+        JaegerOtherService,
+        JaegerUnwell,
+        AnotherJaeger,
+        MilvusExportsElsewhere,
+    ]
+}
+
+/// Code, problem and fix in the page are the tool's own; only the signals are told in its own words.
+#[test]
+fn the_page_of_causes_says_what_doctor_says() {
+    let page = read("docs/doctor.md");
+    let causes = page.split("| code |").nth(1).expect("a table of causes");
+    let rows = causes.lines().filter_map(|line| line.strip_prefix("| `")).map(|line| {
+        let cells: Vec<&str> = line.trim_end_matches(" |").split(" | ").collect();
+        let &[code, problem, signal, fix] = cells.as_slice() else { panic!("four cells: {line}") };
+        assert!(!signal.trim().is_empty(), "{line}");
+        [code.trim_end_matches('`'), problem, fix].map(str::to_owned)
+    });
+    let told = |cause: &Cause| [cause.code().to_owned(), cause.problem().to_owned(), cause.fix()];
+    let told: Vec<[String; 3]> = every_cause().iter().map(told).collect();
+    assert_eq!(rows.collect::<Vec<_>>(), told);
+    // None is forgotten: the code spells every kind once.
+    let source = read("src/doctor/cause.rs");
+    let codes = source.split("fn code(").nth(1).unwrap().split("fn problem(").next().unwrap();
+    let spelled: std::collections::BTreeSet<&str> = codes
+        .lines()
+        .filter(|line| line.contains("=> \""))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    let told: std::collections::BTreeSet<&str> = told.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(told, spelled);
 }

@@ -14,7 +14,7 @@ pub enum Exit {
     Untrusted,
     /// A threshold is not met: 3.
     NotMet,
-    /// What was asked after is not there (`embedded status` with none running): 1.
+    /// What was asked after is not there (`embedded status` with none running), or is broken (`doctor`): 1.
     Absent,
     /// Done: 0.
     Done,

@@ -5,6 +5,7 @@ mod calibrate;
 mod capacity;
 mod command_line;
 mod compare;
+mod doctor;
 mod dry_run;
 pub mod embedded;
 mod exit;
@@ -58,6 +59,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
             );
             Ok(Exit::Done)
         }
+        Command::Doctor(args) => doctor::run(&args),
         Command::Slow(args) => slow::run(&args, &mut Output::stdout()),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
@@ -75,6 +77,7 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Workload => crate::workload::schema(),
                 SchemaKind::Calibration => crate::report::calibration_schema(),
+                SchemaKind::Diagnosis => crate::report::diagnosis_schema(),
                 SchemaKind::Experiment => crate::report::experiment::experiment_schema(),
             };
             schema::run(&schema, &mut Output::stdout())?;

@@ -29,6 +29,12 @@ impl CallHeaders {
         Ok(Self(headers))
     }
 
+    /// These and one more.
+    pub fn with(mut self, name: &'static str, value: HeaderValue) -> Self {
+        self.0.push((name, value));
+        self
+    }
+
     /// The headers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &HeaderValue)> {
         self.0.iter().map(|(key, value)| (*key, value))

@@ -32,4 +32,4 @@ pub mod thresholds;
 
 pub use calendar::rfc3339;
 pub use from_recorded::Source;
-pub use model::{RunReport, SCHEMA, calibration_schema, schema};
+pub use model::{RunReport, SCHEMA, calibration_schema, diagnosis_schema, schema};

@@ -87,7 +87,7 @@ impl Server {
 
 impl ServerKind {
     /// What is known of an embedded one.
-    pub(super) fn info(&self) -> Option<&ServerInfo> {
+    pub fn info(&self) -> Option<&ServerInfo> {
         match self {
             Self::Named => None,
             Self::Kept(info) => Some(info),
@@ -129,7 +129,7 @@ fn onward(settings: &Settings, listens: SocketAddr) -> anyhow::Result<Option<Exp
 }
 
 /// How spans are exported.
-pub(super) fn export_settings(settings: &Settings) -> anyhow::Result<ExportSettings> {
+pub fn export_settings(settings: &Settings) -> anyhow::Result<ExportSettings> {
     let Trace { otlp_endpoint, service_name, resource, .. } = &settings.workload.trace;
     Ok(ExportSettings::new(otlp_endpoint, service_name, resource, &settings.otel)?)
 }

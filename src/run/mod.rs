@@ -27,6 +27,7 @@ pub mod machine;
 mod merged;
 mod metrics;
 mod observed;
+mod one_request;
 mod plaintext;
 pub mod planning;
 mod progress;
@@ -40,6 +41,7 @@ mod stored;
 pub mod tracing;
 
 pub use alternation::{Alternation, EdgeReading};
+pub use collecting::export_settings;
 pub use error::RunError;
 pub use hopeless::Hopeless;
 pub use journal::read_report;

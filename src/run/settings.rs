@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::trace::endpoint::Endpoint;
 use crate::trace::env::OtelEnv;
 use crate::trace::link::LinkTemplate;
-use crate::workload::{self, Origin, Override, Workload, milvus_environment};
+use crate::workload::{self, Origin, Override, Workload, WorkloadError, milvus_environment};
 
 /// A workload with everything that was said over it.
 #[derive(Clone)]
@@ -23,12 +23,28 @@ impl Settings {
     /// # Errors
     /// Where the file, a flag or a variable is wrong.
     pub fn resolve(file: &Path, flags: Vec<Override>) -> anyhow::Result<Self> {
+        Self::over(flags, |overrides| workload::load(file, overrides))
+    }
+
+    /// Where no load is asked for: the environment, and `flags` over it. What it says of operations means nothing.
+    ///
+    /// # Errors
+    /// Where a flag or a variable is wrong.
+    pub fn without_file(flags: Vec<Override>) -> anyhow::Result<Self> {
+        const LEAST: &str = "[load]\nrate = 1\n[[operations]]\nkind = \"search\"\n";
+        Self::over(flags, |overrides| workload::load_text("none", LEAST, overrides))
+    }
+
+    fn over(
+        flags: Vec<Override>,
+        load: impl FnOnce(&[Override]) -> Result<Workload, WorkloadError>,
+    ) -> anyhow::Result<Self> {
         let lookup = |name: &str| std::env::var(name).ok();
         let otel = OtelEnv::read(&lookup);
         let mut overrides = flags;
         overrides.extend(milvus_environment(lookup));
         overrides.extend(otel_overrides(&otel));
-        let mut workload = workload::load(file, &overrides)?;
+        let mut workload = load(&overrides)?;
         let mut notices = workload.notices.clone();
         notices.extend(otel.warnings.iter().map(ToString::to_string));
         default_endpoint(&mut workload, &otel);

@@ -18,6 +18,7 @@ mod bundled;
 mod collections;
 mod collector_cost;
 mod descriptors;
+mod doctor;
 mod exits;
 mod failures;
 mod kept;

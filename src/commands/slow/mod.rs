@@ -126,7 +126,8 @@ fn client_of(
     Ok(JaegerClient::with_headers(&jaeger, headers))
 }
 
-fn warn_of_plaintext(jaeger: &str, has_headers: bool) {
+/// Says so where headers for Jaeger can be read on their way.
+pub(super) fn warn_of_plaintext(jaeger: &str, has_headers: bool) {
     let readable =
         Endpoint::parse(jaeger).ok().filter(|at| has_headers && !at.is_tls() && !is_here(at.host()));
     if let Some(endpoint) = readable {

@@ -9,6 +9,7 @@
 mod calibration;
 mod collection;
 mod context;
+mod diagnosis;
 mod dist;
 mod operations;
 mod request;
@@ -28,6 +29,7 @@ pub use context::{
     Setting, SetupStep, Severity, Shard, ShardPart, Spans, State, Threshold, Trace, Transport, Verdict,
     WorkerUse,
 };
+pub use diagnosis::{Check, CheckCause, CheckState, DIAGNOSIS_SCHEMA, Diagnosis, diagnosis_schema};
 pub use dist::{Dist, UnknownReason};
 pub use operations::{
     Difference, ErrorClass, Failures, Hits, Interval, IntervalOperation, Operation, Sampling,

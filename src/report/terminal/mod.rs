@@ -4,6 +4,7 @@
 //! their remedies, thresholds; last the paths and the next command.
 
 pub mod calibration;
+pub mod diagnosis;
 mod fetched;
 mod sampling;
 mod sections;

@@ -25,5 +25,6 @@ mod tally;
 pub use here::{Collector, stand_in};
 pub use keeping::{Chooser, Collected, Keeping, Onward};
 pub use process::{ANYWHERE, COLLECT, CollectorError, CollectorProcess, collect};
+pub use receive::{Take, serve_one};
 pub use store::Books;
 pub use tally::{AskedCalls, BIN, SpanKinds, Tally};

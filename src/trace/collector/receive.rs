@@ -24,7 +24,7 @@ const MOST_AT_ONCE: usize = 8;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Takes what all connections bring.
-pub(super) trait Take: Send + Sync + 'static {
+pub trait Take: Send + Sync + 'static {
     /// An export, unpacked, that came as so many bytes; the gRPC code with which it is refused.
     fn take(&self, export: Bytes, bytes: usize) -> Result<(), u8>;
 
@@ -49,6 +49,11 @@ pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
+}
+
+/// Serves one connection to its end, for whoever accepts connections himself.
+pub async fn serve_one(stream: TcpStream, receiver: Arc<impl Take>) {
+    connection(stream, receiver, Arc::new(Semaphore::new(MOST_AT_ONCE))).await;
 }
 
 async fn connection(stream: TcpStream, receiver: Arc<impl Take>, turns: Arc<Semaphore>) {
