@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! workload.toml -> Workload -> Plan -> workers -> Sample -> Recorder -> Interval -> RunReport -> renderings
-//!                               |        |          \-> slowest, exemplars -> spans, links
+//!                               |        |          \-> slowest, exemplars -> spans, links -> attribution
 //!                           Schedule   Transport
 //! ```
 //!
@@ -74,11 +74,12 @@
 //! `only_the_mark_makes_a_collection_ours`, `a_collection_of_another_owner_is_read_where_it_fits_and_never_changed` and
 //! `a_search_reply_gives_the_sum_of_its_hits`.
 //!
-//! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them, traces that are kept, as files. *Not here:*
-//! workloads; of Milvus no more than words in attributes. *Invariants:* tracing neither delays nor fails a request; every span is
-//! counted, also of those that others export to us, in bounded memory; a kept trace is read back as it was. Guarded by
+//! **[`trace`]**: IDs, sampling, headers, spans, their export, what Jaeger knows of them, traces that are kept, as files, and where a
+//! request's time went by its trace. *Not here:* workloads; of Milvus no more than words in attributes and names of spans.
+//! *Invariants:* tracing neither delays nor fails a request; every span is counted, also of those that others export to us, in bounded
+//! memory; a kept trace is read back as it was; a request's rows sum to its response. Guarded by
 //! `every_span_is_accounted_for_when_the_collector_hangs`, `every_span_is_booked_once_whatever_comes_in_whatever_order`,
-//! `every_decision_is_the_sdks` and `what_is_kept_is_read_back_without_loss`.
+//! `every_decision_is_the_sdks`, `what_is_kept_is_read_back_without_loss` and `every_nanosecond_is_told_as_the_rules_say`.
 //!
 //! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
 //! file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;
@@ -106,7 +107,7 @@
 //! measures a client. *Invariant:* no answer leaves before its law says so, and the server logs by how much later.
 //! Guarded by `answers_leave_when_the_law_says_or_as_much_later_as_the_log_admits`.
 //!
-//! **[`report`]**: the report's shape, where it is kept, thresholds, one file per format. *Not here:* servers, clocks,
+//! **[`report`]**: the report's shape, where it is kept, thresholds, why slow requests were slow, one file per format. *Not here:* servers, clocks,
 //! the environment. *Invariants:* what is written fits the published schema, within `/1` fields are only added, and
 //! only [`report::model`] serializes for it. Guarded by `every_report_that_is_written_fits_the_published_schema`,
 //! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`.

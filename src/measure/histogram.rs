@@ -159,6 +159,15 @@ impl<C: Counter> Timings<C> {
         found
     }
 
+    /// The shortest and the longest span that are not told from this one.
+    pub fn bucket(&self, span: Nanos) -> (Nanos, Nanos) {
+        let span = span.min(LONGEST).get();
+        (
+            Nanos::new(self.histogram.lowest_equivalent(span)),
+            Nanos::new(self.histogram.highest_equivalent(span)),
+        )
+    }
+
     /// The buckets that hold anything: highest span of the bucket, count.
     pub fn buckets(&self) -> impl Iterator<Item = (Nanos, u64)> + '_ {
         self.histogram

@@ -35,7 +35,7 @@ pub use write::write;
 use crate::measure::Recorded;
 
 /// The schema's name, first field of every record.
-pub const SCHEMA: &str = "milvus-load/record/1";
+pub const SCHEMA: &str = "milvus-load/record/2";
 /// The record's file name within a run's directory.
 pub const RECORD_FILE: &str = "record.jsonl";
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::document::{Block, Document};
 use super::model::{Finding, Operation, RunReport, Severity, State, Threshold};
-use super::terminal::summary::{load, rate, setup, target, time_row, value_of};
+use super::terminal::summary::{cells, load, rate, rest, setup, target, time_row, value_of};
 use super::terminal::table::{Cell, grouped};
 
 /// Writes it.
@@ -28,6 +28,13 @@ fn document(report: &RunReport) -> Document {
         false => {
             add(Block::Table(1, counts(report)));
             add(Block::Table(2, times(report)));
+        }
+    }
+    for (name, attribution) in &report.attribution {
+        add(Block::Text(format!("{name}: {}", attribution.sentence)));
+        if !attribution.rows.is_empty() {
+            add(Block::Table(1, cells(attribution)));
+            rest(attribution).into_iter().for_each(|rest| add(Block::Text(rest)));
         }
     }
     let told = report.verdict.findings.iter().filter(|finding| finding.severity != Severity::Note);

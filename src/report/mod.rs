@@ -9,6 +9,7 @@
 //! A report is made in this order: [`RunReport::new`], [`RunReport::fill`] from the record, [`thresholds::judge`], the verdict
 //! (its evidence takes what `judge` found too few), then [`store::RunDirectory::write_report`].
 
+pub mod attribution;
 mod calendar;
 pub mod csv;
 pub mod document;

@@ -166,6 +166,7 @@ pub(crate) fn full() -> RunReport {
     let findings =
         vec![finding("shared_cores", Severity::Note, "server and generator share this machine's cores")];
     report.verdict = Verdict { trusted: true, findings };
+    report.attribution = [("search".to_owned(), attribution())].into();
     report.thresholds = vec![Threshold {
         expression: "search.response.p99 < 50ms".into(),
         value: report.operations["search"].response.p99_us,
@@ -173,6 +174,73 @@ pub(crate) fn full() -> RunReport {
         met: Some(false),
     }];
     report
+}
+
+/// Slow by two causes, with an interval for each row but one.
+pub(crate) fn attribution() -> Attribution {
+    let set = |range: &str, [from, response]: [f64; 2], to_us, requests, complete| AttributedSet {
+        range: range.into(),
+        from_us: Some(from),
+        to_us,
+        requests,
+        complete,
+        incomplete: [(IncompleteTrace::NoTrace, 1)].into(),
+        left_out: Some(1.0 / (complete as f64 + 1.0)),
+        response_us: Some(response),
+    };
+    let row =
+        |row, words: &str, span: Option<&str>, [slow_us, typical_us]: [f64; 2], ends: Option<[f64; 2]>| {
+            AttributionRow {
+                row,
+                words: words.into(),
+                service: span.map(|_| "standalone".into()),
+                span: span.map(str::to_owned),
+                kind: span.map(|_| "internal".into()),
+                before: None,
+                after_last: false,
+                slow_us,
+                typical_us,
+                difference_us: slow_us - typical_us,
+                low_us: ends.map(|ends| ends[0]),
+                high_us: ends.map(|ends| ends[1]),
+                unknown: ends.is_none().then_some(NoInterval::TooRare),
+                share: Some((slow_us - typical_us) / 198_000.0),
+            }
+        };
+    let cause =
+        |row, words: &str, traces, share| AttributionCause { row, words: words.into(), traces, share };
+    let (wait, search) = ("the wait for the time tick", "segment search");
+    Attribution {
+        sentence: format!(
+            "31 of 40 slow requests (p99, from 203 ms) are slow by {wait}, 9 by {search}; they take 198 ms longer than typical \
+             ones, and 91% of that is {wait}"
+        ),
+        slow: set("p99", [203_000.0, 205_000.0], None, 41, 40),
+        typical: set("p25 to p75", [1_500.0, 2_000.0], Some(2_500.0), 1_000, 200),
+        rows: vec![
+            row(
+                RowKind::Span,
+                wait,
+                Some("Delegator-waitTSafe"),
+                [180_002.0, 2.0],
+                Some([151_000.0, 202_000.0]),
+            ),
+            row(RowKind::Span, search, Some("SegCoreSearch"), [19_500.0, 1_500.0], Some([9_500.0, 40_000.0])),
+            row(RowKind::Lag, "the generator's own lateness", None, [98.0, 98.0], None),
+            row(
+                RowKind::OutsideMilvus,
+                "outside Milvus (network)",
+                None,
+                [400.0, 400.0],
+                Some([-20.0, 20.0]),
+            ),
+        ],
+        causes: vec![cause(RowKind::Span, wait, 31, 0.775), cause(RowKind::Span, search, 9, 0.225)],
+        episodes: 35,
+        moments: Vec::new(),
+        lateness: None,
+        unknown: None,
+    }
 }
 
 /// Nothing was offered.

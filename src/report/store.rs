@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn fields_of_a_later_version_are_passed_over() {
         let mut value = serde_json::to_value(samples::full()).unwrap();
-        value["attribution"] = serde_json::json!({ "rows": [] });
+        value["later"] = serde_json::json!({ "rows": [] });
         value["run"]["later"] = 1.into();
         assert_eq!(parse(&serde_json::to_vec(&value).unwrap(), Path::new("x")).unwrap(), samples::full());
     }

@@ -15,6 +15,7 @@
 
 mod alternation;
 mod asking;
+mod attribution;
 mod collecting;
 mod descriptors;
 mod drive;

@@ -11,6 +11,7 @@ use crate::trace::link::LinkTemplate;
 use crate::units::{Nanos, SignedNanos};
 use crate::workload::{Unsampled, Workload};
 
+use super::attribution;
 use super::evidence;
 use super::merged;
 use super::observed::CollectionLook;
@@ -82,6 +83,7 @@ fn of_record(record: &Record, parts: &[&Record], missing: &[u32]) -> anyhow::Res
         }
         false => from_run::verdict(&Verdict::of(&evidence)),
     };
+    attribution::attribute(&mut report, record);
     Ok(report)
 }
 

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod compare;
 mod contrast;
 mod cost_line;
+mod episodes;
 mod error;
 pub mod huber;
 mod interval;
@@ -28,6 +29,7 @@ mod welch;
 
 pub use contrast::Contrast;
 pub use cost_line::CostLine;
+pub use episodes::{EpisodeStratum, FEWEST_EPISODES, Stratum, episodes_difference};
 pub use error::StatsError;
 pub use interval::Interval;
 pub use paired::{one_sample, paired_logs};

@@ -2,12 +2,14 @@
 //!
 //! Belongs here: the one shape, and reading it from OTLP. Does not belong: what a span means for a request.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span as OtlpSpan};
+use prost::Message;
 
 /// Who takes part in a span, as OpenTelemetry tells it; what is not told is internal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +30,8 @@ pub struct Span {
     pub span_id: u64,
     /// `None`: a root.
     pub parent: Option<u64>,
+    /// Which resource made it, that is which process: equal for spans of equal resources, and for no others.
+    pub resource: u64,
     /// `service.name` of its resource; empty where it has none.
     pub service: Arc<str>,
     pub name: Arc<str>,
@@ -48,9 +52,9 @@ impl Span {
 pub fn of_otlp(resources: &[ResourceSpans]) -> Vec<Span> {
     let mut spans = Vec::new();
     for resource in resources {
-        let service: Arc<str> = service(resource).unwrap_or_default().into();
+        let (number, service) = (number(resource), service(resource).unwrap_or_default().into());
         let all = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
-        spans.extend(all.filter_map(|span| of(span, &service)));
+        spans.extend(all.filter_map(|span| of(span, number, &service)));
     }
     spans
 }
@@ -61,6 +65,16 @@ pub const SERVICE_NAME: &str = "service.name";
 /// `service.name` of a resource, where it is told.
 pub fn service(resource: &ResourceSpans) -> Option<&str> {
     text(&resource.resource.as_ref()?.attributes, SERVICE_NAME)
+}
+
+/// A hash of the resource's attributes in any order: a process sends the same ones with every export.
+fn number(resource: &ResourceSpans) -> u64 {
+    let attributes = resource.resource.iter().flat_map(|resource| &resource.attributes);
+    let mut encoded: Vec<Vec<u8>> = attributes.map(Message::encode_to_vec).collect();
+    encoded.sort_unstable();
+    let mut hasher = DefaultHasher::new();
+    encoded.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
@@ -82,11 +96,12 @@ pub fn span_id(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes)).filter(|id| *id != 0)
 }
 
-fn of(span: &OtlpSpan, service: &Arc<str>) -> Option<Span> {
+fn of(span: &OtlpSpan, resource: u64, service: &Arc<str>) -> Option<Span> {
     Some(Span {
         trace_id: trace_id(span)?,
         span_id: span_id(&span.span_id)?,
         parent: span_id(&span.parent_span_id),
+        resource,
         service: Arc::clone(service),
         name: span.name.as_str().into(),
         kind: match span.kind {
@@ -142,6 +157,7 @@ mod tests {
             trace_id: 7,
             span_id: 8,
             parent: Some(9),
+            resource: number(&export),
             service: "standalone".into(),
             name: "SearchTask".into(),
             kind: Kind::Server,
@@ -150,5 +166,23 @@ mod tests {
             is_error: true,
         };
         assert_eq!(of_otlp(&[export]), [expected]);
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_attributes_in_any_order() {
+        let attribute = |key: &str, value: &str| KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) }),
+            ..KeyValue::default()
+        };
+        let of = |attributes: Vec<KeyValue>| {
+            let resource = Some(Resource { attributes, ..Resource::default() });
+            number(&ResourceSpans { resource, ..ResourceSpans::default() })
+        };
+        let (service, one, two) =
+            (attribute("service.name", "querynode"), attribute("NodeID", "1"), attribute("NodeID", "2"));
+        let first = of(vec![service.clone(), one.clone()]);
+        assert_eq!(first, of(vec![one, service.clone()]));
+        assert_ne!(first, of(vec![service, two]));
     }
 }

@@ -58,6 +58,7 @@ mod tests {
             trace_id: 1,
             span_id,
             parent,
+            resource: 1,
             service: service.into(),
             name: "x".into(),
             kind: crate::trace::spans::Kind::Internal,

@@ -12,6 +12,7 @@ mod tool;
 #[path = "../common/verdict.rs"]
 mod verdict;
 
+mod attribution;
 mod binary;
 mod books;
 mod bundled;

@@ -11,6 +11,7 @@ fn server(trace_id: u128, parent: Option<u64>, (start, end): (u64, u64)) -> Span
         trace_id,
         span_id: 2,
         parent,
+        resource: 1,
         service: "standalone".into(),
         name: "milvus.proto.milvus.MilvusService/GetVersion".into(),
         kind: Kind::Server,

@@ -6,6 +6,7 @@
 //!
 //! Read [`RunReport`] first.
 
+mod attribution;
 mod calibration;
 mod collection;
 mod context;
@@ -19,6 +20,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use attribution::{
+    AttributedSet, Attribution, AttributionCause, AttributionRow, IncompleteTrace, NoInterval, NotAttributed,
+    RowKind, SlowMoment,
+};
 pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CalibrationRow, CalibrationScenario, LateTimes, MachineFigures, Pacing,
     Proof, RowOutcome, calibration_schema,
@@ -86,6 +91,9 @@ pub struct RunReport {
     pub slow: Vec<Request>,
     /// Requests drawn fairly from the succeeded between p45 and p55.
     pub typical: Vec<Request>,
+    /// Why slow requests were slow, by operation name; empty: tracing was off, or an older report.
+    #[serde(default)]
+    pub attribution: BTreeMap<String, Attribution>,
     /// What became of the client's spans; null: tracing was off.
     pub spans: Option<Spans>,
     /// The window in at most 600 parts of one length; their histograms sum to the run's exactly.
@@ -125,6 +133,7 @@ impl RunReport {
             slowest_sampled: Vec::new(),
             slow: Vec::new(),
             typical: Vec::new(),
+            attribution: BTreeMap::new(),
             spans: None,
             intervals: Vec::new(),
             stages: Vec::new(),

@@ -3,6 +3,7 @@
 //! From the top: what ran, whether to trust it, the numbers per operation and per stage, errors, the slowest requests, findings with
 //! their remedies, thresholds; last the paths and the next command.
 
+mod attribution;
 pub mod calibration;
 pub mod diagnosis;
 mod fetched;
@@ -15,7 +16,8 @@ mod slow_tests;
 mod stages;
 /// What a summary says, for other renderings of it.
 pub(in crate::report) mod summary {
-    pub(in crate::report) use super::sections::{load, rate, target, time_row, value_of};
+    pub(in crate::report) use super::attribution::{cells, rest};
+    pub(in crate::report) use super::sections::{load, percent, rate, span, target, time_row, value_of};
     pub(in crate::report) use super::setup::sentence as setup;
 }
 pub(in crate::report) mod table;
@@ -54,6 +56,7 @@ pub fn render(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Resu
     stages::table_of(report, style, out)?;
     sections::errors(report, style, out)?;
     sections::slowest(report, style, SLOWEST, out)?;
+    attribution::lines(report, style, out)?;
     sections::thresholds(report, style, out)?;
     sections::findings(report, style, out)
 }

@@ -351,7 +351,7 @@ pub(super) fn footer(footer: &Footer, style: Style, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-pub(super) fn span(micros: f64) -> String {
+pub(in crate::report) fn span(micros: f64) -> String {
     Nanos::new((micros * 1e3).round() as u64).to_string()
 }
 
@@ -359,7 +359,7 @@ pub(in crate::report) fn rate(per_second: Option<f64>) -> Cell {
     per_second.map_or(Cell("unknown".into(), Tone::Dim), |rate| format!("{rate:.1}").into())
 }
 
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::report) fn percent(share: f64) -> String {
     format!("{}%", short(share * 100.0))
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use super::super::calendar::rfc3339;
 use super::super::model::{NoLink, Outcome, Request, RunReport};
 use super::Footer;
+use super::attribution;
 use super::fetched::{self, Answer};
 use super::sections::{self, percent, span};
 use super::table::{Cell, Style, Tone, aligned};
@@ -58,6 +59,7 @@ pub fn render(
         writeln!(out, "\n  no request to list: none ended within the run")?;
         return sections::footer(footer, style, out);
     }
+    attribution::lines(report, style, out)?;
     let (first, second) = answers.split_at(listing.slowest.len().min(answers.len()));
     block("slowest requests", (1, &listing.slowest), first, style, out)?;
     if !listing.sampled.is_empty() {

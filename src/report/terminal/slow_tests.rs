@@ -21,6 +21,7 @@ fn hostile() -> Answer {
         trace_id: 1,
         span_id: 1,
         parent: None,
+        resource: 1,
         service: service.into(),
         name: name.into(),
         kind: Kind::Server,

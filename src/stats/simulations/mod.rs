@@ -4,6 +4,7 @@
 
 mod capacity;
 mod compare;
+mod episodes;
 mod noise;
 mod overhead;
 mod ranks;

@@ -135,6 +135,8 @@ mod tests {
             trace_id: 0xff,
             span_id: 0xb,
             parent: Some(0xa),
+            // A hash; which one is all the same.
+            resource: spans[0].resource,
             service: "standalone".into(),
             name: "x".into(),
             kind: Kind::Server,
