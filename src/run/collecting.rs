@@ -1,6 +1,7 @@
 //! The collector that keeps the traces of runs on a server: where it listens, and what of it goes on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -40,16 +41,22 @@ impl Server {
             None => self.export_place(say)?.map(|(listener, place)| (listener, Some(place))),
         };
         if let Some((listener, place)) = found {
-            let collector = Collector::start(listener, onward(settings)?)?;
+            let onward = onward(settings, listener.local_addr()?)?;
+            let collector = Collector::start(listener, onward)?;
             self.collecting = Some(Collecting { collector, _place: place });
         }
         Ok(())
     }
 
-    /// Sends on what the collector still has to pass on, and says what was lost of it.
-    pub(super) fn pass_on_the_last(&self, progress: &dyn RunProgress) {
+    /// Where its collector listens.
+    pub(super) fn collects_at(&self) -> Option<SocketAddr> {
+        self.collecting.as_ref().map(|collecting| collecting.collector.address())
+    }
+
+    /// Sends on what the collector still has to pass on, until `end` at the latest, and says what was lost of it.
+    pub(super) fn pass_on_the_last(&self, end: Instant, progress: &dyn RunProgress) {
         let Some(Collecting { collector, .. }) = &self.collecting else { return };
-        collector.drain(tracing::FLUSH_LIMIT);
+        collector.drain(end.saturating_duration_since(Instant::now()));
         let lost = collector.passed_on().map_or(0, |counts| counts.recorded - counts.exported);
         if lost > 0 {
             progress.say(&format!(
@@ -114,9 +121,9 @@ pub(super) fn reached_at(address: SocketAddr) -> Result<OtlpEndpoint, EmbeddedEr
 }
 
 /// Where what servers export goes on to, as it comes.
-fn onward(settings: &Settings) -> anyhow::Result<Option<Exporter>> {
+fn onward(settings: &Settings, listens: SocketAddr) -> anyhow::Result<Option<Exporter>> {
     let trace = &settings.workload.trace;
-    let goes_on = trace.keep == Keep::All && tracing::look(settings)?.0.is_sent_to();
+    let goes_on = trace.keep == Keep::All && tracing::look(settings, Some(listens))?.0.is_sent_to();
     let export = || anyhow::Ok(Exporter::start(&export_settings(settings)?, &[], "")?);
     goes_on.then(export).transpose()
 }

@@ -18,7 +18,7 @@ use super::progress::RunProgress;
 use super::ready::Ready;
 use super::requests::Requests;
 use super::settings::Settings;
-use super::tracing::{Ended, RunTracing, Spans};
+use super::tracing::{Ended, FLUSH_LIMIT, RunTracing, Spans};
 
 /// Between two looks at a run under way, for the progress line.
 const TICK: Duration = Duration::from_millis(100);
@@ -115,8 +115,9 @@ impl Ready<'_> {
         let (version_end, after) = self.look_after(workload);
         let complete_at = tracing.complete_at(over);
         let is_complete = complete_at.is_none_or(|moment| wait_until(moment, stop, progress));
+        let end = Instant::now() + FLUSH_LIMIT;
         let Ended { collector, export, collected } = tracing.finish(is_complete);
-        self.server.pass_on_the_last(progress);
+        self.server.pass_on_the_last(end, progress);
         let exported = export.as_ref().is_some_and(|export| export.counts.exported > 0);
         if exported && self.server.kind.ends_with_run() {
             wait_until(over + SERVER_SPANS, stop, progress);

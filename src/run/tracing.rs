@@ -1,5 +1,6 @@
 //! The tracing of a run: who is sampled, who is told, and where spans go.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use crate::units::Fraction;
 use crate::workload::{Keep, MilvusUri, Unsampled, Workload};
 
 use super::collecting::export_settings;
+use super::machine::is_here;
 use super::server::Server;
 use super::settings::Settings;
 
@@ -109,7 +111,7 @@ impl RunTracing {
     /// and there is nobody to keep them.
     pub fn start(settings: &Settings, server: &Server, run_id: &str) -> anyhow::Result<Self> {
         let trace = &settings.workload.trace;
-        let (found, missing) = look(settings)?;
+        let (found, missing) = look(settings, server.collects_at())?;
         let is_kept = server.collecting.is_some() && found != Collector::NotNeeded;
         anyhow::ensure!(
             is_kept || found == Collector::NotNeeded || trace.keep == Keep::All,
@@ -195,13 +197,24 @@ pub fn builds_spans(workload: &Workload) -> bool {
     workload.trace.enabled && workload.trace.sample_fraction > Fraction::ZERO
 }
 
-/// Who takes spans at the endpoint, and why we think that there is nobody.
-pub(super) fn look(settings: &Settings) -> anyhow::Result<(Collector, Option<ProbeError>)> {
+/// Who takes spans at the endpoint, and why we think that there is nobody. What is sent to our own collector, which listens at `ours`,
+/// would come back to it for ever.
+pub(super) fn look(
+    settings: &Settings,
+    ours: Option<SocketAddr>,
+) -> anyhow::Result<(Collector, Option<ProbeError>)> {
     let trace = &settings.workload.trace;
     if !builds_spans(&settings.workload) {
         return Ok((Collector::NotNeeded, None));
     }
     let endpoint = Endpoint::parse(&trace.otlp_endpoint)?;
+    if ours.is_some_and(|ours| ours.port() == endpoint.port() && is_here(endpoint.host())) {
+        anyhow::ensure!(
+            !trace.otlp_asked,
+            "trace.otlp_endpoint is {endpoint}, where the built-in collector itself listens: name another collector there, or none"
+        );
+        return Ok((Collector::Absent { asked: false }, None));
+    }
     Ok(match probe(&endpoint) {
         Ok(()) => (Collector::There, None),
         Err(error) => (Collector::Absent { asked: trace.otlp_asked }, Some(error)),

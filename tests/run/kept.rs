@@ -140,6 +140,18 @@ fn a_server_that_exports_elsewhere_can_be_told_to_keep_only_slow_traces_by_nobod
 }
 
 #[test]
+fn spans_never_go_round_in_circles() {
+    let sandbox = Sandbox::new();
+    // Free now, and only listened on by the tool.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("trace.collector_listen=127.0.0.1:{port}");
+    let endpoint = format!("trace.otlp_endpoint=http://localhost:{port}");
+    let run = sandbox.run(&["small.toml", "--set", &listen, "--set", &endpoint]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    run.said(&["trace.otlp_endpoint", "the built-in collector itself listens"]);
+}
+
+#[test]
 fn a_collector_listens_where_it_is_told_to_and_books_what_comes_for_nobody_as_foreign() {
     let sandbox = Sandbox::new();
     // The shared server exports nowhere: the client's part alone is there.
