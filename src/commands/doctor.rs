@@ -1,5 +1,7 @@
 //! `doctor`: check the way of a trace link by link, and say what to do about the first that is broken.
 
+use std::path::Path;
+
 use crate::cli::DoctorArgs;
 use crate::doctor::{self, Follow, Orders};
 use crate::engine::Stop;
@@ -52,7 +54,9 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         json::render(&diagnosis, &mut out)?;
     } else {
         let again = command_line::as_typed(std::env::args());
-        terminal::diagnosis::render(&diagnosis, &again, style::of_stdout(), &mut out)?;
+        let workload = args.workload.as_deref().unwrap_or(Path::new("workloads/search.toml")).display();
+        let well = format!("milvus-load run {workload}, then milvus-load slow latest");
+        terminal::diagnosis::render(&diagnosis, (&again, &well), style::of_stdout(), &mut out)?;
     }
     Ok(if diagnosis.healthy { Exit::Done } else { Exit::Absent })
 }

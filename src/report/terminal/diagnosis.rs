@@ -10,11 +10,16 @@ use super::words::clean;
 /// Columns before what was seen.
 const INDENT: usize = 33;
 
-/// `again` is the command that was typed.
+/// `again` is the command that was typed, `well` what to type where nothing is broken.
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn render(diagnosis: &Diagnosis, again: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(
+    diagnosis: &Diagnosis,
+    (again, well): (&str, &str),
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     summary(diagnosis, style, out)?;
     writeln!(out)?;
     // What the summary says need not be said again.
@@ -27,13 +32,7 @@ pub fn render(diagnosis: &Diagnosis, again: &str, style: Style, out: &mut dyn Wr
     for alike in diagnosis.checks.chunk_by(is_told_as_one) {
         lines(alike, &mut told, style, out)?;
     }
-    let next = match diagnosis.healthy {
-        true if diagnosis.checks.iter().any(|check| check.name == "traces.search") => {
-            "milvus-load slow latest"
-        }
-        true => "milvus-load run workloads/search.toml, then milvus-load slow latest",
-        false => again,
-    };
+    let next = if diagnosis.healthy { well } else { again };
     writeln!(out, "\n  {}  {}", style.paint(Tone::Dim, "next   "), clean(next))
 }
 
@@ -175,7 +174,8 @@ mod tests {
         diagnosis.broken = diagnosis.first_failed().map(|check| check.name.clone());
         diagnosis.healthy = diagnosis.broken.is_none();
         let mut out = Vec::new();
-        render(&diagnosis, "milvus-load doctor --uri http://x", Style::Plain, &mut out).unwrap();
+        let next = ("milvus-load doctor --uri http://x", "milvus-load run w.toml");
+        render(&diagnosis, next, Style::Plain, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -208,6 +208,7 @@ mod tests {
         let noted = check("traces.own_fraction", CheckState::Ok, "0 of 300", Some("own_fraction_zero"));
         let all = text(vec![ok, noted]);
         assert!(all.starts_with("Traces work: ") && all.contains("(2 ok)"), "{all}");
+        assert!(all.trim_end().ends_with("next     milvus-load run w.toml"), "{all}");
         assert!(all.contains("note: the problem of own_fraction_zero; the fix of"), "{all}");
         let unseen = text(vec![check("traces.sampled", CheckState::Unknown, "not told", None)]);
         assert!(unseen.starts_with("Nothing is broken as far as could be seen, 1 unknown\n"), "{unseen}");
