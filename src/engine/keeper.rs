@@ -163,7 +163,7 @@ mod tests {
     prop_compose! {
         /// Some before the window and some after it; few response times, so that many are equal and reservoirs overflow.
         fn request()(
-            operation in 0..2usize, intended in 0..50_000u64, response in 1..40u64, outcome in outcome(), is_sampled in any::<bool>(),
+            operation in 0..2usize, intended in 0..50_000u64, response in 1..8u64, outcome in outcome(), is_sampled in any::<bool>(),
         ) -> Sample {
             let due = Nanos::from_millis(intended);
             let is_sent = outcome != Outcome::NotSent;
