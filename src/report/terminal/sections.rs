@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, Spans,
-    State, Threshold, UnknownReason,
+    Dist, Finding, LoadKind, NoLink, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart,
+    Spans, State, Threshold, UnknownReason,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -25,7 +25,8 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     }
     lines.push(("load", load(report)));
     if let Some(trace) = &report.trace {
-        lines.push(("tracing", format!("{} of requests, to {}", percent(trace.fraction), trace.endpoint)));
+        let to = if is_kept_here_alone(report) { "the built-in collector" } else { &trace.endpoint };
+        lines.push(("tracing", format!("{} of requests, to {to}", percent(trace.fraction))));
     }
     if let Some(text) = report.spans.as_ref().and_then(spans) {
         lines.push(("spans", text));
@@ -48,6 +49,13 @@ pub(super) fn setup(report: &RunReport, style: Style, out: &mut dyn Write) -> io
         Some(steps) => paragraph(out, style, Tone::Dim, "set-up", &steps),
         None => Ok(()),
     }
+}
+
+/// Whether the built-in collector kept traces, and there was no other one that could have links.
+fn is_kept_here_alone(report: &RunReport) -> bool {
+    let kept = report.spans.and_then(|spans| spans.kept).unwrap_or(0);
+    let no_other = |request: &Request| request.trace_url_reason == Some(NoLink::NoCollector);
+    kept > 0 && report.slowest_sampled.iter().all(no_other)
 }
 
 /// `http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)`.
