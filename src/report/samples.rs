@@ -212,7 +212,7 @@ pub(crate) fn attribution() -> Attribution {
     let (wait, search) = ("the wait for the time tick", "segment search");
     Attribution {
         sentence: format!(
-            "31 of 40 slow requests (p99, from 203 ms) are slow by {wait}, 9 by {search}; they take 198 ms longer than typical \
+            "31 of 40 slow traces (p99, from 203 ms) are slow by {wait}, 9 by {search}; they take 198 ms longer than typical \
              ones, and 91% of that is {wait}"
         ),
         slow: set("p99", [203_000.0, 205_000.0], None, 41, 40),

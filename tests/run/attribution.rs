@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::support::{PATIENTLY, Sandbox, UNBOUNDED, wait_until};
 
-/// Short; the slowest tenth counts as slow.
-const SHORT: [&str; 6] = ["--set", "load.duration=8s", "--set", "load.warmup=1s", "--set", "trace.slow=p90"];
+/// The slowest tenth counts as slow.
+const SHORT: [&str; 4] = ["--set", "load.warmup=1s", "--set", "trace.slow=p90"];
 
 fn workload() -> String {
     format!("{}/workloads/search.toml", env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +41,7 @@ fn strong_searches_that_start_at_their_own_times_wait_for_the_time_tick() {
     let sandbox = Sandbox::new();
     let mut tool = sandbox.tool(&["run", &workload(), "--set", "collection.consistency=strong"]);
     // Few at once: those that a tick releases together would compete for the cores.
-    let run = sandbox.end(tool.args(SHORT).args(["--rate", "20", "--duration", "20s"]).args(PATIENTLY));
+    let run = sandbox.end(tool.args(["--rate", "20", "--duration", "20s"]).args(SHORT).args(PATIENTLY));
     let report = run.report(0);
     assert_eq!(largest(report)["span"], "Delegator-waitTSafe");
     assert_eq!(report["attribution"]["search"]["causes"][0]["words"], "the wait for the time tick");
@@ -51,7 +51,7 @@ fn strong_searches_that_start_at_their_own_times_wait_for_the_time_tick() {
 #[test]
 fn a_generator_that_was_stopped_is_told_as_its_own_lateness() {
     let sandbox = Sandbox::new();
-    let mut tool = sandbox.tool(&["run", &workload(), "--allow-untrusted"]);
+    let mut tool = sandbox.tool(&["run", &workload(), "--duration", "8s", "--allow-untrusted"]);
     let run = sandbox.start(tool.args(SHORT).args(PATIENTLY).args(UNBOUNDED));
     let is_under_way = || sandbox.runs().iter().any(|run| run.join(JOURNAL_FILE).exists());
     wait_until("the load begins", is_under_way);
@@ -78,7 +78,7 @@ fn a_delay_on_the_way_is_told_as_outside_milvus() {
     let milvus = status.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
     let relay = relay(milvus.trim_matches(|c: char| !c.is_ascii_digit()).to_owned());
     let listen = format!("trace.collector_listen=127.0.0.1:{port}");
-    let mut tool = sandbox.tool(&["run", &workload(), "--uri", &relay, "--set", &listen]);
+    let mut tool = sandbox.tool(&["run", &workload(), "--duration", "8s", "--uri", &relay, "--set", &listen]);
     let run = sandbox.end(tool.args(SHORT).args(PATIENTLY).args(UNBOUNDED));
     assert_eq!(largest(run.report(0))["row"], "outside_milvus");
     sandbox.end(&mut sandbox.tool(&["embedded", "stop"])).ended_with(0);

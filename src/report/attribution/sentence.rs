@@ -13,15 +13,15 @@ pub(super) fn sentence(attribution: &Attribution) -> String {
     }
 }
 
-/// `31 of 40 slow requests (p99, from 203 ms) are slow by the wait for the time tick, 9 by segment search; they take 195 ms longer than
+/// `31 of 40 slow traces (p99, from 203 ms) are slow by the wait for the time tick, 9 by segment search; they take 195 ms longer than
 /// typical ones, and 97% of that is the wait for the time tick`.
 fn known(attribution: &Attribution) -> String {
     let Attribution { slow, typical, causes, rows, lateness, .. } = attribution;
     let mut told: Vec<String> = causes.iter().take(CAUSES).map(cause).collect();
     let others: u64 = causes.iter().skip(CAUSES).map(|cause| cause.traces).sum();
     told.extend((others > 0).then(|| format!("{others} by other things")));
-    // "31 of 40 slow requests are slow by", once.
-    let all = format!(" of {} slow requests ({}) are slow by ", slow.complete, range(slow));
+    // "31 of 40 slow traces are slow by", once.
+    let all = format!(" of {} slow traces ({}) are slow by ", slow.complete, range(slow));
     let mut sentence = told.join(", ").replacen(" by ", &all, 1);
     let longer = slow.response_us.zip(typical.response_us).map(|(slow, typical)| slow - typical);
     if let Some((longer, row)) = longer.filter(|longer| *longer > 0.0).zip(rows.first()) {

@@ -174,7 +174,7 @@ fn means_are_those_of_all_requests_and_causes_are_counted() {
     assert_eq!(causes, [(WAIT, 32), (SEARCH, 9)]);
     assert!((told.causes[0].share - 32.0 / 41.0).abs() < 1e-9);
     assert_eq!((told.episodes, told.moments.len()), (41, 0));
-    assert!(told.sentence.starts_with("32 of 41 slow requests (p99, from 2"), "{}", told.sentence);
+    assert!(told.sentence.starts_with("32 of 41 slow traces (p99, from 2"), "{}", told.sentence);
     assert!(
         told.sentence.contains(" are slow by the wait for the time tick, 9 by segment search; they take "),
         "{}",
@@ -201,7 +201,11 @@ fn rows_sum_to_the_responses_and_their_differences_to_the_difference() {
 fn a_kept_request_counts_for_as_many_as_it_stands_for() {
     // One in ten takes 300 ms by its search, the others 20 ms by their wait; all of them are slow from 10 ms on.
     let slow = |i: u64| {
-        if i % 10 == 0 { [0, 200, 300, 1, 300_000 + i, 0] } else { [0, 200, 300, 20_000 + i, 1_000, 0] }
+        if i.is_multiple_of(10) {
+            [0, 200, 300, 1, 300_000 + i, 0]
+        } else {
+            [0, 200, 300, 20_000 + i, 1_000, 0]
+        }
     };
     let requests = (0..6_000u64)
         .map(|i| (i * 500, if i % 2 == 0 { slow(i / 2) } else { [0, 200, 300, 1, 1_000 + i % 50, 0] }, OK));
@@ -215,7 +219,7 @@ fn a_kept_request_counts_for_as_many_as_it_stands_for() {
     let truth = made.truth(4, &told.slow);
     assert!((found - truth).abs() < 0.01 * truth, "{found} of {truth}");
     assert!((told.causes[1].share - 0.1).abs() < 1e-6, "{:?}", told.causes);
-    assert!(told.sentence.contains("slow requests (from 10.0 ms)"), "{}", told.sentence);
+    assert!(told.sentence.contains("slow traces (from 10.0 ms)"), "{}", told.sentence);
 }
 
 #[test]
@@ -354,7 +358,7 @@ fn a_late_generator_is_told_with_what_made_it_late() {
     assert_eq!((told.causes.len(), told.slow.requests), (1, 41));
     assert_eq!(told.causes[0].row, RowKind::Lag);
     assert!(
-        told.sentence.starts_with("32 of 32 slow requests (p99, from 15")
+        told.sentence.starts_with("32 of 32 slow traces (p99, from 15")
             && told.sentence.ends_with("; why the generator was late: stolen time: the host of this virtual machine was busy with others"),
         "{}",
         told.sentence

@@ -101,7 +101,8 @@ pub(in crate::report) fn rest(attribution: &Attribution) -> Option<String> {
 
 fn moment(moment: &SlowMoment) -> String {
     let SlowMoment { at_s, length_s, traces } = moment;
-    format!("at {at_s:.1} s for {} ({traces} traces)", span(length_s * 1e6))
+    let plural = if *traces == 1 { "" } else { "s" };
+    format!("at {at_s:.1} s for {} ({traces} trace{plural})", span(length_s * 1e6))
 }
 
 /// `+41.0 us`.
