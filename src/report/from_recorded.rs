@@ -185,7 +185,7 @@ fn slow_bound(record: &OperationRecord, slow: Slow) -> Option<Nanos> {
 }
 
 fn typical(record: &OperationRecord, count: usize) -> Vec<Exemplar> {
-    let bounds = response_quantile(record, 0.45).zip(response_quantile(record, 0.55));
+    let bounds = response_quantile(record, 0.25).zip(response_quantile(record, 0.75));
     bounds.map_or_else(Vec::new, |(low, high)| record.exemplars.draw(just_below(low)..=high, count))
 }
 

@@ -118,12 +118,13 @@ fn the_slowest_come_with_their_times_and_a_link_or_the_reason_why_not() {
 #[test]
 fn slow_and_typical_are_drawn_from_where_they_say() {
     let report = samples::full();
-    // Response times are 1 to 2,000 ms, each once: from p99 on 1,980 ms (10 of them sampled), p45 to p55 900 to 1,100 ms.
+    // Response times are 1 to 2,000 ms, each once: from p99 on 1,980 ms (10 of them sampled), p25 to p75 500 to 1,500 ms.
     assert!(
         report.slow.iter().all(|r| (1_978_000.0..=2_000_000.0).contains(&r.response_us))
             && report.slow.len() >= 10
     );
-    assert!(report.typical.iter().all(|r| (899_000.0..=1_101_200.0).contains(&r.response_us)));
+    assert!(report.typical.iter().all(|r| (499_000.0..=1_501_600.0).contains(&r.response_us)));
+    assert!(report.typical.iter().any(|r| !(899_000.0..=1_101_200.0).contains(&r.response_us)));
     assert!(report.typical.len() >= 10, "{}", report.typical.len());
     assert!(report.slow.iter().chain(&report.typical).all(|r| r.outcome == Outcome::Succeeded && r.sampled));
 }

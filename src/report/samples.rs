@@ -207,12 +207,22 @@ pub(crate) fn attribution() -> Attribution {
                 share: Some((slow_us - typical_us) / 198_000.0),
             }
         };
-    let cause =
-        |row, words: &str, traces, share| AttributionCause { row, words: words.into(), traces, share };
+    let cause = |row, words: &str, span: &str, [traces, requests]: [u64; 2]| AttributionCause {
+        row,
+        words: words.into(),
+        service: Some("standalone".into()),
+        span: Some(span.into()),
+        kind: Some("internal".into()),
+        before: None,
+        after_last: false,
+        traces,
+        requests: requests as f64,
+        share: requests as f64 / 41.0,
+    };
     let (wait, search) = ("the wait for the time tick", "segment search");
     Attribution {
         sentence: format!(
-            "31 of 40 slow traces (p99, from 203 ms) are slow by {wait}, 9 by {search}; they take 198 ms longer than typical \
+            "78% of 41 slow requests (p99, from 203 ms) are slow by {wait}, 22% by {search}, by 40 traces; they take 198 ms longer than typical \
              ones, and 91% of that is {wait}"
         ),
         slow: set("p99", [203_000.0, 205_000.0], None, 41, 40),
@@ -235,9 +245,13 @@ pub(crate) fn attribution() -> Attribution {
                 Some([-20.0, 20.0]),
             ),
         ],
-        causes: vec![cause(RowKind::Span, wait, 31, 0.775), cause(RowKind::Span, search, 9, 0.225)],
+        causes: vec![
+            cause(RowKind::Span, wait, "Delegator-waitTSafe", [31, 32]),
+            cause(RowKind::Span, search, "SegCoreSearch", [9, 9]),
+        ],
         episodes: 35,
         moments: Vec::new(),
+        not_succeeded: 0,
         lateness: None,
         unknown: None,
     }

@@ -18,6 +18,7 @@ pub(super) fn attribute(report: &mut RunReport, record: &Record) {
         let source = Source {
             record: numbers,
             window_start: recorded.window_start,
+            grid: recorded.grid,
             anchor_unix_ns: record.load.anchor_unix_ns,
             slow: record.workload.trace.slow,
             spans: &|trace_id| kept.get(&trace_id).map(|trace| trace.spans()),

@@ -3,26 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Source;
+use super::episodes::{Together, episode_of, episodes, moments};
 use super::sentence;
-use super::sets::{PartOfSet, Set, Told};
+use super::sets::{PartOfSet, Set};
 use super::words;
-use crate::measure::Exemplar;
-use crate::report::model::{Attribution, AttributionCause, AttributionRow, NoInterval, RowKind, SlowMoment};
+use crate::report::model::{Attribution, AttributionCause, AttributionRow, NoInterval};
 use crate::stats::{EpisodeStratum, FEWEST_EPISODES, StatsError, Stratum, episodes_difference};
 use crate::trace::attribution::{Part, Row};
 use crate::trace::spans::Kind;
-use crate::units::Nanos;
-
-/// Slow requests that are no further apart share their cause.
-const WITHIN: Nanos = Nanos::from_millis(100);
-
-/// Slow requests that belong together.
-struct Together {
-    start: Nanos,
-    end: Nanos,
-    /// Those of which a trace is used.
-    traces: u64,
-}
 
 pub(super) fn compare(source: &Source<'_>, slow: &Set, typical: &Set) -> Attribution {
     let episodes = episodes(source, slow);
@@ -44,6 +32,7 @@ pub(super) fn compare(source: &Source<'_>, slow: &Set, typical: &Set) -> Attribu
         causes: causes(slow, &typical_means),
         episodes: episodes.len() as u64,
         moments,
+        not_succeeded: source.not_succeeded(),
         lateness: None,
         unknown: None,
     };
@@ -73,21 +62,15 @@ fn row_of(
         StatsError::TooFew { .. } => NoInterval::TooFewEpisodes,
         _ => NoInterval::TooRare,
     });
-    let (service, span, kind, part) = match row {
-        Row::Span { service, name, kind, part } => {
-            (Some(service.to_string()), Some(name.to_string()), Some(kind_name(*kind)), Some(part))
-        }
-        Row::Lag | Row::Outside | Row::WithAnother => (None, None, None, None),
-    };
+    let Named { service, span, kind, before, after_last } = Named::of(row);
     AttributionRow {
         row: words::kind(row),
         words: words::words(row),
         service,
         span,
-        kind: kind.map(str::to_owned),
-        before: part
-            .and_then(|part| if let Part::Before(next) = part { Some(next.to_string()) } else { None }),
-        after_last: part == Some(&Part::AfterLast),
+        kind,
+        before,
+        after_last,
         slow_us: micros(slow_mean),
         typical_us: micros(typical_mean),
         difference_us: micros(difference),
@@ -95,6 +78,29 @@ fn row_of(
         high_us: interval.ok().map(|interval| micros(interval.high)),
         unknown: interval.err(),
         share: (longer > 0.0).then(|| difference / longer),
+    }
+}
+
+/// What a span's row is named by.
+#[derive(Default)]
+struct Named {
+    service: Option<String>,
+    span: Option<String>,
+    kind: Option<String>,
+    before: Option<String>,
+    after_last: bool,
+}
+
+impl Named {
+    fn of(row: &Row) -> Self {
+        let Row::Span { service, name, kind, part } = row else { return Self::default() };
+        Self {
+            service: Some(service.to_string()),
+            span: Some(name.to_string()),
+            kind: Some(kind_name(*kind).to_owned()),
+            before: if let Part::Before(next) = part { Some(next.to_string()) } else { None },
+            after_last: *part == Part::AfterLast,
+        }
     }
 }
 
@@ -128,43 +134,6 @@ fn told_parts(set: &Set) -> impl Iterator<Item = &PartOfSet> {
     set.parts.iter().filter(|part| !part.told.is_empty())
 }
 
-/// The last one that had begun when the request was due: each slow request is of one.
-fn episode_of(told: &Told, episodes: &[Together]) -> Option<usize> {
-    episodes.partition_point(|episode| episode.start <= told.exemplar.intended).checked_sub(1)
-}
-
-/// Chains all slow requests that are known, whether a trace of them is used or not: one without may be what joins two others.
-fn episodes(source: &Source<'_>, slow: &Set) -> Vec<Together> {
-    let is_slow = |exemplar: &Exemplar| exemplar.response() >= slow.range.from;
-    let kept = source.record.exemplars.reservoirs().flat_map(|(_, _, kept)| kept.kept);
-    let mut spans: Vec<(Nanos, Nanos)> =
-        kept.filter(is_slow).map(|exemplar| (exemplar.intended, exemplar.done)).collect();
-    spans.sort_unstable();
-    let mut together: Vec<Together> = Vec::new();
-    for (start, end) in spans {
-        match together.last_mut() {
-            Some(last) if start <= last.end + WITHIN => last.end = last.end.max(end),
-            _ => together.push(Together { start, end, traces: 0 }),
-        }
-    }
-    for (_, told) in slow.weighted() {
-        if let Some(episode) = episode_of(told, &together).and_then(|at| together.get_mut(at)) {
-            episode.traces += 1;
-        }
-    }
-    together.retain(|episode| episode.traces > 0);
-    together
-}
-
-fn moments(source: &Source<'_>, episodes: &[Together]) -> Vec<SlowMoment> {
-    let of = |episode: &Together| SlowMoment {
-        at_s: (episode.start - source.window_start).as_secs_f64(),
-        length_s: (episode.end - episode.start).as_secs_f64(),
-        traces: episode.traces,
-    };
-    episodes.iter().map(of).collect()
-}
-
 /// The cause of a slow request is the row by which it exceeds typical ones most.
 fn causes(slow: &Set, typical: &BTreeMap<Row, f64>) -> Vec<AttributionCause> {
     let mut counted: BTreeMap<&Row, (u64, f64)> = BTreeMap::new();
@@ -181,17 +150,22 @@ fn causes(slow: &Set, typical: &BTreeMap<Row, f64>) -> Vec<AttributionCause> {
     }
     let mut causes: Vec<AttributionCause> = counted
         .into_iter()
-        .map(|(row, (traces, weight))| AttributionCause {
-            row: words::kind(row),
-            words: words::words(row),
-            traces,
-            share: weight / all,
+        .map(|(row, (traces, weight))| {
+            let Named { service, span, kind, before, after_last } = Named::of(row);
+            AttributionCause {
+                row: words::kind(row),
+                words: words::words(row),
+                service,
+                span,
+                kind,
+                before,
+                after_last,
+                traces,
+                requests: weight,
+                share: weight / all,
+            }
         })
         .collect();
     causes.sort_by(|a, b| b.share.total_cmp(&a.share));
     causes
-}
-
-pub(super) fn is_lag_a_cause(attribution: &Attribution) -> bool {
-    attribution.causes.iter().any(|cause| cause.row == RowKind::Lag)
 }

@@ -7,6 +7,7 @@
 //! means are those of all requests, and not of whichever traces are at hand.
 
 mod compare;
+mod episodes;
 mod sentence;
 mod sets;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod tests;
 mod words;
 
 use super::model::{AttributedSet, Attribution, NotAttributed, RunReport};
-use crate::measure::OperationRecord;
+use crate::measure::{IntervalGrid, OperationRecord};
 use crate::trace::spans::Span;
 use crate::units::Nanos;
 use crate::workload::Slow;
@@ -30,6 +31,8 @@ pub struct Source<'a> {
     pub record: &'a OperationRecord,
     /// Start of the measured window, from the run's anchor.
     pub window_start: Nanos,
+    /// The window's intervals, of which the record tells.
+    pub grid: IntervalGrid,
     /// Wall time of the run's anchor, nanoseconds since 1970.
     pub anchor_unix_ns: u64,
     pub slow: Slow,
@@ -37,18 +40,25 @@ pub struct Source<'a> {
     pub spans: &'a dyn Fn(u128) -> Option<Vec<Span>>,
 }
 
+impl Source<'_> {
+    /// Requests that have no place among slow and typical ones.
+    fn not_succeeded(&self) -> u64 {
+        self.record.counters.offered().saturating_sub(self.record.counters.succeeded)
+    }
+}
+
 /// Where the time of an operation's slow requests went.
 pub fn attribution(source: &Source<'_>) -> Attribution {
     let (slow, typical) = match sets::ranges(source.record, source.slow) {
         Ok(ranges) => ranges,
-        Err(reason) => return nothing(reason, AttributedSet::default(), AttributedSet::default()),
+        Err(reason) => return nothing(source, reason, AttributedSet::default(), AttributedSet::default()),
     };
     let (mut slow, mut typical) = (Set::of(slow, source), Set::of(typical, source));
-    let by_segments = slow.has_segments() || typical.has_segments();
-    slow.settle(by_segments);
-    typical.settle(by_segments);
+    let usual = sets::usual_segments(&[&slow, &typical]);
+    slow.settle(usual);
+    typical.settle(usual);
     match why_nothing(source, &slow, &typical) {
-        Some(reason) => nothing(reason, slow.summary(), typical.summary()),
+        Some(reason) => nothing(source, reason, slow.summary(), typical.summary()),
         None => compare::compare(source, &slow, &typical),
     }
 }
@@ -58,9 +68,8 @@ impl RunReport {
     pub fn attribute(&mut self, operation: &str, source: &Source<'_>) {
         let mut attribution = attribution(source);
         let codes = self.verdict.findings.iter().map(|finding| finding.code.as_str());
-        attribution.lateness = compare::is_lag_a_cause(&attribution)
-            .then(|| words::lateness(codes).map(str::to_owned))
-            .flatten();
+        attribution.lateness =
+            sentence::tells_lag(&attribution).then(|| words::lateness(codes).map(str::to_owned)).flatten();
         attribution.sentence = sentence::sentence(&attribution);
         self.attribution.insert(operation.to_owned(), attribution);
     }
@@ -69,7 +78,9 @@ impl RunReport {
 fn why_nothing(source: &Source<'_>, slow: &Set, typical: &Set) -> Option<NotAttributed> {
     let is_sampled = source.record.exemplars.reservoirs().any(|(_, sampled, _)| sampled);
     let sets = [slow, typical];
-    if !is_sampled {
+    if slow.range.from <= typical.range.to {
+        Some(NotAttributed::NotSlower)
+    } else if !is_sampled {
         Some(NotAttributed::NotSampled)
     } else if sets.iter().all(|set| set.complete() == 0 && !set.is_empty()) {
         Some(NotAttributed::NoTraces)
@@ -82,7 +93,12 @@ fn why_nothing(source: &Source<'_>, slow: &Set, typical: &Set) -> Option<NotAttr
     }
 }
 
-fn nothing(reason: NotAttributed, slow: AttributedSet, typical: AttributedSet) -> Attribution {
+fn nothing(
+    source: &Source<'_>,
+    reason: NotAttributed,
+    slow: AttributedSet,
+    typical: AttributedSet,
+) -> Attribution {
     let mut nothing = Attribution {
         sentence: String::new(),
         slow,
@@ -91,6 +107,7 @@ fn nothing(reason: NotAttributed, slow: AttributedSet, typical: AttributedSet) -
         causes: Vec::new(),
         episodes: 0,
         moments: Vec::new(),
+        not_succeeded: source.not_succeeded(),
         lateness: None,
         unknown: Some(reason),
     };

@@ -11,6 +11,11 @@ use crate::trace::attribution::{Attributed, Incomplete, Request, Row, attribute}
 use crate::units::Nanos;
 use crate::workload::Slow;
 
+/// So many traces are to have the usual number of segments, and such a share of them all. A small one: of searches that come together
+/// one alone has them.
+const FEWEST_USUAL: f64 = 3.0;
+const FEWEST_USUAL_SHARE: f64 = 0.05;
+
 /// A range of response times, ends included.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
@@ -104,18 +109,11 @@ impl Set {
         Self { range, parts: parts.into_values().collect() }
     }
 
-    /// Whether there is a trace that searches segments of every shard.
-    pub fn has_segments(&self) -> bool {
-        let mut told = self.parts.iter().flat_map(|part| &part.told);
-        told.any(|told| told.attributed.waits > 0 && !told.attributed.lacks_segments())
-    }
-
-    /// Settles the rows: `by_segments` tells that this operation searches segments of every shard, so that a request that lacks some
-    /// searched them with another.
-    pub fn settle(&mut self, by_segments: bool) {
+    /// Settles the rows: a search that lacks segments of those that such a one `usual`ly has searched them with another.
+    pub fn settle(&mut self, usual: Option<usize>) {
         for told in self.parts.iter_mut().flat_map(|part| &mut part.told) {
             let attributed = told.attributed.clone();
-            let settled = match by_segments && attributed.lacks_segments() {
+            let settled = match usual.is_some_and(|usual| attributed.lacks_segments(usual)) {
                 true => attributed.searched_with_another(),
                 false => attributed,
             };
@@ -173,6 +171,19 @@ impl Set {
                 .then(|| self.mean(|told| told.exemplar.response().as_micros_f64())),
         }
     }
+}
+
+/// How many segments most traces have that search some of every shard; `None`: too few have as many to say so of the others.
+pub(super) fn usual_segments(sets: &[&Set]) -> Option<usize> {
+    let told = || sets.iter().flat_map(|set| &set.parts).flat_map(|part| &part.told);
+    let searches = || told().map(|told| &told.attributed).filter(|attributed| attributed.waits > 0);
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for attributed in searches().filter(|attributed| attributed.segments >= attributed.waits) {
+        *counts.entry(attributed.segments).or_default() += 1;
+    }
+    let (segments, traces) = counts.into_iter().max_by_key(|(_, traces)| *traces)?;
+    let enough = (FEWEST_USUAL_SHARE * searches().count() as f64).max(FEWEST_USUAL);
+    (traces as f64 >= enough).then_some(segments)
 }
 
 impl PartOfSet {

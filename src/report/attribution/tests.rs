@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::*;
-use crate::measure::{OperationRecord, Outcome, Recorder, RecorderConfig, Sample};
+use crate::measure::{IntervalGrid, OperationRecord, Outcome, Recorder, RecorderConfig, Sample};
 use crate::report::model::{
-    AttributionRow, Finding, IncompleteTrace, LoadKind, NoInterval, NotAttributed, RowKind, Run, RunReport,
-    Severity, State,
+    AttributionCause, AttributionRow, Finding, IncompleteTrace, LoadKind, NoInterval, NotAttributed, RowKind,
+    Run, RunReport, Severity, State,
 };
 use crate::trace::TraceRef;
 use crate::trace::spans::Kind;
@@ -21,17 +21,22 @@ type Parts = [u64; 6];
 struct Made {
     requests: Vec<(u64, Parts, Outcome)>,
     record: OperationRecord,
+    grid: IntervalGrid,
     spans: HashMap<u128, Vec<Span>>,
 }
 
 const OK: Outcome = Outcome::Succeeded { hits: 10 };
 
 fn made(requests: Vec<(u64, Parts, Outcome)>) -> Made {
+    made_within(Nanos::from_secs(10_000), requests)
+}
+
+fn made_within(window: Nanos, requests: Vec<(u64, Parts, Outcome)>) -> Made {
     let mut recorder = Recorder::new(RecorderConfig {
         operations: 1,
         connections: 1,
         window_start: Nanos::from_secs(1),
-        window: Nanos::from_secs(10_000),
+        window,
         stages: vec![],
         slots: None,
         by_sampled: false,
@@ -56,7 +61,8 @@ fn made(requests: Vec<(u64, Parts, Outcome)>) -> Made {
         });
         spans.insert(trace.trace_id, trace_of(trace.trace_id, ANCHOR + sent.get(), *parts));
     }
-    Made { requests, record: recorder.finish().operations.remove(0), spans }
+    let mut recorded = recorder.finish();
+    Made { requests, record: recorded.operations.remove(0), grid: recorded.grid, spans }
 }
 
 /// Half of the network before the server, the proxy before the wait.
@@ -97,6 +103,7 @@ impl Made {
         Source {
             record: &self.record,
             window_start: Nanos::from_secs(1),
+            grid: self.grid,
             anchor_unix_ns: ANCHOR,
             slow,
             spans,
@@ -173,8 +180,12 @@ fn means_are_those_of_all_requests_and_causes_are_counted() {
     let causes: Vec<_> = told.causes.iter().map(|cause| (cause.words.as_str(), cause.traces)).collect();
     assert_eq!(causes, [(WAIT, 32), (SEARCH, 9)]);
     assert!((told.causes[0].share - 32.0 / 41.0).abs() < 1e-9);
+    let named = |cause: &AttributionCause| (cause.service.clone(), cause.span.clone(), cause.kind.clone());
+    let wait = row(&told, WAIT);
+    assert_eq!(named(&told.causes[0]), (wait.service.clone(), wait.span.clone(), wait.kind.clone()));
+    assert_eq!(wait.span.as_deref(), Some("Delegator-waitTSafe"));
     assert_eq!((told.episodes, told.moments.len()), (41, 0));
-    assert!(told.sentence.starts_with("32 of 41 slow traces (p99, from 2"), "{}", told.sentence);
+    assert!(told.sentence.starts_with("32 of 41 slow requests (p99, from 2"), "{}", told.sentence);
     assert!(
         told.sentence.contains(" are slow by the wait for the time tick, 9 by segment search; they take "),
         "{}",
@@ -207,8 +218,8 @@ fn a_kept_request_counts_for_as_many_as_it_stands_for() {
             [0, 200, 300, 20_000 + i, 1_000, 0]
         }
     };
-    let requests = (0..6_000u64)
-        .map(|i| (i * 500, if i % 2 == 0 { slow(i / 2) } else { [0, 200, 300, 1, 1_000 + i % 50, 0] }, OK));
+    let requests = (0..15_000u64)
+        .map(|i| (i * 500, if i % 5 == 0 { slow(i / 5) } else { [0, 200, 300, 1, 1_000 + i % 50, 0] }, OK));
     let made = made(requests.collect());
     let told = made.told_by(Slow::Duration(std::time::Duration::from_millis(10)), &|trace| {
         made.spans.get(&trace).cloned()
@@ -219,7 +230,14 @@ fn a_kept_request_counts_for_as_many_as_it_stands_for() {
     let truth = made.truth(4, &told.slow);
     assert!((found - truth).abs() < 0.01 * truth, "{found} of {truth}");
     assert!((told.causes[1].share - 0.1).abs() < 1e-6, "{:?}", told.causes);
-    assert!(told.sentence.contains("slow traces (from 10.0 ms)"), "{}", told.sentence);
+    assert!((told.causes[1].requests - 300.0).abs() < 1e-3, "{:?}", told.causes);
+    // By the kept ones it would be a third or more.
+    assert!(told.causes[1].traces * 4 > told.slow.complete, "{:?}", told.causes);
+    let sentence = format!(
+        "90% of 3,000 slow requests (from 10.0 ms) are slow by {WAIT}, 10% by {SEARCH}, by {} traces; they take ",
+        told.slow.complete
+    );
+    assert!(told.sentence.starts_with(&sentence), "{}", told.sentence);
 }
 
 #[test]
@@ -259,6 +277,89 @@ fn few_episodes_tell_their_moments_and_no_intervals() {
         told.rows.iter().all(|row| row.low_us.is_none() && row.unknown == Some(NoInterval::TooFewEpisodes))
     );
     assert_eq!(told.causes.len(), 1);
+}
+
+/// A run at 1,000 a second, slow while `is_slow` of the milliseconds: by 20 to 24 ms, so that few of a part are kept.
+fn at_full_rate(seconds: u64, is_slow: impl Fn(u64) -> bool) -> Attribution {
+    let requests = (0..seconds * 1_000).map(|at_ms| {
+        let jitter = at_ms * 7_919 % 4_000;
+        let wait = if is_slow(at_ms) { 20_000 + jitter } else { 1 };
+        (at_ms, [0, 200, 300, wait, 1_000 + jitter / 40, 0], OK)
+    });
+    let made = made_within(Nanos::from_secs(seconds), requests.collect());
+    let told = made.told_by(Slow::Duration(std::time::Duration::from_millis(10)), &|trace| {
+        made.spans.get(&trace).cloned()
+    });
+    assert!(told.slow.complete * 10 < told.slow.requests, "{:?}", told.slow);
+    told
+}
+
+#[test]
+fn a_long_stall_of_which_few_requests_are_kept_is_not_taken_for_many() {
+    for (seconds, length_ms) in [(45, 10_000), (125, 30_000)] {
+        let told = at_full_rate(seconds, |at_ms| (20_000..20_000 + length_ms).contains(&at_ms));
+        assert_eq!((told.unknown, told.slow.requests), (None, length_ms));
+        assert!(told.episodes <= 3, "{length_ms} ms: {}", told.episodes);
+        assert!(told.rows.iter().all(|row| row.unknown == Some(NoInterval::TooFewEpisodes)));
+    }
+}
+
+#[test]
+fn short_stalls_of_which_few_requests_are_kept_are_told_apart_by_the_intervals_between() {
+    let told = at_full_rate(60, |at_ms| at_ms % 3_000 < 100);
+    assert_eq!((told.slow.requests, told.episodes), (2_000, 20));
+    assert!(row(&told, WAIT).low_us.is_some());
+}
+
+#[test]
+fn what_is_slow_from_within_the_typical_is_not_told() {
+    let made = made(two_causes());
+    let told = made.told_by(Slow::Duration(std::time::Duration::from_millis(1)), &|trace| {
+        made.spans.get(&trace).cloned()
+    });
+    assert_eq!((told.unknown, told.rows.len(), told.causes.len()), (Some(NotAttributed::NotSlower), 0, 0));
+    assert!(told.slow.complete > 0 && told.slow.from_us < told.typical.to_us);
+}
+
+#[test]
+fn those_that_did_not_succeed_are_told_as_missing() {
+    let requests = two_causes()
+        .into_iter()
+        .enumerate()
+        .map(|(i, (at, parts, outcome))| (at, parts, if i % 400 == 3 { Outcome::TimedOut } else { outcome }));
+    let told = made(requests.collect()).told();
+    assert_eq!((told.unknown, told.not_succeeded, told.slow.range.as_str()), (None, 10, "p99"));
+    assert!(
+        told.sentence.ends_with("; not among them: 10 requests that did not succeed"),
+        "{}",
+        told.sentence
+    );
+}
+
+/// Two shards of four segments each; a tenth of the requests had one of the shards searched with another.
+#[test]
+fn a_search_of_half_the_segments_is_one_with_another_request_where_a_fair_share_has_all() {
+    let made = made(two_causes());
+    let with = |has_half: &dyn Fn(u128) -> bool| {
+        made.told_by(Slow::Quantile(0.99), &|trace| {
+            let mut spans = made.spans.get(&trace)?.clone();
+            let (wait, mut segment) = (spans[1].clone(), spans[2].clone());
+            spans.truncate(2);
+            spans.push(Span { span_id: 20, ..wait });
+            let segments = if has_half(trace) { 4 } else { 8 };
+            if segments == 4 {
+                segment.end = segment.start + 100 * US;
+            }
+            spans.extend((0..segments).map(|id| Span { span_id: 30 + id, ..segment.clone() }));
+            Some(spans)
+        })
+    };
+    let merged = with(&|trace| trace % 10 == 3);
+    let told = row(&merged, "searched with another request");
+    // Of a tenth of the typical ones all but 100 us of their search.
+    assert!((80.0..250.0).contains(&told.typical_us), "{}", told.typical_us);
+    let is_with_another = |row: &AttributionRow| row.row == RowKind::SearchedWithAnother;
+    assert!(!with(&|trace| trace != 78).rows.iter().any(is_with_another));
 }
 
 #[test]
@@ -358,7 +459,8 @@ fn a_late_generator_is_told_with_what_made_it_late() {
     assert_eq!((told.causes.len(), told.slow.requests), (1, 41));
     assert_eq!(told.causes[0].row, RowKind::Lag);
     assert!(
-        told.sentence.starts_with("32 of 32 slow traces (p99, from 15")
+        told.sentence.starts_with("100% of 41 slow requests (p99, from 15")
+            && told.sentence.contains(" are slow by the generator's own lateness, by 32 traces; they take ")
             && told.sentence.ends_with("; why the generator was late: stolen time: the host of this virtual machine was busy with others"),
         "{}",
         told.sentence

@@ -18,11 +18,15 @@ pub struct Attribution {
     pub rows: Vec<AttributionRow>,
     /// What most of a slow request's excess was, counted over the slow ones, most frequent first. Empty: not known.
     pub causes: Vec<AttributionCause>,
-    /// Slow requests within 100 ms of each other are one episode: they share their cause. Those of which a trace was used.
+    /// Slow requests within 100 ms of each other are one episode: they share their cause. So are those between which the kept ones and
+    /// the counts of the intervals show no gap. Those of which a trace was used.
     pub episodes: u64,
     /// When the episodes were, where they are too few for intervals; otherwise empty.
     pub moments: Vec<SlowMoment>,
-    /// Why the generator itself sent late, where that is a cause; null: it is none, or not known.
+    /// Requests that failed, timed out or were not sent: they are neither slow nor typical.
+    #[serde(default)]
+    pub not_succeeded: u64,
+    /// Why the generator itself sent late, where that is the cause of a tenth of the slow requests or more; null: it is not, or not known.
     pub lateness: Option<String>,
     /// Why nothing is told; null where it is.
     pub unknown: Option<NotAttributed>,
@@ -127,8 +131,22 @@ pub struct AttributionCause {
     pub row: RowKind,
     /// The row's.
     pub words: String,
+    /// The row's, as the four after it: together with `row` they name one.
+    #[serde(default)]
+    pub service: Option<String>,
+    #[serde(default)]
+    pub span: Option<String>,
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub before: Option<String>,
+    #[serde(default)]
+    pub after_last: bool,
     /// In so many of the whole slow traces.
     pub traces: u64,
+    /// The slow requests that these stand for; 0 in older reports.
+    #[serde(default)]
+    pub requests: f64,
     /// The share of the slow requests that these stand for, 0 to 1.
     pub share: f64,
 }
@@ -150,6 +168,8 @@ pub struct SlowMoment {
 pub enum NotAttributed {
     /// Too few requests to say which are slow.
     TooFewRequests,
+    /// The slow ones begin within what is typical.
+    NotSlower,
     /// No request was sampled.
     NotSampled,
     /// Sampled, but no server spans of them came.
@@ -165,6 +185,9 @@ impl NotAttributed {
     pub const fn words(self) -> &'static str {
         match self {
             Self::TooFewRequests => "too few requests to say which are slow",
+            Self::NotSlower => {
+                "what counts as slow begins within what is typical (p25 to p75); raise trace.slow"
+            }
             Self::NotSampled => "no request was sampled",
             Self::NoTraces => "no server spans of the sampled requests are at hand",
             Self::TooFewTraces => "fewer than 10 whole traces of slow or of typical requests",

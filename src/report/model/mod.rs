@@ -89,7 +89,7 @@ pub struct RunReport {
     /// Requests drawn fairly from the succeeded that were at or above `trace.slow`.
     #[serde(default)]
     pub slow: Vec<Request>,
-    /// Requests drawn fairly from the succeeded between p45 and p55.
+    /// Requests drawn fairly from the succeeded between p25 and p75.
     pub typical: Vec<Request>,
     /// Why slow requests were slow, by operation name; empty: tracing was off, or an older report.
     #[serde(default)]

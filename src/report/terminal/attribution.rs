@@ -88,6 +88,9 @@ pub(in crate::report) fn rest(attribution: &Attribution) -> Option<String> {
             at.join(", ")
         ));
     }
+    if rows.iter().any(|row| row.unknown == Some(NoInterval::TooRare)) {
+        told.push("no interval (-): time is there in too few episodes to say how it varies".to_owned());
+    }
     let left_out = [("slow", slow), ("typical", typical)].into_iter().filter_map(|(name, set)| {
         let share = set.left_out.filter(|share| *share >= 0.005)?;
         Some(format!(
@@ -138,7 +141,8 @@ mod tests {
                 "segment search 19.5 ms 1.50 ms +18.0 ms +9.50 ms to +40.0 ms 9%",
                 "the generator's own lateness 98.0 us 98.0 us +0 ns - 0%",
                 "outside Milvus (network) 400 us 400 us +0 ns -20.0 us to +20.0 us 0%",
-                "2% of the slow requests have no whole trace",
+                "no interval (-): time is there in too few episodes to say how it varies; 2% of the slow requests",
+                "have no whole trace",
             ]
         );
     }

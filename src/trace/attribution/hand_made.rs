@@ -352,7 +352,7 @@ fn a_search_that_another_trace_holds_is_told_as_such() {
         span(4, 3, "Delegator-waitTSafe", 20, 30),
     ];
     let told = attribute(&request(), &execute).unwrap();
-    assert!(told.lacks_segments());
+    assert!(told.lacks_segments(1));
     let merged = told.searched_with_another();
     let row = |wanted: &Row| merged.rows.iter().find(|(row, _)| row == wanted).map(|(_, nanos)| *nanos);
     assert_eq!((row(&Row::WithAnother), row(&Row::Lag)), (Some(60), Some(5)));
@@ -360,7 +360,26 @@ fn a_search_that_another_trace_holds_is_told_as_such() {
     assert_eq!(merged.rows.len(), 6, "of Execute only what lies before the wait is left: {:?}", merged.rows);
 
     let segment = of_process(3, SEGCORE, span(5, 3, "SegCoreSearch", 40, 80));
-    assert!(!attribute(&request(), &[&execute[..], &[segment]].concat()).unwrap().lacks_segments());
+    assert!(!attribute(&request(), &[&execute[..], &[segment]].concat()).unwrap().lacks_segments(1));
+}
+
+#[test]
+fn a_shard_that_another_trace_holds_is_missed_among_several_segments_of_each() {
+    let with = |segments: u64| {
+        let mut spans = vec![
+            span(2, C, "Search", 0, 100),
+            span(3, 2, "Execute", 10, 90),
+            span(4, 3, "Delegator-waitTSafe", 20, 30),
+            span(5, 3, "Delegator-waitTSafe", 20, 30),
+        ];
+        let segment = |id| of_process(3, SEGCORE, span(6 + id, 3, "SegCoreSearch", 40, 80));
+        spans.extend((0..segments).map(segment));
+        attribute(&request(), &spans).unwrap()
+    };
+    // Two shards of four segments: one short of all is no shard's.
+    for (segments, lacks) in [(0, true), (4, true), (5, false), (7, false), (8, false), (9, false)] {
+        assert_eq!(with(segments).lacks_segments(8), lacks, "{segments}");
+    }
 }
 
 #[test]

@@ -93,9 +93,15 @@ pub struct Attributed {
 }
 
 impl Attributed {
-    /// Whether a shard has waited and no segment of it was searched in this trace.
-    pub const fn lacks_segments(&self) -> bool {
-        self.segments < self.waits
+    /// Whether segments of a shard that has waited were searched in no span of this trace, of a search that `usual`ly has so many. Which
+    /// segment is of which shard no span tells, so an even shard's segments are to be missing: fewer may be those that others gained.
+    pub const fn lacks_segments(&self, usual: usize) -> bool {
+        let of_a_shard = match usual.checked_div(self.waits) {
+            None => return false,
+            Some(0) => 1,
+            Some(even) => even,
+        };
+        self.segments + of_a_shard <= usual
     }
 
     /// The same, of a search of which a shard was searched in another request's trace: the query node merges searches that come
