@@ -340,26 +340,27 @@ fn those_that_did_not_succeed_are_told_as_missing() {
 #[test]
 fn a_search_of_half_the_segments_is_one_with_another_request_where_a_fair_share_has_all() {
     let made = made(two_causes());
-    let with = |has_half: &dyn Fn(u128) -> bool| {
+    let with = |segments_of: &dyn Fn(u128) -> u64| {
         made.told_by(Slow::Quantile(0.99), &|trace| {
             let mut spans = made.spans.get(&trace)?.clone();
             let (wait, mut segment) = (spans[1].clone(), spans[2].clone());
             spans.truncate(2);
             spans.push(Span { span_id: 20, ..wait });
-            let segments = if has_half(trace) { 4 } else { 8 };
-            if segments == 4 {
+            let segments = segments_of(trace);
+            if segments < 8 {
                 segment.end = segment.start + 100 * US;
             }
             spans.extend((0..segments).map(|id| Span { span_id: 30 + id, ..segment.clone() }));
             Some(spans)
         })
     };
-    let merged = with(&|trace| trace % 10 == 3);
+    let merged = with(&|trace| if trace % 10 == 3 { 4 } else { 8 });
     let told = row(&merged, "searched with another request");
     // Of a tenth of the typical ones all but 100 us of their search.
     assert!((80.0..250.0).contains(&told.typical_us), "{}", told.typical_us);
     let is_with_another = |row: &AttributionRow| row.row == RowKind::SearchedWithAnother;
-    assert!(!with(&|trace| trace != 78).rows.iter().any(is_with_another));
+    let one_of_all = with(&|trace| if trace == 78 { 8 } else { 1 });
+    assert!(!one_of_all.rows.iter().any(is_with_another));
 }
 
 #[test]
