@@ -62,9 +62,7 @@ pub(in crate::report) const HEADING: [&str; 6] =
 
 /// The largest differences, and the others together.
 pub(in crate::report) fn told(attribution: &Attribution) -> Vec<Told<'_>> {
-    let mut rows: Vec<&AttributionRow> = attribution.rows.iter().collect();
-    rows.sort_by(|a, b| b.difference_us.abs().total_cmp(&a.difference_us.abs()));
-    let alone = if rows.len() > ROWS + 1 { ROWS } else { rows.len() };
+    let (rows, alone) = largest_first(attribution);
     let mut told: Vec<Told<'_>> = Vec::new();
     for row in &rows[..alone] {
         let interval = row.low_us.zip(row.high_us);
@@ -93,6 +91,14 @@ pub(in crate::report) fn told(attribution: &Attribution) -> Vec<Told<'_>> {
     told
 }
 
+/// The rows, and how many of them are told one by one.
+fn largest_first(attribution: &Attribution) -> (Vec<&AttributionRow>, usize) {
+    let mut rows: Vec<&AttributionRow> = attribution.rows.iter().collect();
+    rows.sort_by(|a, b| b.difference_us.abs().total_cmp(&a.difference_us.abs()));
+    let alone = if rows.len() > ROWS + 1 { ROWS } else { rows.len() };
+    (rows, alone)
+}
+
 /// The same as rows, the heading first.
 pub(in crate::report) fn cells(attribution: &Attribution) -> Vec<Vec<Cell>> {
     let row = |told: Told<'_>| {
@@ -115,7 +121,8 @@ pub(in crate::report) fn rest(attribution: &Attribution) -> Option<String> {
             at.join(", ")
         ));
     }
-    if rows.iter().any(|row| row.unknown == Some(NoInterval::TooRare)) {
+    let (largest, alone) = largest_first(attribution);
+    if largest[..alone].iter().any(|row| row.unknown == Some(NoInterval::TooRare)) {
         told.push("no interval (-): time is there in too few episodes to say how it varies".to_owned());
     }
     let left_out = [("slow", slow), ("typical", typical)].into_iter().filter_map(|(name, set)| {
@@ -182,6 +189,13 @@ mod tests {
         many.rows.extend(std::iter::repeat_n(row, 6));
         let text_of_many = text(many.clone());
         assert!(text_of_many.contains(&"4 others 518 us 506 us +12.0 us 0%".to_owned()), "{text_of_many:?}");
+
+        let note = "no interval (-)";
+        assert!(rest(&many).unwrap().contains(note));
+        for row in &mut many.rows {
+            row.unknown = (row.difference_us == 0.0).then_some(NoInterval::TooRare);
+        }
+        assert!(!rest(&many).unwrap().contains(note), "no such row is told by itself");
 
         many.rows.iter_mut().for_each(|row| row.unknown = Some(NoInterval::TooFewEpisodes));
         let moment = |at_s| SlowMoment { at_s, length_s: 0.25, traces: 10 };

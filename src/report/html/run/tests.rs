@@ -128,7 +128,9 @@ fn small() -> RunReport {
 #[test]
 fn causes_are_told_with_two_bars_that_add_up_to_the_response_times() {
     let page = page(&small());
-    assert!(page.contains("31 of 40 slow traces (p99, from 203 ms) are slow by the wait for the time tick"));
+    assert!(
+        page.contains("78% of 41 slow requests (p99, from 203 ms) are slow by the wait for the time tick")
+    );
     let (_, figure) = page.split_once("<figure class=\"chart\" id=\"why-0\">").unwrap();
     let figure = figure.split("</figure>").next().unwrap();
     // The axis ends at the 200 ms of the slow: 180.002, 19.5, 0.098 and 0.4 of it; of the typical 0.002, 1.5, 0.098 and 0.4.
