@@ -110,7 +110,8 @@
 //! **[`report`]**: the report's shape, where it is kept, thresholds, why slow requests were slow, one file per format. *Not here:* servers, clocks,
 //! the environment. *Invariants:* what is written fits the published schema, within `/1` fields are only added, and
 //! only [`report::model`] serializes for it. Guarded by `every_report_that_is_written_fits_the_published_schema`,
-//! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`.
+//! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`. In a page, no foreign
+//! text is markup or followed unless it is a link to the web: `no_foreign_text_is_markup_wherever_it_stands`.
 //!
 //! **[`calibrate`]**: servers of known delays, what a perfect measurement of them would say, and the judging of a real one
 //! against it and this machine's own noise. *Not here:* driving the engine. *Invariant:* nothing that was measured goes
@@ -156,6 +157,7 @@
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
 //!   all of `report/samples.rs`; then [`cli::Format`] and `commands/report.rs`.
+//! - **A part of a page**: a file in `report/html/run/`, of the parts in `report/html/`; colours in `style.css` alone.
 //!
 //! # What holds everywhere
 //!

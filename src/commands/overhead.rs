@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::overhead::OverheadArgs;
+use crate::engine::Stop;
 use crate::experiment::overhead::{self, Design, Done, OwnSampling, Place, Plan, SLOT, WASHOUT};
 use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
@@ -15,7 +16,7 @@ use crate::report::from_run;
 use crate::report::model::Severity;
 use crate::report::store::{self, RunDirectory};
 use crate::report::{RunReport, rfc3339};
-use crate::run::{Identity, Server, Settings, Sharing};
+use crate::run::{Identity, RunError, Server, Settings, Sharing};
 use crate::stats::blocks::{self, Timing};
 use crate::trace::collector::{ANYWHERE, CollectorProcess};
 use crate::trace::endpoint::Protocol;
@@ -58,7 +59,7 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
     let earlier_result = earlier.as_ref().map(|(_, overhead)| overhead);
     let done = run::with_server(&settings, &stop, |server| {
         refuse_other_server(server, earlier.as_ref())?;
-        let sampling = own_sampling(args, server, &settings, collector.as_mut())?;
+        let sampling = own_sampling(args, server, &settings, collector.as_mut(), &stop)?;
         let _kept_to_this_run = server.lock(&settings.workload, &identity, Sharing::Alone)?;
         let mut progress = SlotProgress::new(&settings, &design);
         let plan = Plan { settings: &settings, design: &design, earlier: earlier_result };
@@ -271,25 +272,28 @@ fn own_sampling(
     server: &Server,
     settings: &Settings,
     collector: Option<&mut CollectorProcess>,
-) -> anyhow::Result<Option<OwnSampling>> {
-    let ask = || match (collector, args.collector_listen) {
+    stop: &Stop,
+) -> Result<Option<OwnSampling>, RunError> {
+    let asked = match (collector, args.collector_listen) {
         (Some(collector), Some(_)) if !server.kind.is_embedded() => {
-            OwnSampling::ask(server, settings, Fraction::ZERO, collector).map(Some)
+            super::say("asking the server what it traces by itself");
+            Some(OwnSampling::ask_until_exported(server, settings, collector, stop)?)
         }
-        _ => Ok(None),
+        _ => None,
     };
-    let asked = ask()?;
     let told = server.tracing().and_then(|tracing| tracing.sample_fraction);
     let fraction = asked.map(OwnSampling::seen).or(told).unwrap_or(0.0);
     let remedy = match server.kind.is_embedded() {
         true => "milvus-load embedded stop, then milvus-load embedded start without --sample-fraction",
         false => "set its trace.sampleFraction to 0 and start it anew",
     };
-    ensure!(
-        fraction == 0.0,
-        "this Milvus samples {:.1} % of the requests that have no header, so off would not be off: {remedy}",
-        fraction * 100.0
-    );
+    if fraction > 0.0 {
+        return Err(anyhow::anyhow!(
+            "this Milvus samples {:.1} % of the requests that have no header, so off would not be off: {remedy}",
+            fraction * 100.0
+        )
+        .into());
+    }
     Ok(asked)
 }
 

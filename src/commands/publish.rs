@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
-use crate::report::{RunReport, json};
+use crate::report::{RunReport, html, json};
 use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_otlp};
 
 use super::output::Output;
@@ -34,10 +34,11 @@ pub fn report(
     let path = stored.context("the report is not stored; it is on standard output, as JSON")?;
     // The report holds more than it; that it stays would do no harm.
     let _ = std::fs::remove_file(directory.path().join(JOURNAL_FILE));
+    let page = page(report, directory);
     shown?;
     if !as_json {
         let footer = Footer {
-            paths: [("report", Some(&*path)), ("traces", traces)]
+            paths: [("report", Some(&*path)), ("page", page.as_deref()), ("traces", traces)]
                 .into_iter()
                 .filter_map(|(name, path)| Some((name.to_owned(), path?.display().to_string())))
                 .collect(),
@@ -46,6 +47,17 @@ pub fn report(
         terminal::footer(&footer, style, &mut out)?;
     }
     Ok(())
+}
+
+/// Stores the page beside the report, and says where. That it cannot be stored is told and changes nothing.
+fn page(report: &RunReport, directory: &RunDirectory) -> Option<PathBuf> {
+    let mut page = Vec::new();
+    let rendered = html::render(report, &mut page).map_err(anyhow::Error::from);
+    let stored = rendered.and_then(|()| Ok(directory.write_file(html::HTML_FILE, &page)?));
+    if let Err(error) = &stored {
+        super::say(&format!("warning: the page is not stored: {error}"));
+    }
+    stored.ok()
 }
 
 /// Stores what merging needs beside the report.
@@ -99,5 +111,26 @@ pub fn exit(report: &RunReport, allow_untrusted: bool) -> Exit {
         false => Exit::Untrusted,
         true if not_met => Exit::NotMet,
         true => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn a_page_that_cannot_be_stored_takes_nothing_with_it() {
+        let base = tempfile::tempdir().unwrap();
+        let report = samples::full();
+        let directory = RunDirectory::create(base.path(), "search", report.run.started_unix_us, "1").unwrap();
+        let stored = page(&report, &directory).unwrap();
+        assert!(std::fs::read_to_string(&stored).unwrap().starts_with("<!DOCTYPE html>"));
+        // A directory with something in it is not replaced by a file.
+        std::fs::remove_file(&stored).unwrap();
+        std::fs::create_dir_all(stored.join("something")).unwrap();
+        assert_eq!(page(&report, &directory), None);
+        let report_path = directory.write_report(&report).unwrap();
+        assert_eq!(crate::report::store::read(&report_path).unwrap(), report);
     }
 }

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::document::{Block, Document};
-use super::model::{Finding, Operation, RunReport, Severity, State, Threshold};
-use super::terminal::summary::{cells, load, rate, rest, setup, target, time_row, value_of};
-use super::terminal::table::{Cell, grouped};
+use super::model::{Finding, RunReport, Severity, State, Threshold};
+use super::terminal::summary::{cells, count_rows, load, met, rest, setup, target, time_row, value_of};
+use super::terminal::table::Cell;
 
 /// Writes it.
 ///
@@ -26,7 +26,7 @@ fn document(report: &RunReport) -> Document {
     match report.operations.values().all(|operation| operation.offered == 0) {
         true => add(Block::Text("Nothing was offered within the measured window.".to_owned())),
         false => {
-            add(Block::Table(1, counts(report)));
+            add(Block::Table(1, count_rows(report)));
             add(Block::Table(2, times(report)));
         }
     }
@@ -76,26 +76,8 @@ fn facts(report: &RunReport) -> Vec<(String, String)> {
 fn thresholds(thresholds: &[Threshold]) -> Vec<Vec<Cell>> {
     let mut rows = vec![["threshold", "value", "result"].map(Cell::from).to_vec()];
     for threshold in thresholds {
-        let met = match threshold.met {
-            Some(true) => "met",
-            Some(false) => "not met",
-            None => "unknown",
-        };
+        let (_, met) = met(threshold);
         rows.push(vec![threshold.expression.as_str().into(), value_of(threshold).into(), met.into()]);
-    }
-    rows
-}
-
-fn counts(report: &RunReport) -> Vec<Vec<Cell>> {
-    let heading =
-        ["operation", "offered", "succeeded", "failed", "timed out", "not sent", "offered/s", "succeeded/s"];
-    let mut rows = vec![heading.map(Cell::from).to_vec()];
-    for (name, operation) in &report.operations {
-        let Operation { offered, succeeded, failed, timed_out, not_sent, .. } = operation;
-        let mut row: Vec<Cell> = vec![name.as_str().into()];
-        row.extend([offered, succeeded, failed, timed_out, not_sent].map(|count| grouped(*count).into()));
-        row.extend([rate(operation.offered_per_s), rate(operation.succeeded_per_s)]);
-        rows.push(row);
     }
     rows
 }

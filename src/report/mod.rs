@@ -17,6 +17,7 @@ pub mod experiment;
 mod from_recorded;
 pub mod from_run;
 pub mod hlog;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

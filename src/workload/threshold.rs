@@ -70,6 +70,18 @@ impl ThresholdError {
     }
 }
 
+impl Threshold {
+    /// Reads an expression as a report tells it: `search.response.p99 < 50ms`.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn of_expression(expression: &str) -> Result<Self, ThresholdError> {
+        let (metric, condition) =
+            expression.split_at(expression.find(['<', '>']).unwrap_or(expression.len()));
+        parse(metric.trim(), condition)
+    }
+}
+
 fn near_word(word: &str) -> Option<&'static str> {
     nearest(word, ["errors", "response", "service", "lag", "mean", "max", "succeeded_per_s"])
 }

@@ -149,6 +149,12 @@ impl Sandbox {
         self.start(command).wait(self)
     }
 
+    /// The same of what may take its time.
+    #[track_caller]
+    pub fn end_within(&self, command: &mut Command, limit: Duration) -> Ended {
+        self.start(command).wait_within(limit, self)
+    }
+
     /// Starts the command; what it says goes to files, so that it never waits for a reader.
     pub fn start(&self, command: &mut Command) -> Running {
         let before = self.reports();
@@ -225,12 +231,17 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn wait(mut self, sandbox: &Sandbox) -> Ended {
+    pub fn wait(self, sandbox: &Sandbox) -> Ended {
+        self.wait_within(LIMIT, sandbox)
+    }
+
+    #[track_caller]
+    fn wait_within(mut self, limit: Duration, sandbox: &Sandbox) -> Ended {
         let start = Instant::now();
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
-                None if start.elapsed() > LIMIT => {
+                None if start.elapsed() > limit => {
                     let _ = self.child.kill();
                     panic!("it does not end:\n{}", self.stderr());
                 }

@@ -121,5 +121,5 @@ fn a_run_that_ends_leaves_no_journal() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["record.jsonl", "report.json"]);
+    assert_eq!(names, ["record.jsonl", "report.html", "report.json"]);
 }

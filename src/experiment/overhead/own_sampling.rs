@@ -1,6 +1,9 @@
 //! What a server does with requests that have no header, found out by calls that its spans are counted of.
 
-use crate::run::{Server, Settings};
+use std::time::{Duration, Instant};
+
+use crate::engine::Stop;
+use crate::run::{RunError, Server, Settings};
 use crate::trace::collector::{AskedCalls, CollectorProcess};
 use crate::units::Fraction;
 
@@ -13,6 +16,9 @@ const WITHOUT_HEADER: std::ops::RangeInclusive<u64> = 300..=10_000;
 
 /// Calls that ask to be traced: where none of their spans comes, the server exports elsewhere or not at all.
 const WITH_HEADER: u64 = 20;
+
+/// gRPC's longest wait before it connects anew (120 s, and a fifth of that by chance), and the export itself.
+const BACK_OFF: Duration = Duration::from_secs(155);
 
 /// How many standard deviations the count of what a server drew may be off.
 const DEVIATIONS: f64 = 4.0;
@@ -45,6 +51,38 @@ impl OwnSampling {
             by_client: after.by_client - before.by_client,
         };
         Ok(Self { without_header, traced })
+    }
+
+    /// The same at fraction 0, until any spans come of what asks to be traced: an exporter that found nobody before this collector listened
+    /// waits up to two minutes before it looks again.
+    ///
+    /// # Errors
+    /// As above; where a signal came; where none comes though it had time.
+    pub fn ask_until_exported(
+        server: &Server,
+        settings: &Settings,
+        collector: &mut CollectorProcess,
+        stop: &Stop,
+    ) -> Result<Self, RunError> {
+        let until = Instant::now() + BACK_OFF;
+        loop {
+            if let Some(reason) = stop.reason() {
+                return Err(RunError::Stopped(reason));
+            }
+            let asked = Self::ask(server, settings, Fraction::ZERO, collector)?;
+            if asked.exports_here() {
+                return Ok(asked);
+            }
+            if Instant::now() > until {
+                return Err(anyhow::anyhow!(
+                    "{} exports no spans to --collector-listen, so it cannot be asked what it traces: set its trace.exporter to otlp, \
+                     trace.otlp.endpoint to that address as it reaches this machine, and trace.otlp.secure to false, or leave \
+                     --collector-listen out",
+                    server.uri
+                )
+                .into());
+            }
+        }
     }
 
     /// Whether spans come here of what a client asks to be traced.

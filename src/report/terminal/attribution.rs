@@ -1,5 +1,6 @@
 //! Why slow requests were slow: a sentence and a short table per operation.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::super::model::{Attribution, AttributionRow, NoInterval, RunReport, SlowMoment};
@@ -34,45 +35,71 @@ pub(super) fn lines(report: &RunReport, style: Style, out: &mut dyn Write) -> io
     Ok(())
 }
 
+/// A place where time goes, or several together.
+pub(in crate::report) struct Told<'a> {
+    /// What it means; foreign.
+    pub(in crate::report) words: Cow<'a, str>,
+    pub(in crate::report) slow_us: f64,
+    pub(in crate::report) typical_us: f64,
+    pub(in crate::report) difference_us: f64,
+    /// Of the difference, in words.
+    pub(in crate::report) interval: String,
+    pub(in crate::report) share: Option<f64>,
+}
+
+impl Told<'_> {
+    /// Its numbers, for a row.
+    pub(in crate::report) fn numbers(&self) -> [Cell; 5] {
+        let share = self.share.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
+        let times = [span(self.slow_us), span(self.typical_us), signed(self.difference_us)].map(Cell::from);
+        let [slow, typical, difference] = times;
+        [slow, typical, difference, self.interval.as_str().into(), share.into()]
+    }
+}
+
+pub(in crate::report) const HEADING: [&str; 6] =
+    ["mean time in", "slow", "typical", "difference", "95 % CI", "share"];
+
 /// The largest differences, and the others together.
-pub(in crate::report) fn cells(attribution: &Attribution) -> Vec<Vec<Cell>> {
-    let heading = ["mean time in", "slow", "typical", "difference", "95 % CI", "share"];
-    let mut cells = vec![heading.map(Cell::from).to_vec()];
+pub(in crate::report) fn told(attribution: &Attribution) -> Vec<Told<'_>> {
     let mut rows: Vec<&AttributionRow> = attribution.rows.iter().collect();
     rows.sort_by(|a, b| b.difference_us.abs().total_cmp(&a.difference_us.abs()));
-    let told = if rows.len() > ROWS + 1 { ROWS } else { rows.len() };
-    cells.extend(rows[..told].iter().map(|row| {
+    let alone = if rows.len() > ROWS + 1 { ROWS } else { rows.len() };
+    let mut told: Vec<Told<'_>> = Vec::new();
+    for row in &rows[..alone] {
         let interval = row.low_us.zip(row.high_us);
         let interval = interval
             .map_or_else(|| "-".to_owned(), |(low, high)| format!("{} to {}", signed(low), signed(high)));
-        let words = cut(&clean(&row.words), LONGEST);
-        let times = [row.slow_us, row.typical_us, row.difference_us];
-        cells_of(words, times, interval, row.share)
-    }));
-    if rows.len() > told {
-        let sum = |of: fn(&AttributionRow) -> f64| rows[told..].iter().map(|row| of(row)).sum::<f64>();
-        let share = rows[told..].iter().map(|row| row.share).sum::<Option<f64>>();
-        let times = [sum(|row| row.slow_us), sum(|row| row.typical_us), sum(|row| row.difference_us)];
-        cells.push(cells_of(format!("{} others", rows.len() - told), times, String::new(), share));
+        told.push(Told {
+            words: (&*row.words).into(),
+            slow_us: row.slow_us,
+            typical_us: row.typical_us,
+            difference_us: row.difference_us,
+            interval,
+            share: row.share,
+        });
     }
-    cells
+    if rows.len() > alone {
+        let sum = |of: fn(&AttributionRow) -> f64| rows[alone..].iter().map(|row| of(row)).sum::<f64>();
+        told.push(Told {
+            words: format!("{} others", rows.len() - alone).into(),
+            slow_us: sum(|row| row.slow_us),
+            typical_us: sum(|row| row.typical_us),
+            difference_us: sum(|row| row.difference_us),
+            interval: String::new(),
+            share: rows[alone..].iter().map(|row| row.share).sum(),
+        });
+    }
+    told
 }
 
-fn cells_of(
-    words: String,
-    [slow, typical, difference]: [f64; 3],
-    interval: String,
-    share: Option<f64>,
-) -> Vec<Cell> {
-    let share = share.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
-    vec![
-        Cell(words, Tone::Strong),
-        span(slow).into(),
-        span(typical).into(),
-        signed(difference).into(),
-        interval.into(),
-        share.into(),
-    ]
+/// The same as rows, the heading first.
+pub(in crate::report) fn cells(attribution: &Attribution) -> Vec<Vec<Cell>> {
+    let row = |told: Told<'_>| {
+        let words = Cell(cut(&clean(&told.words), LONGEST), Tone::Strong);
+        [words].into_iter().chain(told.numbers()).collect()
+    };
+    [HEADING.map(Cell::from).to_vec()].into_iter().chain(told(attribution).into_iter().map(row)).collect()
 }
 
 /// What the table leaves open.

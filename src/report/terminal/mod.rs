@@ -18,9 +18,14 @@ mod stages;
 pub mod waterfall;
 /// What a summary says, for other renderings of it.
 pub(in crate::report) mod summary {
-    pub(in crate::report) use super::attribution::{cells, rest};
-    pub(in crate::report) use super::sections::{load, percent, rate, span, target, time_row, value_of};
+    pub(in crate::report) use super::attribution::{HEADING as ATTRIBUTION_HEADING, Told, cells, rest, told};
+    pub(in crate::report) use super::sampling::{LEFT_OUT as SAMPLING_LEAVES_OUT, sentence as sampling};
+    pub(in crate::report) use super::sections::{
+        RANKS, clocks, count_rows, error_rows, facts, load, met, percent, rate, severity_words, span, target,
+        time, time_row, value_of, verdict_words,
+    };
     pub(in crate::report) use super::setup::sentence as setup;
+    pub(in crate::report) use super::stages::{NOTE as STAGES_NOTE, rows as stage_rows, short};
 }
 pub(in crate::report) mod table;
 pub(in crate::report) mod words;

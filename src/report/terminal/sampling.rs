@@ -22,12 +22,14 @@ pub(super) fn lines(report: &RunReport, style: Style, out: &mut dyn Write) -> io
         let text = format!("{}: {}", clean(name), sentence(sampling));
         wrap(&text, WIDTH - 2).iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
-    let left_out = "of the service time, at this load; that sampled requests make others queue is not in it";
-    writeln!(out, "  {}", style.paint(Tone::Dim, left_out))
+    writeln!(out, "  {}", style.paint(Tone::Dim, LEFT_OUT))
 }
 
+pub(in crate::report) const LEFT_OUT: &str =
+    "of the service time, at this load; that sampled requests make others queue is not in it";
+
 /// `a sampled request pays +41.0 us at the median, 95 % CI 33.0 us to 49.0 us (310 sampled, 2,690 not)`.
-fn sentence(sampling: &Sampling) -> String {
+pub(in crate::report) fn sentence(sampling: &Sampling) -> String {
     let Sampling { sampled, unsampled, service } = sampling;
     let counts = format!("({} sampled, {} not)", grouped(*sampled), grouped(*unsampled));
     match (service.p50_us, service.unknown.get("p50_us")) {

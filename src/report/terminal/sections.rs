@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::model::{
-    Dist, Finding, LoadKind, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart, Spans,
-    State, Threshold, UnknownReason,
+    Dist, Finding, LoadKind, NoLink, Operation, Outcome, Request, RunReport, Server, Severity, ShardPart,
+    Spans, State, Threshold, UnknownReason, Verdict,
 };
 use super::stages::short;
 use super::table::{Cell, Style, Tone, grouped, table, wrap};
@@ -19,13 +19,23 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
         State::Interrupted | State::Failed => style.paint(Tone::Warning, run.state.name()),
     };
     writeln!(out, "{}  {state}", style.paint(Tone::Strong, &clean(&run.name)))?;
+    for (label, text) in facts(report) {
+        writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
+    }
+    Ok(())
+}
+
+/// What ran, in names and what they stand for.
+pub(in crate::report) fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
+    let run = &report.run;
     let mut lines = Vec::new();
     if let Some(server) = &report.server {
         lines.push(("target", target(server)));
     }
     lines.push(("load", load(report)));
     if let Some(trace) = &report.trace {
-        lines.push(("tracing", format!("{} of requests, to {}", percent(trace.fraction), trace.endpoint)));
+        let to = if is_kept_here_alone(report) { "the built-in collector" } else { &trace.endpoint };
+        lines.push(("tracing", format!("{} of requests, to {to}", percent(trace.fraction))));
     }
     if let Some(text) = report.spans.as_ref().and_then(spans) {
         lines.push(("spans", text));
@@ -37,10 +47,7 @@ pub(super) fn header(report: &RunReport, style: Style, out: &mut dyn Write) -> i
     if !report.shards.is_empty() {
         lines.push(("shards", shards(&report.shards)));
     }
-    for (label, text) in lines {
-        writeln!(out, "  {}  {}", style.paint(Tone::Dim, &format!("{label:<7}")), clean(&text))?;
-    }
-    Ok(())
+    lines
 }
 
 pub(super) fn setup(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -48,6 +55,13 @@ pub(super) fn setup(report: &RunReport, style: Style, out: &mut dyn Write) -> io
         Some(steps) => paragraph(out, style, Tone::Dim, "set-up", &steps),
         None => Ok(()),
     }
+}
+
+/// Whether the built-in collector kept traces, and there was no other one that could have links.
+fn is_kept_here_alone(report: &RunReport) -> bool {
+    let kept = report.spans.and_then(|spans| spans.kept).unwrap_or(0);
+    let no_other = |request: &Request| request.trace_url_reason == Some(NoLink::NoCollector);
+    kept > 0 && report.slowest_sampled.iter().all(no_other)
 }
 
 /// `http://127.0.0.1:19530 (Milvus 2.3.5, embedded, database shop)`.
@@ -120,7 +134,14 @@ pub(in crate::report) fn load(report: &RunReport) -> String {
 }
 
 pub(super) fn verdict_line(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let verdict = &report.verdict;
+    let (tone, word, found) = verdict_words(&report.verdict);
+    let found = if found.is_empty() { found } else { format!(" ({found})") };
+    let label = style.paint(Tone::Dim, "verdict");
+    writeln!(out, "  {label}  {}{found}", style.paint(tone, word))
+}
+
+/// `trusted` or not, and `1 warning, 2 notes`.
+pub(in crate::report) fn verdict_words(verdict: &Verdict) -> (Tone, &'static str, String) {
     let count = |severity: Severity, name: &str| {
         let count = verdict.findings.iter().filter(|finding| finding.severity == severity).count();
         let plural = if count == 1 { "" } else { "s" };
@@ -130,15 +151,19 @@ pub(super) fn verdict_line(report: &RunReport, style: Style, out: &mut dyn Write
     let counts: Vec<String> =
         counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
     let (tone, word) = if verdict.trusted { (Tone::Good, "trusted") } else { (Tone::Bad, "NOT TRUSTED") };
-    let found = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
-    let label = style.paint(Tone::Dim, "verdict");
-    writeln!(out, "  {label}  {}{found}", style.paint(tone, word))
+    (tone, word, counts.join(", "))
 }
 
 pub(super) fn counts(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if report.operations.values().all(|operation| operation.offered == 0) {
         return writeln!(out, "\n  nothing was offered within the measured window");
     }
+    writeln!(out)?;
+    table(out, style, 1, &count_rows(report))
+}
+
+/// What became of the requests of each operation, the heading first.
+pub(in crate::report) fn count_rows(report: &RunReport) -> Vec<Vec<Cell>> {
     let heading =
         ["operation", "offered", "succeeded", "failed", "timed out", "not sent", "offered/s", "succeeded/s"];
     let mut rows = vec![heading.map(Cell::from).to_vec()];
@@ -155,8 +180,7 @@ pub(super) fn counts(report: &RunReport, style: Style, out: &mut dyn Write) -> i
             rate(operation.succeeded_per_s),
         ]);
     }
-    writeln!(out)?;
-    table(out, style, 1, &rows)
+    rows
 }
 
 pub(super) fn times(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -172,22 +196,27 @@ pub(super) fn times(report: &RunReport, style: Style, out: &mut dyn Write) -> io
     }
     writeln!(out)?;
     table(out, style, 2, &rows)?;
-    let due = match report.run.load_model {
-        LoadKind::Open => "was due",
-        LoadKind::Closed => "had a free slot",
-        LoadKind::Mixed => "was due (open loop) or had a free slot (closed)",
-    };
-    let clocks =
-        format!("response: from when the request {due}; service: from when it was sent; lag: in between");
-    let ranks =
-        "percentiles: of all that was offered, the unsuccessful infinitely slow; max: of the succeeded";
-    for line in wrap(&clocks, WIDTH - 2).into_iter().chain(wrap(ranks, WIDTH - 2)) {
+    for line in wrap(&clocks(report.run.load_model), WIDTH - 2).into_iter().chain(wrap(RANKS, WIDTH - 2)) {
         writeln!(out, "  {}", style.paint(Tone::Dim, &line))?;
     }
     Ok(())
 }
 
-pub(super) fn time(dist: &Dist, name: &str, value: Option<f64>) -> Cell {
+/// What percentiles are of.
+pub(in crate::report) const RANKS: &str =
+    "percentiles: of all that was offered, the unsuccessful infinitely slow; max: of the succeeded";
+
+/// From when to when the three times are.
+pub(in crate::report) fn clocks(load: LoadKind) -> String {
+    let due = match load {
+        LoadKind::Open => "was due",
+        LoadKind::Closed => "had a free slot",
+        LoadKind::Mixed => "was due (open loop) or had a free slot (closed)",
+    };
+    format!("response: from when the request {due}; service: from when it was sent; lag: in between")
+}
+
+pub(in crate::report) fn time(dist: &Dist, name: &str, value: Option<f64>) -> Cell {
     match (value, dist.unknown.get(name)) {
         (Some(micros), _) => span(micros).into(),
         (None, Some(reason)) => unknown(*reason),
@@ -216,10 +245,20 @@ fn unknown(reason: UnknownReason) -> Cell {
 }
 
 pub(super) fn errors(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut rows = vec![["operation", "failed", "gRPC", "Milvus", "first message"].map(Cell::from).to_vec()];
     let longest_name = report.operations.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     // What the other columns leave.
     let room = WIDTH.saturating_sub(longest_name.max(9) + 36);
+    let rows = error_rows(report, room);
+    if rows.len() == 1 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    table(out, style, 5, &rows)
+}
+
+/// The kinds of failures of each operation with at most so many characters of a message, the heading first.
+pub(in crate::report) fn error_rows(report: &RunReport, room: usize) -> Vec<Vec<Cell>> {
+    let mut rows = vec![["operation", "failed", "gRPC", "Milvus", "first message"].map(Cell::from).to_vec()];
     for (name, operation) in &report.operations {
         for class in &operation.errors {
             let code = |code: Option<String>| code.unwrap_or_else(|| "other".to_owned());
@@ -233,11 +272,7 @@ pub(super) fn errors(report: &RunReport, style: Style, out: &mut dyn Write) -> i
             ]);
         }
     }
-    if rows.len() == 1 {
-        return Ok(());
-    }
-    writeln!(out)?;
-    table(out, style, 5, &rows)
+    rows
 }
 
 pub(super) fn slowest(report: &RunReport, style: Style, count: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -293,15 +328,20 @@ pub(super) fn thresholds(report: &RunReport, style: Style, out: &mut dyn Write) 
     }
     writeln!(out, "\n  {}", style.paint(Tone::Dim, "thresholds"))?;
     for threshold in &report.thresholds {
-        let (tone, word) = match threshold.met {
-            Some(true) => (Tone::Good, "met    "),
-            Some(false) => (Tone::Bad, "not met"),
-            None => (Tone::Warning, "unknown"),
-        };
-        let value = value_of(threshold);
-        writeln!(out, "  {}  {} ({value})", style.paint(tone, word), clean(&threshold.expression))?;
+        let (tone, word) = met(threshold);
+        let (word, value) = (format!("{word:<7}"), value_of(threshold));
+        writeln!(out, "  {}  {} ({value})", style.paint(tone, &word), clean(&threshold.expression))?;
     }
     Ok(())
+}
+
+/// What became of a threshold.
+pub(in crate::report) const fn met(threshold: &Threshold) -> (Tone, &'static str) {
+    match threshold.met {
+        Some(true) => (Tone::Good, "met"),
+        Some(false) => (Tone::Bad, "not met"),
+        None => (Tone::Warning, "unknown"),
+    }
 }
 
 /// The number that a threshold was judged on, or why there is none.
@@ -325,11 +365,7 @@ fn shown_as(expression: &str, value: f64) -> String {
 
 pub(super) fn findings(report: &RunReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for Finding { severity, message, cause, remedy, .. } in &report.verdict.findings {
-        let (tone, name) = match severity {
-            Severity::Error => (Tone::Bad, "error"),
-            Severity::Warning => (Tone::Warning, "warning"),
-            Severity::Note => (Tone::Dim, "note"),
-        };
+        let (tone, name) = severity_words(*severity);
         writeln!(out)?;
         for (tone, label, text) in
             [(tone, name, message), (Tone::Dim, "cause", cause), (Tone::Dim, "remedy", remedy)]
@@ -338,6 +374,14 @@ pub(super) fn findings(report: &RunReport, style: Style, out: &mut dyn Write) ->
         }
     }
     Ok(())
+}
+
+pub(in crate::report) const fn severity_words(severity: Severity) -> (Tone, &'static str) {
+    match severity {
+        Severity::Error => (Tone::Bad, "error"),
+        Severity::Warning => (Tone::Warning, "warning"),
+        Severity::Note => (Tone::Dim, "note"),
+    }
 }
 
 pub(super) fn paragraph(

@@ -12,16 +12,22 @@ pub(super) fn table_of(report: &RunReport, style: Style, out: &mut dyn Write) ->
     if report.stages.len() < 2 {
         return Ok(());
     }
+    writeln!(out)?;
+    table(out, style, 2, &rows(report))?;
+    writeln!(out, "  {}", style.paint(Tone::Dim, NOTE))
+}
+
+pub(in crate::report) const NOTE: &str = "rate: as planned; percentiles: of the response";
+
+/// One row per stage and operation, the heading first.
+pub(in crate::report) fn rows(report: &RunReport) -> Vec<Vec<Cell>> {
     let heading = ["stage", "operation", "rate", "offered", "unsuccessful", "offered/s", "p50", "p90", "p99"];
     let mut rows = vec![heading.map(Cell::from).to_vec()];
     for stage in &report.stages {
         let named = stage.operations.iter().enumerate();
         rows.extend(named.map(|(index, (name, operation))| row(stage, index == 0, name, operation)));
     }
-    writeln!(out)?;
-    table(out, style, 2, &rows)?;
-    let note = "rate: as planned; percentiles: of the response";
-    writeln!(out, "  {}", style.paint(Tone::Dim, note))
+    rows
 }
 
 fn row(stage: &Stage, first: bool, name: &str, operation: &StageOperation) -> Vec<Cell> {
@@ -50,6 +56,6 @@ fn planned(rate: Option<StageRate>) -> String {
 }
 
 /// Three digits after the point at most, and none that say nothing.
-pub(super) fn short(number: f64) -> String {
+pub(in crate::report) fn short(number: f64) -> String {
     format!("{number:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }

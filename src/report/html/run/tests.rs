@@ -1,0 +1,298 @@
+//! The page of every sample, and of a report whose every text is an attack.
+
+use serde_json::Value;
+
+use super::super::page::{SCRIPT, STYLE, hash};
+use super::page;
+use crate::report::model::Request;
+use crate::report::{RunReport, samples};
+
+/// A tag of a page: its name and its attributes.
+struct Tag {
+    name: String,
+    attributes: Vec<(String, String)>,
+}
+
+/// The tags of a page as a browser would find them, without what is within style and script.
+fn tags(page: &str) -> Vec<Tag> {
+    let page = page.replace(STYLE, "").replace(SCRIPT, "");
+    let mut rest = page.as_str();
+    let mut tags = Vec::new();
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        let end = rest.find(|c: char| c.is_whitespace() || c == '>').expect("a tag has an end");
+        let mut tag = Tag { name: rest[..end].to_owned(), attributes: Vec::new() };
+        rest = &rest[end..];
+        loop {
+            rest = rest.trim_start();
+            if let Some(after) = rest.strip_prefix('>') {
+                rest = after;
+                break;
+            }
+            let (name, after) = rest.split_at(rest.find(['=', '>', ' ']).expect("an attribute has an end"));
+            rest = after;
+            let mut value = "";
+            if let Some(after) = rest.strip_prefix("=\"") {
+                (value, rest) = after.split_once('"').expect("a value has an end");
+            }
+            tag.attributes.push((name.to_owned(), value.to_owned()));
+        }
+        tags.push(tag);
+    }
+    tags
+}
+
+const NAMES: &str = "!DOCTYPE html head meta title link style body header nav main footer script section h1 h2 h3 p ul li a strong span code \
+    dl dt dd div table caption thead tbody tr th td details summary figure figcaption svg desc text line path circle rect output";
+const ATTRIBUTES: &str = "html lang charset http-equiv content name rel href class id aria-label aria-labelledby aria-describedby aria-hidden \
+    role tabindex scope data-at for width height x y x1 x2 y1 y2 cx cy r dx dy d fill fill-opacity stroke stroke-opacity \
+    stroke-dasharray text-anchor overflow viewBox preserveAspectRatio vector-effect shape-rendering";
+
+/// Nothing but what this crate writes: so no attribute can be `style` or an event's.
+#[track_caller]
+fn assert_harmless(name: &str, page: &str) {
+    let (names, attributes): (Vec<&str>, Vec<&str>) =
+        (NAMES.split_whitespace().collect(), ATTRIBUTES.split_whitespace().collect());
+    for tag in tags(page) {
+        assert!(names.contains(&tag.name.trim_start_matches('/')), "{name}: <{}>", tag.name);
+        for (attribute, value) in &tag.attributes {
+            assert!(attributes.contains(&attribute.as_str()), "{name}: <{} {attribute}>", tag.name);
+            let is_link = ["#", "http://", "https://", "data:,"].iter().any(|start| value.starts_with(start));
+            assert!(attribute != "href" || is_link, "{name}: {value}");
+        }
+    }
+    let steering = page.chars().find(|c| *c != '\n' && crate::report::terminal::words::is_steering(*c));
+    assert_eq!(steering, None, "{name}");
+}
+
+const ATTACK: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'x' onload='a' </style></title></svg>--><!-- &lt;&#60; \
+    javascript:alert(3) \u{202e}\u{2066}\u{1b}[31m\u{2028}\u{0}\u{7f}{{7*7}}";
+
+/// Every text in it is the attack, as far as it then still is a report.
+fn attacked(report: &RunReport) -> (RunReport, usize) {
+    let mut value = serde_json::to_value(report).unwrap();
+    // The names of operations are keys as well.
+    let text = value.to_string().replace("\"search\"", &serde_json::to_string(ATTACK).unwrap());
+    value = serde_json::from_str(&text).unwrap();
+    let mut places = Vec::new();
+    find_texts(&value, String::new(), &mut places);
+    let mut attacks = 0;
+    for place in places {
+        let text = value.pointer_mut(&place).unwrap();
+        let was = std::mem::replace(text, Value::String(ATTACK.to_owned()));
+        if serde_json::from_value::<RunReport>(value.clone()).is_ok() {
+            attacks += 1;
+        } else {
+            *value.pointer_mut(&place).unwrap() = was;
+        }
+    }
+    (serde_json::from_value(value).unwrap(), attacks)
+}
+
+fn find_texts(value: &Value, place: String, places: &mut Vec<String>) {
+    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    match value {
+        // Of a text that is no histogram nothing is drawn.
+        Value::String(_) if !place.ends_with("/histogram") => places.push(place),
+        Value::Array(items) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| find_texts(item, format!("{place}/{index}"), places));
+        }
+        Value::Object(fields) => {
+            fields
+                .iter()
+                .for_each(|(key, item)| find_texts(item, format!("{place}/{}", escaped(key)), places));
+        }
+        _ => {}
+    }
+}
+
+/// Everything that a report can hold, a little of each.
+fn small() -> RunReport {
+    let mut report = samples::full();
+    let failed = samples::all_failed();
+    let staged = samples::staged();
+    report.stages = staged.stages;
+    let search = report.operations.get_mut("search").unwrap();
+    search.errors = failed.operations["search"].errors.clone();
+    for requests in [&mut report.slowest, &mut report.slowest_sampled, &mut report.slow, &mut report.typical]
+    {
+        requests.truncate(2);
+    }
+    report.intervals.truncate(2);
+    report
+}
+
+#[test]
+fn causes_are_told_with_two_bars_that_add_up_to_the_response_times() {
+    let page = page(&small());
+    assert!(page.contains("31 of 40 slow traces (p99, from 203 ms) are slow by the wait for the time tick"));
+    let (_, figure) = page.split_once("<figure class=\"chart\" id=\"why-0\">").unwrap();
+    let figure = figure.split("</figure>").next().unwrap();
+    // The axis ends at the 200 ms of the slow: 180.002, 19.5, 0.098 and 0.4 of it; of the typical 0.002, 1.5, 0.098 and 0.4.
+    let bars = figure.split("<rect class=\"part part-").skip(1);
+    let widths: Vec<&str> =
+        bars.filter_map(|rest| rest.split_once(" width=\"")?.1.split('"').next()).take(8).collect();
+    assert_eq!(widths, ["90%", "9.75%", "0.05%", "0.2%", "0%", "0.75%", "0.05%", "0.2%"]);
+    for cell in [">180 ms<", ">1.50 ms<", ">+18.0 ms<", ">91%<", ">+9.50 ms to +40.0 ms<"] {
+        assert!(figure.contains(cell), "{cell}");
+    }
+    assert!(!super::page(&samples::unknown()).contains("id=\"why\""));
+}
+
+#[test]
+fn no_foreign_text_is_markup_wherever_it_stands() {
+    let (report, attacks) = attacked(&small());
+    assert!(attacks > 60, "{attacks} texts were taken");
+    let page = page(&report);
+    assert_harmless("attacked", &page);
+    let shown = page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count();
+    assert!(shown > 40, "{shown} of {attacks} are shown");
+}
+
+#[test]
+fn only_pages_of_the_web_are_followed() {
+    let mut report = small();
+    for url in [
+        "javascript:alert(1)",
+        "data:text/html,<script>1</script>",
+        "file:///etc/passwd",
+        "//x",
+        "https://ok/\"onload=\"x",
+    ] {
+        report.slowest[0].trace_url = Some(url.to_owned());
+        let page = page(&report);
+        assert_harmless(url, &page);
+        assert_eq!(
+            page.contains("href=\"https://ok/&quot;onload=&quot;x\""),
+            url.starts_with("https"),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn every_sample_answers_every_question_in_order_and_says_unknown_in_words() {
+    for (name, report) in samples::all() {
+        let page = page(&report);
+        assert_harmless(name, &page);
+        let places: Vec<usize> = ["trust", "fast", "tail", "when", "show", "ran"]
+            .iter()
+            .map(|id| {
+                page.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("{name} has no {id}"))
+            })
+            .collect();
+        assert!(places.is_sorted(), "{name}: {places:?}");
+        let text = page.replace(STYLE, "").replace(SCRIPT, "");
+        for number in ["NaN", "inf ", "inf<", "null", "None", "undefined"] {
+            assert!(!text.contains(number), "{name}: {number}");
+        }
+    }
+    let unknown = page(&samples::unknown());
+    assert!(unknown.contains(">unanswered<") && unknown.contains(">too few<"));
+    assert!(page(&samples::empty()).contains("Nothing was offered within the measured window."));
+    assert!(page(&samples::interrupted()).contains("! interrupted"));
+}
+
+#[test]
+fn numbers_are_those_of_the_report() {
+    // samples::full(): 1 to 2,000 ms, each once.
+    let page = page(&samples::full());
+    for cell in [
+        ">1.00 s<",
+        ">1.80 s<",
+        ">1.98 s<",
+        ">2.00 s<",
+        ">2,000<",
+        ">100.0<",
+        "search.response.p99 &lt; 50ms",
+        "✗ not met",
+    ] {
+        assert!(page.contains(cell), "{cell}");
+    }
+}
+
+#[test]
+fn every_picture_has_a_title_a_description_and_its_numbers_in_a_table() {
+    for (name, report) in samples::all() {
+        let page = page(&report);
+        let figures: Vec<&str> =
+            page.split("<figure").skip(1).map(|rest| rest.split("</figure>").next().unwrap()).collect();
+        assert_eq!(
+            figures.is_empty(),
+            report.operations.values().all(|operation| operation.offered == 0),
+            "{name}"
+        );
+        for figure in figures {
+            let has = |part: &str| assert!(figure.contains(part), "{name}: no {part}");
+            ["<title id=", "<desc id=", "aria-labelledby=", "aria-describedby=", "<table>", "<tbody><tr"]
+                .into_iter()
+                .for_each(has);
+        }
+        let ids: Vec<String> = tags(&page)
+            .into_iter()
+            .flat_map(|tag| tag.attributes)
+            .filter(|(name, _)| name == "id")
+            .map(|(_, id)| id)
+            .collect();
+        let mut once = ids.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), ids.len(), "{name}: an ID comes twice");
+        for (_, href) in
+            tags(&page).into_iter().flat_map(|tag| tag.attributes).filter(|(name, _)| name == "href")
+        {
+            assert!(
+                href.strip_prefix('#').is_none_or(|id| once.iter().any(|other| other == id)),
+                "{name}: {href} leads nowhere"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_allows_its_own_style_and_script_and_nothing_else() {
+    let page = page(&samples::full());
+    let within = |tag: &str| {
+        let (_, rest) = page.split_once(&format!("<{tag}>")).unwrap();
+        rest.split_once(&format!("</{tag}>")).unwrap().0
+    };
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        hash(within("style")),
+        hash(within("script"))
+    );
+    assert!(page.contains(&format!("content=\"{policy}\"")), "{policy}");
+    // Of the published test vectors of SHA-256: "abc".
+    assert_eq!(hash("abc"), "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    assert_eq!((page.matches("<style").count(), page.matches("<script").count()), (1, 1));
+    assert!(SCRIPT.lines().count() < 150);
+    assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+}
+
+#[test]
+fn a_page_is_small_enough_to_be_mailed() {
+    let mut report = samples::unknown();
+    let once = report.intervals.clone();
+    report.intervals = (0..30).flat_map(|_| once.clone()).collect();
+    assert!(page(&report).len() < 400_000);
+    // Many operations, each with as much as an operation can have.
+    let search = report.operations["search"].clone();
+    let slowest = report.slowest.clone();
+    for number in 0..9 {
+        let name = format!("search{number}");
+        report.operations.insert(name.clone(), search.clone());
+        for interval in &mut report.intervals {
+            let numbers = interval.operations["search"].clone();
+            interval.operations.insert(name.clone(), numbers);
+        }
+        report
+            .slowest
+            .extend(slowest.iter().map(|request| Request { operation: name.clone(), ..request.clone() }));
+    }
+    let page = page(&report);
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert!(page.contains("more operations are not drawn"));
+}
