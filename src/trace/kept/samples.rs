@@ -154,7 +154,7 @@ pub(super) fn any_traces() -> impl Strategy<Value = Vec<KeptTrace>> {
         vec(resource(trace_id), 1..4).prop_map(move |resources| KeptTrace {
             trace_id,
             resources,
-            is_cut: trace_id % 2 == 0,
+            is_cut: trace_id.is_multiple_of(2),
         })
     };
     proptest::collection::btree_set(1..u128::MAX, 0..4)
