@@ -1,6 +1,5 @@
 //! `merge`: read the records of a run's shards, see that they belong together, report on all of them as one run.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
@@ -9,7 +8,7 @@ use crate::cli::MergeArgs;
 use crate::record::RECORD_FILE;
 use crate::report::store::{self, RunDirectory};
 use crate::run::{self, Record};
-use crate::trace::kept::{KeptTrace, TRACES_OTLP_FILE, read_otlp};
+use crate::trace::kept::KeptTrace;
 
 use super::{Exit, Failure, publish};
 
@@ -27,7 +26,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
         RunDirectory::create(&args.out, &report.run.name, report.run.started_unix_us, &report.run.id)?;
     let kept: Vec<KeptTrace> = finished.iter().flat_map(|record| record.kept.iter().cloned()).collect();
     let traces = publish::traces(&kept, &directory);
-    let published = publish::report(&report, args.json, &directory, traces.as_deref());
+    let published = publish::report(&report, args.json, &directory, (&kept, traces.as_deref()));
     directory.discard_if_empty();
     published?;
     Ok(publish::exit(&report, args.allow_untrusted))
@@ -36,21 +35,11 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
 fn read(reference: &str, base: &Path) -> Result<Record, Failure> {
     let path = record_of(reference, base)?;
     let mut record = Record::read(&path)?;
-    record.kept = kept_beside(&path);
+    record.kept = super::kept::beside(&path);
     if record.identity.part.is_none() {
         bail_usage(&path)?;
     }
     Ok(record)
-}
-
-/// The traces that the shard has kept; none where there is no such file. One that cannot be read is told and left out.
-fn kept_beside(record: &Path) -> Vec<KeptTrace> {
-    let path = record.with_file_name(TRACES_OTLP_FILE);
-    let Ok(file) = File::open(&path) else { return Vec::new() };
-    read_otlp(file).unwrap_or_else(|error| {
-        super::say(&format!("warning: {} is left out: {error}", path.display()));
-        Vec::new()
-    })
 }
 
 fn bail_usage(path: &Path) -> Result<(), Failure> {

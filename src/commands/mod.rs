@@ -11,6 +11,7 @@ pub mod embedded;
 mod exit;
 mod experiment;
 pub mod init;
+mod kept;
 pub mod merge;
 mod output;
 mod overhead;

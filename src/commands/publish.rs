@@ -14,7 +14,7 @@ use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger,
 use super::output::Output;
 use super::{Exit, Failure, style};
 
-/// Shows the results, and where the traces that were kept are; then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
+/// Shows the results, and where the traces that were kept are stored, if they are; then stores them: a full disk takes the file, not the numbers, which go to standard output whole.
 ///
 /// # Errors
 /// Where the report is not stored, or standard output fails.
@@ -22,7 +22,7 @@ pub fn report(
     report: &RunReport,
     as_json: bool,
     directory: &RunDirectory,
-    traces: Option<&Path>,
+    (kept, traces): (&[KeptTrace], Option<&Path>),
 ) -> Result<(), Failure> {
     let (mut out, style) = (Output::stdout(), style::of_stdout());
     let shown =
@@ -34,7 +34,7 @@ pub fn report(
     let path = stored.context("the report is not stored; it is on standard output, as JSON")?;
     // The report holds more than it; that it stays would do no harm.
     let _ = std::fs::remove_file(directory.path().join(JOURNAL_FILE));
-    let page = page(report, directory);
+    let page = page(report, kept, directory);
     shown?;
     if !as_json {
         let footer = Footer {
@@ -50,9 +50,9 @@ pub fn report(
 }
 
 /// Stores the page beside the report, and says where. That it cannot be stored is told and changes nothing.
-fn page(report: &RunReport, directory: &RunDirectory) -> Option<PathBuf> {
+fn page(report: &RunReport, kept: &[KeptTrace], directory: &RunDirectory) -> Option<PathBuf> {
     let mut page = Vec::new();
-    let rendered = html::render(report, &mut page).map_err(anyhow::Error::from);
+    let rendered = html::render(report, kept, &mut page).map_err(anyhow::Error::from);
     let stored = rendered.and_then(|()| Ok(directory.write_file(html::HTML_FILE, &page)?));
     if let Err(error) = &stored {
         super::say(&format!("warning: the page is not stored: {error}"));
@@ -124,12 +124,12 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let report = samples::full();
         let directory = RunDirectory::create(base.path(), "search", report.run.started_unix_us, "1").unwrap();
-        let stored = page(&report, &directory).unwrap();
+        let stored = page(&report, &[], &directory).unwrap();
         assert!(std::fs::read_to_string(&stored).unwrap().starts_with("<!DOCTYPE html>"));
         // A directory with something in it is not replaced by a file.
         std::fs::remove_file(&stored).unwrap();
         std::fs::create_dir_all(stored.join("something")).unwrap();
-        assert_eq!(page(&report, &directory), None);
+        assert_eq!(page(&report, &[], &directory), None);
         let report_path = directory.write_report(&report).unwrap();
         assert_eq!(crate::report::store::read(&report_path).unwrap(), report);
     }

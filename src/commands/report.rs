@@ -38,7 +38,10 @@ pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) ->
         Format::Json => json::render,
         Format::Csv => csv::render,
         Format::Hlog => hlog::render,
-        Format::Html => html::render,
+        Format::Html => {
+            let (report, path) = read_report(reference, base).map_err(ReportError::Unread)?;
+            return Ok(html::render(&report, &super::kept::beside(&path), out)?);
+        }
         Format::Markdown => markdown::render,
     };
     let (report, _) = read_report(reference, base).map_err(ReportError::Unread)?;

@@ -115,7 +115,7 @@ fn measured(
     let record = [record];
     let report = run::report(&record, &[])?;
     let traces = publish::traces(&record[0].kept, directory);
-    let published = publish::report(&report, args.json, directory, traces.as_deref());
+    let published = publish::report(&report, args.json, directory, (&record[0].kept, traces.as_deref()));
     let recorded = publish::record(&record[0], directory);
     let for_ci = args
         .junit

@@ -31,6 +31,7 @@ mod sampling;
 pub mod store;
 pub mod terminal;
 pub mod thresholds;
+pub mod waterfall;
 
 pub use calendar::rfc3339;
 pub use from_recorded::Source;

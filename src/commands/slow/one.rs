@@ -13,10 +13,10 @@ use crate::report::model::Request;
 use crate::report::terminal::Footer;
 use crate::report::terminal::one::{Drawn, render};
 use crate::report::terminal::slow::Listing;
-use crate::report::terminal::waterfall::{self, Waterfall};
-use crate::trace::attribution::{self, Attributed, attribute};
+use crate::report::waterfall::{self, Waterfall, moments};
+use crate::trace::attribution::attribute;
 use crate::trace::jaeger::JaegerClient;
-use crate::trace::spans::{Kind, Span};
+use crate::trace::spans::Span;
 
 /// IDs told where several begin alike.
 const TOLD: usize = 5;
@@ -57,16 +57,12 @@ pub(super) fn draw(
         request: moments,
         operation: request.map_or("", |request| &request.operation),
         spans: &spans,
-        path: attributed.as_ref().map(path_of).map_err(ToString::to_string),
+        path: attributed.as_ref().map(waterfall::Path::from).map_err(ToString::to_string),
     };
     let report = ("report".to_owned(), source.path.display().to_string());
     let drawn = Drawn { request, from: &from, waterfall: &waterfall, width: around.width };
     render(&drawn, around.style, &Footer { paths: vec![report], next: None }, out)?;
     Ok(Exit::Done)
-}
-
-fn path_of(attributed: &Attributed) -> waterfall::Path<'_> {
-    waterfall::Path { pieces: &attributed.path, moved: &attributed.moved }
 }
 
 impl Source<'_> {
@@ -155,27 +151,4 @@ fn read(
         }
     }
     .into())
-}
-
-/// When it was due, sent and done: by its own span where that is there, for the report knows whole microseconds of the first.
-fn moments(id: u128, request: Option<&Request>, spans: &[Span]) -> Option<attribution::Request> {
-    // To a float and back: none of these is longer than an hour or so.
-    let nanos = |micros: f64| (micros * 1e3).round() as u64;
-    let Some(request) = request else {
-        // Of a request that the report does not name, its own span tells all that is known.
-        let is_own = |span: &&Span| span.parent.is_none() && span.kind == Kind::Client;
-        let own = spans.iter().find(is_own).or_else(|| spans.iter().find(|span| span.parent.is_none()))?;
-        let (sent, done) = (own.start, own.end);
-        return Some(attribution::Request { trace_id: id, span_id: own.span_id, intended: sent, sent, done });
-    };
-    let span_id = u64::from_str_radix(request.span_id.as_deref()?, 16).ok()?;
-    let lag = nanos(request.lag_us?);
-    let (sent, done) = match spans.iter().find(|span| span.span_id == span_id) {
-        Some(own) => (own.start, own.end),
-        None => {
-            let intended = request.intended_unix_us.saturating_mul(1_000);
-            (intended.saturating_add(lag), intended.saturating_add(nanos(request.response_us)))
-        }
-    };
-    Some(attribution::Request { trace_id: id, span_id, intended: sent.saturating_sub(lag), sent, done })
 }

@@ -20,20 +20,24 @@ use maud::{Markup, html};
 use super::model::RunReport;
 use super::terminal::summary::{short, span};
 use super::terminal::table::{Cell, grouped};
+use crate::trace::kept::KeptTrace;
 
 /// The file's name beside a report.
 pub const HTML_FILE: &str = "report.html";
 
-/// Writes the page of a run.
+/// Writes the page of a run; of `traces`, those of the requests that it shows are drawn.
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(run::page(report).as_bytes())
+pub fn render(report: &RunReport, traces: &[KeptTrace], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(run::page(report, &run::Kept::new(traces)).as_bytes())
 }
 
 /// A time with as few digits as it needs: `10 ms` where [`span`] has `10.0 ms`.
 fn tick_span(micros: f64) -> String {
+    if micros == 0.0 {
+        return "0".to_owned();
+    }
     let text = span(micros);
     match text.split_once(' ') {
         Some((number, unit)) if number.contains('.') => {

@@ -15,7 +15,7 @@ pub mod slow;
 #[cfg(test)]
 mod slow_tests;
 mod stages;
-pub mod waterfall;
+pub(in crate::report) mod waterfall;
 /// What a summary says, for other renderings of it.
 pub(in crate::report) mod summary {
     pub(in crate::report) use super::attribution::{HEADING as ATTRIBUTION_HEADING, Told, cells, rest, told};

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use super::super::calendar::rfc3339;
 use super::super::model::Request;
+use super::super::waterfall::Waterfall;
 use super::fetched::plural;
 use super::sections::{self, span};
 use super::table::{Style, Tone};
-use super::waterfall::{self, Waterfall};
+use super::waterfall;
 use super::words::clean;
 use super::{Footer, WIDTH};
 use crate::units::Nanos;

@@ -2,33 +2,52 @@
 
 mod columns;
 mod fast;
+mod heat;
 mod ran;
 mod show;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod waterfall;
 mod when;
 mod why;
+
+use std::collections::HashMap;
 
 use maud::{Markup, html};
 
 use super::page::{Panel, page as whole};
 use super::text::short;
 use crate::report::RunReport;
-use crate::report::model::State;
+use crate::report::model::{Request, State};
 use crate::report::terminal::summary::{facts, verdict_words};
 use crate::report::terminal::table::Cell;
+use crate::trace::kept::KeptTrace;
 
 /// Operations that get pictures and waterfalls; so the page stays small enough to be mailed.
 const DRAWN: usize = 8;
 
-pub(super) fn page(report: &RunReport) -> String {
-    let known = [trust::panel(report), fast::panel(report), tail::panel(report), when::panel(report)];
+/// Traces that were kept beside a report, by ID.
+pub(super) struct Kept<'a>(HashMap<u128, &'a KeptTrace>);
+
+impl<'a> Kept<'a> {
+    pub(super) fn new(traces: &'a [KeptTrace]) -> Self {
+        Self(traces.iter().map(|trace| (trace.trace_id, trace)).collect())
+    }
+
+    fn of(&self, request: &Request) -> Option<&'a KeptTrace> {
+        let id = u128::from_str_radix(request.trace_id.as_deref()?, 16).ok()?;
+        self.0.get(&id).copied()
+    }
+}
+
+pub(super) fn page(report: &RunReport, kept: &Kept<'_>) -> String {
+    let known = [trust::panel(report), fast::panel(report), tail::panel(report), when::panel(report, kept)];
     let panels: Vec<Panel> = known
         .into_iter()
         .chain(why::panel(report))
-        .chain([show::panel(report), ran::panel(report)])
+        .chain([show::panel(report, kept), ran::panel(report)])
         .collect();
     let title = format!("{} · run {} · milvus-load", short(&report.run.name), short(&report.run.id));
     whole(&title, &header(report), &panels, &footer(report))
@@ -47,7 +66,8 @@ fn header(report: &RunReport) -> Markup {
                 " " span class="badge warning" { "! " (report.run.state.name()) }
             }
             @let not_met = report.thresholds.iter().filter(|threshold| threshold.met == Some(false)).count();
-            @if !report.thresholds.is_empty() {
+            // Numbers that cannot be trusted decide none.
+            @if report.verdict.trusted && !report.thresholds.is_empty() {
                 " "
                 @if not_met > 0 {
                     span class="badge bad" { "✗ " (not_met) " of " (report.thresholds.len()) " thresholds not met" }

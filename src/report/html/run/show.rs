@@ -1,26 +1,35 @@
-//! Show me: the slowest requests one by one, each with its trace.
+//! Show me: the slowest requests one by one, each with its trace, as a waterfall where it was kept.
 
 use maud::{Markup, html};
 
 use super::super::page::Panel;
 use super::super::table::{Row, Table, Td};
 use super::super::text::{link, short};
-use super::{drawn, name, not_drawn, nothing};
+use super::{Kept, drawn, name, not_drawn, nothing, waterfall};
 use crate::report::RunReport;
 use crate::report::model::{NoLink, Outcome, Request};
 use crate::report::terminal::summary::span;
 use crate::report::terminal::table::{Cell, Tone};
+use crate::report::waterfall::{MOST_LINES, Path, Waterfall, moments};
+use crate::trace::attribution::attribute;
+use crate::trace::kept::KeptTrace;
+use crate::trace::spans::Span;
 
-/// Slowest requests of an operation.
+/// Slowest requests of an operation, and typical ones beside them.
 const SLOWEST: usize = 10;
+const TYPICAL: usize = 2;
+/// Lines of all waterfalls of a page, about half a kilobyte each.
+const LINES: usize = 2_500;
 
-pub(super) fn panel(report: &RunReport) -> Panel {
+pub(super) fn panel(report: &RunReport, kept: &Kept<'_>) -> Panel {
+    let mut room = LINES;
     let body = match drawn(report).next() {
         None => nothing(),
         Some(_) => html! {
             @for (index, operation, _) in drawn(report) {
                 (name(report, operation))
-                (slowest(report, index, operation))
+                (slowest(report, index, operation, kept))
+                (waterfalls(report, (index, operation), kept, &mut room))
             }
             p class="note" { "Response = lag + service. A trace shows service alone, from when the request was sent." }
             (not_drawn(report))
@@ -43,22 +52,100 @@ fn sampled<'a>(report: &'a RunReport, operation: &str, listed: &[&Request]) -> V
     report.slowest_sampled.iter().filter(is_new).take(wanted).collect()
 }
 
+/// Where on the page a waterfall is.
+fn waterfall_anchor(operation: usize, number: usize) -> String {
+    format!("trace-{operation}-{number}")
+}
+
 /// Where on the page a slowest request is.
 pub(super) fn anchor(operation: usize, number: usize) -> String {
     format!("slow-{operation}-{number}")
 }
 
-fn slowest(report: &RunReport, index: usize, operation: &str) -> Markup {
+/// The traces that are kept of the slowest requests and of typical ones, each with what it is and its number among them.
+fn told<'a>(
+    report: &'a RunReport,
+    operation: &str,
+    kept: &Kept<'a>,
+) -> Vec<(&'static str, &'a Request, &'a KeptTrace)> {
     let listed = listed(report, operation);
     let sampled = sampled(report, operation, &listed);
+    let slow = listed.into_iter().chain(sampled).map(|request| ("slow", request));
+    let slow = slow.filter_map(|(what, request)| Some((what, request, kept.of(request)?))).take(SLOWEST);
+    let typical = report.typical.iter().filter(|request| request.operation == operation);
+    let typical = typical.filter_map(|request| Some(("typical", request, kept.of(request)?))).take(TYPICAL);
+    slow.chain(typical).collect()
+}
+
+/// The slowest requests, each with the place on the page that tells most of it.
+pub(super) fn leads<'a>(
+    report: &'a RunReport,
+    (index, operation): (usize, &str),
+    kept: &Kept<'a>,
+) -> Vec<(&'a Request, String)> {
+    let told = told(report, operation, kept);
+    let place = |(number, request): (usize, &'a Request)| {
+        let waterfall = told.iter().position(|(_, other, _)| std::ptr::eq(*other, request));
+        let place = waterfall.map_or_else(|| anchor(index, number), |number| waterfall_anchor(index, number));
+        (request, place)
+    };
+    listed(report, operation).into_iter().enumerate().map(place).collect()
+}
+
+fn waterfalls(
+    report: &RunReport,
+    (index, operation): (usize, &str),
+    kept: &Kept<'_>,
+    room: &mut usize,
+) -> Markup {
+    let told = told(report, operation, kept);
+    if told.is_empty() {
+        return html! { p class="empty" { "No trace of these was kept beside the report, so there is no waterfall." } };
+    }
+    html! {
+        h4 { "Waterfalls" }
+        @for (number, (what, request, trace)) in told.into_iter().enumerate() {
+            @let title = format!("{what}: {}, due at {:.3} s", span(request.response_us), request.at_s);
+            @let spans = trace.spans();
+            @let left = room.checked_sub(spans.len().min(MOST_LINES));
+            @match left.and_then(|left| Some((left, drawn_waterfall(request, &spans)?))) {
+                Some((left, waterfall)) => {
+                    details id=(waterfall_anchor(index, number)) open[number == 0] {
+                        summary { (title) }
+                        (waterfall)
+                    }
+                    ({ *room = left; "" })
+                }
+                None => p class="note" id=(waterfall_anchor(index, number)) { (title) ": not drawn; the file with the traces has it." },
+            }
+        }
+    }
+}
+
+/// `None`: the report does not tell when it was sent.
+fn drawn_waterfall(request: &Request, spans: &[Span]) -> Option<Markup> {
+    let told = request.trace_id.as_deref()?;
+    let moments = moments(u128::from_str_radix(told, 16).ok()?, Some(request), spans)?;
+    let attributed = attribute(&moments, spans);
+    let path = attributed.as_ref().map(Path::from).map_err(ToString::to_string);
+    let of = Waterfall { request: moments, operation: &request.operation, spans, path };
+    Some(waterfall::waterfall(&of, &format!("Trace {}", short(told))))
+}
+
+fn slowest(report: &RunReport, index: usize, operation: &str, kept: &Kept<'_>) -> Markup {
+    let listed = listed(report, operation);
+    let sampled = sampled(report, operation, &listed);
+    let told = told(report, operation, kept);
     if listed.is_empty() {
         return html! { p class="empty" { "No request ended within the run." } };
     }
     let rows = |title: &str, requests: &[&Request], first: usize| {
-        let heading = ["due at", "response", "service", "lag", "connection", "outcome", "trace"];
-        let mut table = Table { last_left: 2, ..Table::new(title, 0, &heading) };
+        let heading = ["due at", "response", "service", "lag", "connection", "outcome", "waterfall", "trace"];
+        let mut table = Table { last_left: 3, ..Table::new(title, 0, &heading) };
         for (number, request) in (first..).zip(requests) {
-            table.push(Row { id: Some(anchor(index, number)), ..row(request) });
+            let waterfall = told.iter().position(|(_, other, _)| std::ptr::eq(*other, *request));
+            let waterfall = waterfall.map(|number| waterfall_anchor(index, number));
+            table.push(Row { id: Some(anchor(index, number)), ..row(request, waterfall.as_deref()) });
         }
         table.markup()
     };
@@ -68,16 +155,21 @@ fn slowest(report: &RunReport, index: usize, operation: &str) -> Markup {
     }
 }
 
-fn row(request: &Request) -> Row {
+fn row(request: &Request, waterfall: Option<&str>) -> Row {
     let or_dash = |micros: Option<f64>| Td::from(micros.map_or_else(|| "never sent".to_owned(), span));
     let tone = if request.outcome == Outcome::Succeeded { Tone::Plain } else { Tone::Bad };
-    let cells: [Td; 7] = [
+    let waterfall = match waterfall {
+        Some(place) => html! { a href={ "#" (place) } { "open" } },
+        None => html! { span class="dim" { "none kept" } },
+    };
+    let cells: [Td; 8] = [
         format!("{:.3} s", request.at_s).into(),
         span(request.response_us).into(),
         or_dash(request.service_us),
         or_dash(request.lag_us),
         (request.connection + 1).to_string().into(),
         Cell(outcome(request), tone).into(),
+        waterfall.into(),
         trace(request).into(),
     ];
     Row::from_iter(cells)
@@ -98,9 +190,9 @@ fn trace(request: &Request) -> Markup {
     let url = request.trace_url.as_deref();
     html! {
         @match (url.and_then(link), url, request.trace_url_reason) {
-            (Some(url), ..) => a href=(url) rel="noopener noreferrer" { code { (id) } },
+            (Some(url), ..) => a class="trace" href=(url) rel="noopener noreferrer" { code { (id) } },
             (None, Some(url), _) => { code { (id) } " " span class="dim" { (short(url)) } },
-            (None, None, reason) => { code { (id) } " " span class="dim" { (reason.map_or("no link", NoLink::words)) } },
+            (None, None, reason) => span class="trace" { code { (id) } " " span class="dim" { (reason.map_or("no link", NoLink::words)) } },
         }
     }
 }

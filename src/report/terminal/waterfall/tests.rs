@@ -1,5 +1,7 @@
 use super::*;
-use crate::trace::spans::Kind;
+use crate::report::waterfall::Path;
+use crate::trace::attribution::Piece;
+use crate::trace::spans::{Kind, Span};
 
 /// A moment long after 1970, in nanoseconds.
 const DUE: u64 = 1_700_000_000_000_000_000;
