@@ -345,6 +345,7 @@ fn trace(report: &RunReport, name: &str) -> KeptTrace {
     KeptTrace {
         trace_id,
         resources: vec![of("client", vec![span(client, 0, 3, sent, done)]), of("server", spans)],
+        is_cut: false,
     }
 }
 
