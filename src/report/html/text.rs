@@ -3,17 +3,15 @@
 //! Markup in foreign text is escaped where it is put into the page, as maud does with every text. What would steer how text is shown is
 //! replaced in the whole page at once, so that no place can forget it.
 
+use crate::report::terminal::slow::cut;
 use crate::report::terminal::words::is_steering;
 
 /// Longer texts are cut: a page is for reading, and report.json has the whole.
 pub(super) const LONGEST: usize = 600;
 
-/// At most [`LONGEST`] characters, the last of them a mark where some are gone.
+/// At most [`LONGEST`] characters.
 pub(super) fn short(text: &str) -> String {
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
+    cut(text, LONGEST)
 }
 
 /// The page without control characters and marks of direction: each is replaced by the sign for what cannot be shown.

@@ -182,7 +182,7 @@ fn link_remedy(reason: NoLink, report: &RunReport) -> String {
 }
 
 /// At most `most` characters, the last of them a mark where some are gone.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(in crate::report) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

@@ -19,7 +19,7 @@ use crate::trace::spans::Span;
 const SLOWEST: usize = 10;
 const TYPICAL: usize = 2;
 /// Lines of all waterfalls of a page, about half a kilobyte each.
-const LINES: usize = 2_500;
+const LINES: usize = 1_500;
 
 pub(super) fn panel(report: &RunReport, kept: &Kept<'_>) -> Panel {
     let mut room = LINES;
@@ -158,6 +158,7 @@ fn slowest(report: &RunReport, index: usize, operation: &str, kept: &Kept<'_>) -
 fn row(request: &Request, waterfall: Option<&str>) -> Row {
     let or_dash = |micros: Option<f64>| Td::from(micros.map_or_else(|| "never sent".to_owned(), span));
     let tone = if request.outcome == Outcome::Succeeded { Tone::Plain } else { Tone::Bad };
+    let trace = trace(request, waterfall.is_some());
     let waterfall = match waterfall {
         Some(place) => html! { a href={ "#" (place) } { "open" } },
         None => html! { span class="dim" { "none kept" } },
@@ -170,7 +171,7 @@ fn row(request: &Request, waterfall: Option<&str>) -> Row {
         (request.connection + 1).to_string().into(),
         Cell(outcome(request), tone).into(),
         waterfall.into(),
-        trace(request).into(),
+        trace.into(),
     ];
     Row::from_iter(cells)
 }
@@ -184,14 +185,15 @@ fn outcome(request: &Request) -> String {
     }
 }
 
-/// Its ID, which is the link where there is one; else why there is none.
-fn trace(request: &Request) -> Markup {
+/// Its ID, which is the link where there is one; else why there is none, unless it is drawn here.
+fn trace(request: &Request, is_drawn: bool) -> Markup {
     let id = request.trace_id.as_deref().map_or_else(|| "no trace ID".to_owned(), short);
     let url = request.trace_url.as_deref();
     html! {
         @match (url.and_then(link), url, request.trace_url_reason) {
             (Some(url), ..) => a class="trace" href=(url) rel="noopener noreferrer" { code { (id) } },
             (None, Some(url), _) => { code { (id) } " " span class="dim" { (short(url)) } },
+            (None, None, _) if is_drawn => code { (id) },
             (None, None, reason) => span class="trace" { code { (id) } " " span class="dim" { (reason.map_or("no link", NoLink::words)) } },
         }
     }

@@ -281,6 +281,26 @@ fn a_page_allows_its_own_style_and_script_and_nothing_else() {
     assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
 }
 
+/// 150 spans of long names beneath a request.
+fn large(request: &Request) -> Option<KeptTrace> {
+    let trace_id = u128::from_str_radix(request.trace_id.as_deref()?, 16).ok()?;
+    let client = u64::from_str_radix(request.span_id.as_deref()?, 16).ok()?;
+    let start = request.intended_unix_us * 1_000;
+    let span = |number: u64| Span {
+        trace_id: trace_id.to_be_bytes().to_vec(),
+        span_id: (number << 40 | 1).to_be_bytes().to_vec(),
+        parent_span_id: client.to_be_bytes().to_vec(),
+        name: "<".repeat(1_000),
+        kind: 2,
+        start_time_unix_nano: start + number * 1_000_000,
+        end_time_unix_nano: start + (number + 1) * 1_000_000,
+        ..Span::default()
+    };
+    let spans = (0..150).map(span).collect();
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    Some(KeptTrace { trace_id, resources: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] })
+}
+
 #[test]
 fn a_page_is_small_enough_to_be_mailed() {
     let mut report = samples::unknown();
@@ -301,7 +321,12 @@ fn a_page_is_small_enough_to_be_mailed() {
             .slowest
             .extend(slowest.iter().map(|request| Request { operation: name.clone(), ..request.clone() }));
     }
-    let page = page(&report);
+    let kept: Vec<KeptTrace> = slowest.iter().filter_map(large).collect();
+    let page = with_traces(&report, &Kept::new(&kept));
+    assert!(
+        page.contains("<details id=\"trace-0-0\" open>")
+            && page.contains("not drawn; the file with the traces has it")
+    );
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     assert!(page.contains("more operations are not drawn"));
 }

@@ -5,11 +5,13 @@ use maud::{Markup, html};
 use super::super::chart::percent;
 use super::super::table::{Row, Table, Td};
 use super::super::text::short;
+use crate::report::terminal::slow::cut;
 use crate::report::waterfall::{Layout, Line, Waterfall, What, shortened};
 use crate::units::{Nanos, SignedNanos};
 
-/// Characters for a name, where it can be said shorter.
+/// Characters for a name, where it can be said shorter; and at most.
 const NAME: usize = 34;
+const LONGEST_NAME: usize = 120;
 /// Deeper spans are not moved further to the right; the style sheet knows so many steps.
 const DEEPEST: usize = 12;
 
@@ -41,11 +43,11 @@ fn row(line: &Line<'_>, layout: &Layout<'_>) -> Row {
         Some("") => Some("(no service)"),
         service => service,
     };
-    let told = short(&shortened(line.name, NAME));
+    let told = cut(&shortened(line.name, NAME), LONGEST_NAME);
     let name = html! {
-        span class={ "span in-" (line.indent.min(DEEPEST)) } title=(short(line.name)) {
+        span class={ "span in-" (line.indent.min(DEEPEST)) } title=(cut(line.name, LONGEST_NAME)) {
             @if line.is_error { span class="bad" { "✗ failed " } }
-            @if let Some(service) = service { span class="dim" { (short(service)) ": " } }
+            @if let Some(service) = service { span class="dim" { (cut(service, LONGEST_NAME)) ": " } }
             @if is_on_path { b { (told) } } @else { (told) }
         }
     };
