@@ -298,7 +298,11 @@ fn large(request: &Request) -> Option<KeptTrace> {
     };
     let spans = (0..150).map(span).collect();
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    Some(KeptTrace { trace_id, resources: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] })
+    Some(KeptTrace {
+        trace_id,
+        resources: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
+        is_cut: false,
+    })
 }
 
 #[test]
