@@ -47,7 +47,7 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// List the slowest requests of a report, and show where the time of each went
     #[command(
-        after_help = "A run keeps traces beside its report: traces.otlp.json, which this command reads, and traces.json, which\n\
+        after_help = "A run keeps traces beside its report: traces.otlp.json.gz, which this command reads, and traces.json, which\n\
         Jaeger's page opens (Upload). --fetch asks Jaeger instead.\n\n  \
         milvus-load slow latest\n  \
         milvus-load slow latest --trace 1\n\n\

@@ -25,7 +25,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let directory =
         RunDirectory::create(&args.out, &report.run.name, report.run.started_unix_us, &report.run.id)?;
     let kept: Vec<KeptTrace> = finished.iter().flat_map(|record| record.kept.iter().cloned()).collect();
-    let traces = publish::traces(&kept, &directory);
+    let traces = publish::traces(&kept, publish::named_in(&report), &directory);
     let published = publish::report(&report, args.json, &directory, (&kept, traces.as_deref()));
     directory.discard_if_empty();
     published?;

@@ -1,5 +1,6 @@
 //! What `run` and `merge` do with a report: show it, store it, and end as it says.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::store::RunDirectory;
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, html, json};
-use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_otlp};
+use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_packed};
 
 use super::output::Output;
 use super::{Exit, Failure, style};
@@ -73,24 +74,44 @@ pub fn record(record: &crate::run::Record, directory: &RunDirectory) -> anyhow::
 
 /// Stores the traces that were kept beside the report, if there are any, and says where those for people are. That they cannot be
 /// stored is told and changes nothing.
-pub fn traces(kept: &[KeptTrace], directory: &RunDirectory) -> Option<PathBuf> {
+///
+/// `for_people` are those that a page of Jaeger's is to list; all are for programs.
+pub fn traces(
+    kept: &[KeptTrace],
+    for_people: impl Fn(&KeptTrace) -> bool,
+    directory: &RunDirectory,
+) -> Option<PathBuf> {
     if kept.is_empty() {
         return None;
     }
-    let stored = store_traces(kept, directory);
+    let stored = store_traces(kept, for_people, directory);
     if let Err(error) = &stored {
         super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
     }
     stored.ok()
 }
 
-fn store_traces(kept: &[KeptTrace], directory: &RunDirectory) -> anyhow::Result<PathBuf> {
-    let (mut for_people, mut for_programs) = (Vec::new(), Vec::new());
-    write_jaeger(kept, &mut for_people)?;
-    let path = directory.write_file(TRACES_FILE, &for_people)?;
-    write_otlp(kept, &mut for_programs)?;
-    directory.write_file(TRACES_OTLP_FILE, &for_programs)?;
+fn store_traces(
+    kept: &[KeptTrace],
+    for_people: impl Fn(&KeptTrace) -> bool,
+    directory: &RunDirectory,
+) -> anyhow::Result<PathBuf> {
+    let (mut listed, mut packed) = (Vec::new(), Vec::new());
+    let people: Vec<KeptTrace> = kept.iter().filter(|trace| for_people(trace)).cloned().collect();
+    write_jaeger(&people, &mut listed)?;
+    let path = directory.write_file(TRACES_FILE, &listed)?;
+    write_packed(kept, &mut packed)?;
+    directory.write_file(TRACES_OTLP_FILE, &packed)?;
     Ok(path)
+}
+
+/// Whether a report names the request or the set-up that a trace is of.
+pub fn named_in(report: &RunReport) -> impl Fn(&KeptTrace) -> bool {
+    let requests = report.slowest.iter().chain(&report.slowest_sampled).chain(&report.typical);
+    let ids = requests.map(|request| &request.trace_id).chain(report.setup.iter().map(|step| &step.trace_id));
+    let number = |id: &Option<String>| u128::from_str_radix(id.as_deref()?, 16).ok();
+    let named: HashSet<u128> = ids.filter_map(number).collect();
+    move |trace| named.contains(&trace.trace_id)
 }
 
 /// Writes a file for CI, whole or not at all as far as the system goes.

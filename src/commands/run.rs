@@ -114,7 +114,7 @@ fn measured(
     let record = Record { calibration, hopeless, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
-    let traces = publish::traces(&record[0].kept, directory);
+    let traces = publish::traces(&record[0].kept, publish::named_in(&report), directory);
     let published = publish::report(&report, args.json, directory, (&record[0].kept, traces.as_deref()));
     let recorded = publish::record(&record[0], directory);
     let for_ci = args

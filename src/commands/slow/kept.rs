@@ -46,7 +46,7 @@ impl Kept {
     pub(super) fn keep(&mut self, traces: Vec<KeptTrace>) {
         let directory = self.path.parent().map(RunDirectory::existing);
         match directory {
-            Some(Ok(directory)) => drop(publish::traces(&traces, &directory)),
+            Some(Ok(directory)) => drop(publish::traces(&traces, |_| true, &directory)),
             Some(Err(error)) => say(&format!("warning: the traces that Jaeger gave are not stored: {error}")),
             None => {}
         }

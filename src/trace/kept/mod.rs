@@ -4,8 +4,8 @@
 //!
 //! | file | for | form | loses |
 //! |---|---|---|---|
-//! | [`TRACES_FILE`] | people: Jaeger's page opens it ("Upload") | Jaeger's JSON ([`write_jaeger`]) | what is below a microsecond |
-//! | [`TRACES_OTLP_FILE`] | programs, and `slow` | OTLP JSON ([`write_otlp`], [`read_otlp`]) | nothing that a span may hold |
+//! | [`TRACES_FILE`] | people: Jaeger's page opens it ("Upload") | Jaeger's JSON ([`write_jaeger`]) of the requests that a report names | what is below a microsecond |
+//! | [`TRACES_OTLP_FILE`] | programs, and `slow` | OTLP JSON, packed ([`write_packed`], [`read_otlp`]), of all that were kept | nothing that a span may hold |
 
 mod jaeger;
 mod otlp;
@@ -18,14 +18,14 @@ mod tests;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
 pub use jaeger::write_jaeger;
-pub use otlp::{KeptError, MOST_BYTES, read_otlp, write_otlp};
+pub use otlp::{KeptError, MOST_BYTES, read_otlp, write_otlp, write_packed};
 
 use super::spans::{self, Span};
 
 /// Beside report.json: what Jaeger's own page opens.
 pub const TRACES_FILE: &str = "traces.json";
 /// Beside report.json: all that came, to the nanosecond.
-pub const TRACES_OTLP_FILE: &str = "traces.otlp.json";
+pub const TRACES_OTLP_FILE: &str = "traces.otlp.json.gz";
 
 /// All that came of one trace, lossless: spans of the client and of every server that exported to us.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,8 +1,11 @@
 //! Kept traces as OTLP JSON: one object, `TracesData`, that any tool for OTLP reads.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use serde::Deserialize;
 
@@ -10,8 +13,11 @@ use super::KeptTrace;
 use super::tellable::tellable;
 use crate::trace::spans;
 
-/// The largest file that is read.
+/// The largest file that is read, unpacked.
 pub const MOST_BYTES: u64 = 256 << 20;
+
+/// What a packed file begins with (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Why kept traces could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +69,25 @@ pub fn write_otlp(traces: &[KeptTrace], mut out: impl Write) -> io::Result<()> {
     out.write_all(b"}\n")
 }
 
-/// Reads what [`write_otlp`] wrote: traces in the order in which they first come. A resource without spans is no part of any.
+/// The same packed by gzip, to some fifteenth of it.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_packed(traces: &[KeptTrace], out: impl Write) -> io::Result<()> {
+    let mut packed = BufWriter::with_capacity(1 << 16, GzEncoder::new(out, Compression::fast()));
+    write_otlp(traces, &mut packed)?;
+    packed.into_inner().map_err(io::IntoInnerError::into_error)?.finish().map(drop)
+}
+
+/// Reads what either of these wrote: traces in the order in which they first come. A resource without spans is no part of any.
 ///
 /// # Errors
 /// Where it cannot be read, is larger than [`MOST_BYTES`], or is something else.
 pub fn read_otlp(from: impl Read) -> Result<Vec<KeptTrace>, KeptError> {
-    let mut bytes = Vec::new();
-    from.take(MOST_BYTES).read_to_end(&mut bytes).map_err(KeptError::Read)?;
+    let (mut from, mut bytes) = (BufReader::new(from), Vec::new());
+    let is_packed = from.fill_buf().map_err(KeptError::Read)?.starts_with(&GZIP);
+    let unpacked: &mut dyn Read = if is_packed { &mut GzDecoder::new(from) } else { &mut from };
+    unpacked.take(MOST_BYTES).read_to_end(&mut bytes).map_err(KeptError::Read)?;
     if bytes.len() as u64 == MOST_BYTES {
         return Err(KeptError::TooLarge);
     }

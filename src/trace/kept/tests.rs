@@ -243,7 +243,10 @@ fn what_is_written_for_jaeger_is_read_as_what_jaeger_says() {
 proptest! {
     #[test]
     fn what_is_kept_is_read_back_without_loss(traces in any_traces()) {
-        prop_assert_eq!(read_otlp(&otlp(&traces)[..]).unwrap(), traces);
+        prop_assert_eq!(read_otlp(&otlp(&traces)[..]).unwrap(), traces.clone());
+        let mut packed = Vec::new();
+        write_packed(&traces, &mut packed).unwrap();
+        prop_assert_eq!(read_otlp(&packed[..]).unwrap(), traces);
     }
 
     #[test]
