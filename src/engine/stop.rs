@@ -28,25 +28,35 @@ impl StopReason {
     }
 }
 
+/// Beside the exit code of a hopeless run: somebody has asked for its end meanwhile. No exit code has this bit.
+const HURRIED: u8 = 0x40;
+
 /// A flag that is raised once and seen by every worker; the first reason stands.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
-    /// Raises the flag; false where it was up already.
+    /// Raises the flag; false where it was up already. Of a hopeless run somebody may then still ask the end.
     pub fn raise(&self, reason: StopReason) -> bool {
-        self.0.compare_exchange(0, reason.exit_code(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let swap = |from, to| self.0.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let hopeless = StopReason::Hopeless.exit_code();
+        swap(0, reason.exit_code()) || reason != StopReason::Hopeless && swap(hopeless, hopeless | HURRIED)
     }
 
     /// Why the run is to end; `None` while it is to go on.
     pub fn reason(&self) -> Option<StopReason> {
         [StopReason::Interrupted, StopReason::Terminated, StopReason::Hopeless]
             .into_iter()
-            .find(|reason| reason.exit_code() == self.0.load(Ordering::Relaxed))
+            .find(|reason| reason.exit_code() == self.0.load(Ordering::Relaxed) & !HURRIED)
     }
 
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether somebody waits for the end: a run that is only hopeless may take its time.
+    pub fn is_hurried(&self) -> bool {
+        ![0, StopReason::Hopeless.exit_code()].contains(&self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -173,5 +183,18 @@ mod tests {
         assert!(stop.raise(StopReason::Terminated));
         assert!(!stop.clone().raise(StopReason::Interrupted));
         assert_eq!(stop.reason(), Some(StopReason::Terminated));
+    }
+
+    #[test]
+    fn a_hopeless_run_takes_its_time_until_somebody_asks_for_its_end() {
+        let stop = Stop::default();
+        assert!(stop.raise(StopReason::Hopeless));
+        assert!(stop.is_raised() && !stop.is_hurried());
+        assert!(stop.raise(StopReason::Interrupted) && stop.is_hurried());
+        assert_eq!(stop.reason(), Some(StopReason::Hopeless), "the first reason stands");
+        assert!(!stop.raise(StopReason::Interrupted), "the second time nobody waits");
+        let stop = Stop::default();
+        assert!(!stop.is_hurried() && stop.raise(StopReason::Terminated) && stop.is_hurried());
+        assert!(!stop.raise(StopReason::Hopeless));
     }
 }

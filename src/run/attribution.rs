@@ -22,6 +22,7 @@ pub(super) fn attribute(report: &mut RunReport, record: &Record) {
             anchor_unix_ns: record.load.anchor_unix_ns,
             slow: record.workload.trace.slow,
             spans: &|trace_id| kept.get(&trace_id).map(|trace| trace.spans()),
+            is_cut: &|trace_id| kept.get(&trace_id).is_some_and(|trace| trace.is_cut),
         };
         report.attribute(&operation.name, &source);
     }

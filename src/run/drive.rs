@@ -192,13 +192,13 @@ impl Ready<'_> {
     }
 }
 
-/// Waits for the server's last spans; false where a stop came before.
+/// Waits for the server's last spans; false where somebody did not wait for them.
 fn wait_until(moment: Instant, stop: &Stop, progress: &mut dyn RunProgress) -> bool {
-    if Instant::now() < moment && !stop.is_raised() {
+    if Instant::now() < moment && !stop.is_hurried() {
         progress.say("waiting some seconds for the server's last spans (Ctrl-C ends the wait)");
         progress.server_spans();
     }
-    while !stop.is_raised() {
+    while !stop.is_hurried() {
         let left = moment.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return true;

@@ -159,6 +159,6 @@ fn a_collector_listens_where_it_is_told_to_and_books_what_comes_for_nobody_as_fo
     let report = run.report(0);
     assert_eq!(spans(report, "received"), spans(report, "recorded"));
     assert_eq!(spans(report, "kept") + spans(report, "let_go"), spans(report, "recorded"));
-    // No root span came of any request that was answered, in the warm-up or after it.
-    assert_eq!(spans(report, "lost_at_server"), 175);
+    // No span of any server came: it may have lost them, or export elsewhere.
+    assert!(report["spans"]["lost_at_server"].is_null(), "{}", report["spans"]);
 }

@@ -163,9 +163,8 @@ fn kept_of_all(directory: &Path, merged: &RunReport, parts: &[RunReport]) {
     assert_eq!(spans.kept, Some(kept.iter().map(|trace| trace.spans().len() as u64).sum()));
     let sum = |count: fn(&Spans) -> Option<u64>| parts.iter().map(|part| count(&part.spans.unwrap())).sum();
     assert_eq!((spans.received, spans.let_go), (sum(|spans| spans.received), sum(|spans| spans.let_go)));
-    // The truth server exports no spans.
-    let answered = merged.operations["search"].succeeded + merged.operations["search"].warmup;
-    assert_eq!(spans.lost_at_server, Some(answered));
+    // The truth server exports no spans, and so may any server that exports elsewhere.
+    assert_eq!(spans.lost_at_server, None);
 }
 
 #[test]

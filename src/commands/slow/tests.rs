@@ -346,6 +346,7 @@ fn kept() -> KeptTrace {
     KeptTrace {
         trace_id: u128::from_str_radix(SLOWEST_SAMPLED[0], 16).unwrap(),
         resources: vec![of("milvus-client", vec![client]), of("standalone", server)],
+        is_cut: false,
     }
 }
 

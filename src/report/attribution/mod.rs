@@ -38,6 +38,8 @@ pub struct Source<'a> {
     pub slow: Slow,
     /// The spans of a trace; `None`: it was not kept.
     pub spans: &'a dyn Fn(u128) -> Option<Vec<Span>>,
+    /// Whether spans of that trace are known to be missing.
+    pub is_cut: &'a dyn Fn(u128) -> bool,
 }
 
 impl Source<'_> {

@@ -202,6 +202,9 @@ impl Told {
 
 fn tell(exemplar: &Exemplar, source: &Source<'_>) -> Result<Attributed, IncompleteTrace> {
     let spans = (source.spans)(exemplar.trace.trace_id).ok_or(IncompleteTrace::NoTrace)?;
+    if (source.is_cut)(exemplar.trace.trace_id) {
+        return Err(IncompleteTrace::Cut);
+    }
     let unix = |moment: Nanos| source.anchor_unix_ns.saturating_add(moment.get());
     let request = Request {
         trace_id: exemplar.trace.trace_id,

@@ -107,6 +107,7 @@ impl Made {
             anchor_unix_ns: ANCHOR,
             slow,
             spans,
+            is_cut: &|_| false,
         }
     }
 
@@ -392,6 +393,12 @@ fn what_cannot_be_known_is_not_told() {
     });
     assert_eq!((eighth.unknown, eighth.slow.complete), (None, 36));
     assert_eq!(eighth.slow.incomplete, BTreeMap::from([(IncompleteTrace::NoServerSpan, 5)]));
+    // Of those whose spans are all there, an eighth is known to be cut.
+    let all = |trace: u128| made.spans.get(&trace).cloned();
+    let is_cut = |trace: u128| is_slow(trace) && trace % 800 == 51;
+    let cut = attribution(&Source { is_cut: &is_cut, ..made.source(Slow::Quantile(0.99), &all) });
+    assert_eq!((cut.unknown, cut.slow.complete), (None, 36));
+    assert_eq!(cut.slow.incomplete, BTreeMap::from([(IncompleteTrace::Cut, 5)]));
 
     assert_eq!(
         super::tests::made(two_causes().split_off(3_900)).told().unknown,

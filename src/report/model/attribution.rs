@@ -65,6 +65,8 @@ pub enum IncompleteTrace {
     NotReached,
     /// The request's own times are in a wrong order.
     OutOfOrder,
+    /// Spans came and were not kept for want of room, or the run ended before all of them had come.
+    Cut,
 }
 
 /// One place where time goes.
@@ -204,6 +206,7 @@ impl IncompleteTrace {
             Self::NoServerSpan => "no span of the server",
             Self::NotReached => "spans missing",
             Self::OutOfOrder => "times out of order",
+            Self::Cut => "spans without room, or not waited for",
         }
     }
 }

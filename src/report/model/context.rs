@@ -217,7 +217,7 @@ pub struct Trace {
 }
 
 /// What became of spans: first the client's own, then all that the built-in collector received; null: there was none, or it is not
-/// known. received = kept + let_go + evicted + foreign.
+/// known. A kept span that came more than once counts once. received = kept + let_go + evicted + foreign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spans {
     /// Built.
@@ -237,13 +237,14 @@ pub struct Spans {
     /// Of requests that are none of those that are kept.
     #[serde(default)]
     pub let_go: Option<u64>,
-    /// Of no request of this run.
+    /// Of no request that was decided on: of none of this run, or of one whose own span was dropped.
     #[serde(default)]
     pub foreign: Option<u64>,
     /// Messages, not spans, that it refused since they were malformed or too large.
     #[serde(default)]
     pub exports_refused: Option<u64>,
-    /// Sampled requests, not spans, that the server answered and of which its root span never came: its own exporter lost it.
+    /// Sampled requests, not spans, that the server answered and of which its root span never came: its own exporter lost it. Null: not known, as
+    /// where no server's root span came at all.
     pub lost_at_server: Option<u64>,
 }
 

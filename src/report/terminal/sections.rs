@@ -79,9 +79,13 @@ fn spans(spans: &Spans) -> Option<String> {
     let (received, kept, let_go) = (spans.received?, spans.kept?, spans.let_go?);
     let mut text =
         format!("{} received, {} kept, {} let go", grouped(received), grouped(kept), grouped(let_go));
+    let foreign = match spans.dropped {
+        0 => "of no request of this run",
+        _ => "of no request that was decided on (spans of the client were dropped)",
+    };
     for (count, words) in [
         (spans.evicted, "evicted for want of room"),
-        (spans.foreign, "of no request of this run"),
+        (spans.foreign, foreign),
         (spans.exports_refused, "message(s) refused"),
         (spans.lost_at_server, "request(s) whose server span never came"),
     ] {

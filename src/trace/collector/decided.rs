@@ -1,4 +1,4 @@
-//! Traces of which it was decided that they are not kept, and whether the server's root span of each has come.
+//! Traces of which no spans are held: it was decided that they are not kept, or they were evicted before that. And whether the server's root span of each has come.
 //!
 //! An ID is known for [`LIFE`] to twice as long: spans come up to 6 s after their request's end.
 
@@ -19,6 +19,8 @@ pub(super) struct Fate {
     pub(super) is_expected: bool,
     /// The server's root span has come.
     pub(super) has_root: bool,
+    /// It was not decided on, and spans of it were evicted: those that come later are too.
+    pub(super) is_evicted: bool,
 }
 
 /// Two sets that take turns: the younger is filled, the older is forgotten as a whole.
@@ -82,7 +84,7 @@ impl Decided {
 mod tests {
     use super::*;
 
-    const EXPECTED: Fate = Fate { is_expected: true, has_root: false };
+    const EXPECTED: Fate = Fate { is_expected: true, has_root: false, is_evicted: false };
 
     fn known(decided: &mut Decided) -> Vec<u128> {
         (1..=9).filter(|id| decided.get(*id).is_some()).collect()

@@ -37,6 +37,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn new(limits: Limits, onward: Option<SpanSink>) -> Arc<Self> {
+        Arc::new(Self { store: Mutex::new(Store::new(limits, Instant::now())), onward })
+    }
+
     /// What is done with the store is done whole; were it to panic, its numbers would be the most that goes wrong.
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
@@ -65,10 +69,7 @@ impl Collector {
     /// # Errors
     /// Where the system gives no thread, or the listener is none any more.
     pub fn start(listener: StdListener, onward: Option<Exporter>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            store: Mutex::new(Store::new(Limits::default(), Instant::now())),
-            onward: onward.as_ref().map(Exporter::sink),
-        });
+        let shared = Shared::new(Limits::default(), onward.as_ref().map(Exporter::sink));
         let listening = Listening::start(listener, Arc::clone(&shared))?;
         Ok(Self { shared, listening, onward })
     }

@@ -1,11 +1,12 @@
 //! One run on a collector: the client's own spans come in without a detour, its traces are decided on, and what is kept is taken out.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, Thread};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -21,6 +22,7 @@ use crate::trace::exporter::{
 };
 use crate::trace::kept::KeptTrace;
 use crate::trace::span::{ClientSpan, OperationAttributes, SpanOutcome};
+use crate::trace::spans::span_id;
 
 /// How often the queue is looked into.
 const LOOK: Duration = Duration::from_millis(20);
@@ -121,8 +123,8 @@ impl Keeping {
         let _ = self.choosers.send(chooser);
     }
 
-    /// The run is over, and no worker hands anything over any more. `is_complete`: so long that all spans that ever come have come. What
-    /// goes on to another collector may take until `limit` is over.
+    /// The run is over, and no worker hands anything over any more. `is_complete`: so long that all spans that ever come have come;
+    /// otherwise traces of requests that were done only just now count as cut. What goes on to another collector may take until `limit` is over.
     pub fn finish(self, is_complete: bool, limit: Duration) -> Collected {
         let Self { shared, sink: _, queue, is_ending, thread, mut encoder, onward, run_id, .. } = self;
         is_ending.store(true, Ordering::Release);
@@ -131,13 +133,18 @@ impl Keeping {
         let _ = thread.join();
         queue.mark_closed();
         let (traces, mut books, lost) = shared.store().end(Instant::now());
+        let complete_until = unix_now().saturating_sub(COMPLETE).as_nanos();
+        let complete_until = u64::try_from(complete_until).unwrap_or(u64::MAX);
         let mut kept = Vec::with_capacity(traces.len());
         let mut own = Vec::with_capacity(traces.len());
         for (id, trace) in traces {
             own.push((id, u64::from(trace.client.is_some()) + trace.setup.len() as u64));
-            let (trace, unreadable) = whole(id, trace, &mut encoder);
-            books.kept -= unreadable;
+            let done = trace.client.as_ref().map_or(0, |client| client.done);
+            let Whole { mut trace, unreadable, again } = whole(id, trace, &mut encoder);
+            trace.is_cut |= !is_complete && done > complete_until;
+            books.kept -= unreadable + again;
             books.evicted += unreadable;
+            books.received -= again;
             kept.push(trace);
         }
         let export = match onward {
@@ -207,16 +214,30 @@ impl Work {
             });
         }
         let mut store = self.shared.store();
+        // First, since this request may need their room.
+        replaced.into_iter().for_each(|gone| store.let_go(gone, now));
         match is_kept {
             true => store.hold(*span, is_answered),
             false => store.pass(span, is_answered, now),
         }
-        replaced.into_iter().for_each(|gone| store.let_go(gone, now));
     }
 }
 
-/// A trace, decoded, and how many of its spans cannot be.
-fn whole(trace_id: u128, trace: Trace, encoder: &mut RequestEncoder) -> (KeptTrace, u64) {
+fn unix_now() -> Duration {
+    // Before 1970 nothing is sure to have come.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A trace, decoded.
+struct Whole {
+    trace: KeptTrace,
+    /// Spans that cannot be decoded.
+    unreadable: u64,
+    /// Spans that were there already: an exporter that does not hear our answer sends them once more.
+    again: u64,
+}
+
+fn whole(trace_id: u128, trace: Trace, encoder: &mut RequestEncoder) -> Whole {
     if let Some(span) = &trace.client {
         encoder.add(span);
     }
@@ -227,13 +248,18 @@ fn whole(trace_id: u128, trace: Trace, encoder: &mut RequestEncoder) -> (KeptTra
         let bytes = [&own.head[..], &own.spans[..]].concat();
         resources = ExportTraceServiceRequest::decode(&bytes[..]).unwrap_or_default().resource_spans;
     }
-    let mut unreadable = 0;
+    let (mut unreadable, mut again) = (0, 0);
+    let mut known = HashSet::new();
     let mut scopes: Vec<(Arc<Head>, Vec<Span>)> = Vec::new();
     for Stored { head, span } in trace.spans {
         let Ok(span) = Span::decode(&span[..]) else {
             unreadable += 1;
             continue;
         };
+        if span_id(&span.span_id).is_some_and(|id| !known.insert(id)) {
+            again += 1;
+            continue;
+        }
         match scopes.iter_mut().find(|(known, _)| *known == head) {
             Some((_, spans)) => spans.push(span),
             None => scopes.push((head, vec![span])),
@@ -246,7 +272,8 @@ fn whole(trace_id: u128, trace: Trace, encoder: &mut RequestEncoder) -> (KeptTra
             Err(_) => unreadable += count,
         }
     }
-    (KeptTrace { trace_id, resources }, unreadable)
+    let is_cut = trace.is_cut || unreadable > 0;
+    Whole { trace: KeptTrace { trace_id, resources, is_cut }, unreadable, again }
 }
 
 fn around(head: &Head, spans: Vec<Span>) -> Result<ResourceSpans, prost::DecodeError> {

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 
 use super::super::hand_made::{export, resource, root, span};
+use super::super::store::{Limits, Store};
 use super::*;
 use crate::trace::TraceRef;
 use crate::trace::closed_port::ClosedPort;
@@ -236,6 +237,75 @@ fn a_run_that_ends_early_does_not_claim_to_know_what_the_server_lost() {
     keeping.sink().offer(request(1));
     let collected = keeping.finish(false, LONG);
     assert_eq!((collected.kept.len(), collected.lost_at_server), (1, None));
+}
+
+#[test]
+fn what_ended_before_its_last_spans_can_have_come_counts_as_cut_unless_they_were_waited_for() {
+    let now = u64::try_from(unix_now().as_nanos()).unwrap();
+    for is_complete in [false, true] {
+        let collector = listening(None);
+        let keeping = begin(&collector, Onward::Nowhere);
+        keeping.choose_by(Box::new(Odd));
+        // Done just now, and an hour ago.
+        for (id, done) in [(1, now), (3, now - 3_600_000_000_000)] {
+            keeping.sink().offer(ClientSpan { done, ..request(id) });
+        }
+        let kept = keeping.finish(is_complete, LONG).kept;
+        let cut: Vec<_> = kept.iter().map(|trace| (trace.trace_id, trace.is_cut)).collect();
+        assert_eq!(cut, [(1, !is_complete), (3, false)]);
+    }
+}
+
+#[test]
+fn spans_that_come_again_are_kept_once_and_those_that_cannot_be_read_cut_their_trace() {
+    let collector = listening(None);
+    let keeping = begin(&collector, Onward::Nowhere);
+    keeping.choose_by(Box::new(Odd));
+    let server = exporter(&settings(&format!("http://{}", collector.address())));
+    for id in [1, 1, 3] {
+        server.sink().pass_on(of_server(id));
+    }
+    // Its name is no text, which the scan does not look at.
+    let mut unreadable = export(vec![resource("standalone", vec![span(3, 4, 2)])]);
+    let name = unreadable.windows(10).position(|bytes| bytes == b"SearchTask").unwrap();
+    unreadable[name] = 0xff;
+    server.sink().pass_on(PassedOn { bytes: unreadable.into(), spans: 1, trace_id: 3 });
+    assert_eq!(server.finish(LONG).counts.exported, 7);
+    [1, 3].into_iter().for_each(|id| keeping.sink().offer(request(id)));
+    let Collected { kept, books, .. } = keeping.finish(true, LONG);
+    let told: Vec<_> = kept.iter().map(|trace| (trace.trace_id, trace.spans().len(), trace.is_cut)).collect();
+    assert_eq!(told, [(1, 3, false), (3, 3, true)]);
+    assert_eq!(books, Books { received: 7, kept: 6, evicted: 1, ..Books::default() });
+}
+
+/// Keeps the latest.
+struct Latest(Option<u128>);
+
+impl Chooser for Latest {
+    fn over(&mut self, span: &ClientSpan, let_go: &mut dyn FnMut(u128)) {
+        self.0.replace(span.trace.trace_id).into_iter().for_each(let_go);
+    }
+}
+
+#[test]
+fn a_trace_has_the_room_of_the_one_whose_place_it_takes() {
+    let of_one = {
+        let mut store = Store::new(Limits::default(), Instant::now());
+        store.hold(request(1), true);
+        store.take(&of_server(1).bytes, Instant::now()).unwrap();
+        store.held_bytes()
+    };
+    let shared = Shared::new(Limits { held: of_one, ..Limits::default() }, None);
+    let (_, spans, queue) = SpanSink::new(QUEUE);
+    let work = Work { shared: Arc::clone(&shared), queue, spans, onward: None };
+    let mut latest = Latest(None);
+    for id in 1..=3 {
+        shared.store().take(&of_server(id).bytes, Instant::now()).unwrap();
+        work.decide(&request(id), Some(&mut latest));
+    }
+    let (kept, books, _) = shared.store().end(Instant::now());
+    assert!(kept.len() == 1 && !kept[0].1.is_cut);
+    assert_eq!((books.kept, books.evicted), (3, 0));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::grpc;
 
@@ -20,8 +21,25 @@ const MOST_BYTES: usize = 16 << 20;
 const MOST_CONNECTIONS: usize = 64;
 /// Exports that are read at once, on all connections; what others send waits in their windows, or with them.
 const MOST_AT_ONCE: usize = 8;
-/// How long an export may take to arrive.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Exports at once on one connection: those that are read, and some that wait.
+const MOST_STREAMS: u32 = 32;
+
+/// How long others may take.
+#[derive(Clone, Copy)]
+struct Times {
+    /// From the connection to HTTP/2.
+    handshake: Duration,
+    /// An export, from its headers to its last byte, with the wait for its turn.
+    export: Duration,
+    /// Between two exports: those that we know send one every 5 s to 60 s. A client connects again when it needs to.
+    idle: Duration,
+}
+
+const TIMES: Times = Times {
+    handshake: Duration::from_secs(10),
+    export: Duration::from_secs(30),
+    idle: Duration::from_secs(300),
+};
 
 /// Takes what all connections bring.
 pub trait Take: Send + Sync + 'static {
@@ -41,7 +59,7 @@ pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
             Ok((stream, _)) => {
                 let (receiver, turns) = (Arc::clone(&receiver), Arc::clone(&turns));
                 tokio::spawn(async move {
-                    connection(stream, receiver, turns).await;
+                    connection(stream, receiver, turns, TIMES).await;
                     drop(place);
                 });
             }
@@ -53,27 +71,49 @@ pub(super) async fn serve(listener: TcpListener, receiver: Arc<impl Take>) {
 
 /// Serves one connection to its end, for whoever accepts connections himself.
 pub async fn serve_one(stream: TcpStream, receiver: Arc<impl Take>) {
-    connection(stream, receiver, Arc::new(Semaphore::new(MOST_AT_ONCE))).await;
+    connection(stream, receiver, Arc::new(Semaphore::new(MOST_AT_ONCE)), TIMES).await;
 }
 
-async fn connection(stream: TcpStream, receiver: Arc<impl Take>, turns: Arc<Semaphore>) {
+async fn connection(stream: TcpStream, receiver: Arc<impl Take>, turns: Arc<Semaphore>, times: Times) {
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
-    // Whoever only knocks is gone by now.
-    let Ok(mut connection) = builder.handshake(stream).await else { return };
-    while let Some(Ok((request, respond))) = connection.accept().await {
-        let (receiver, turns) = (Arc::clone(&receiver), Arc::clone(&turns));
-        tokio::spawn(async move {
-            if let Ok(_turn) = turns.acquire().await {
-                export(request, respond, receiver).await;
+    builder.max_concurrent_streams(MOST_STREAMS);
+    // Whoever only knocks is gone by now, or is sent away.
+    let Ok(Ok(mut connection)) = timeout(times.handshake, builder.handshake(stream)).await else { return };
+    let (mut limit, mut is_ending) = (times.idle, false);
+    loop {
+        match timeout(limit, connection.accept()).await {
+            Ok(Some(Ok((request, respond)))) => {
+                let (receiver, turns) = (Arc::clone(&receiver), Arc::clone(&turns));
+                tokio::spawn(async move { export(request, respond, receiver, &turns, times.export).await });
             }
-        });
+            Ok(_) => return,
+            Err(_) if is_ending => return,
+            // Told beforehand, so that no export is lost that is on its way.
+            Err(_) => {
+                connection.graceful_shutdown();
+                (limit, is_ending) = (times.export, true);
+            }
+        }
     }
 }
 
-async fn export(request: Request<RecvStream>, respond: SendResponse<Bytes>, receiver: Arc<impl Take>) {
+async fn export(
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    receiver: Arc<impl Take>,
+    turns: &Semaphore,
+    limit: Duration,
+) {
     let is_export = request.uri().path() == "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-    let body = tokio::time::timeout(LIMIT, whole(request.into_body())).await;
+    let arrival = async {
+        // Never closed. The turn lasts until the export is taken.
+        let turn = turns.acquire().await;
+        (whole(request.into_body()).await, turn)
+    };
+    let (body, _turn) = timeout(limit, arrival)
+        .await
+        .map_or_else(|late| (Err(late), None), |(body, turn)| (Ok(body), turn.ok()));
     let taken = match (is_export, body) {
         (false, _) => Err(grpc::UNIMPLEMENTED),
         (true, Err(_)) => Err(grpc::DEADLINE_EXCEEDED),
@@ -135,3 +175,7 @@ fn answer(mut respond: SendResponse<Bytes>, code: u8) {
     trailers.insert("grpc-status", HeaderValue::from(u16::from(code)));
     let _ = stream.send_trailers(trailers);
 }
+
+#[cfg(test)]
+#[path = "receive_tests.rs"]
+mod tests;

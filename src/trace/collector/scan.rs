@@ -4,18 +4,29 @@
 //! from the bytes that are found here.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// Bytes that are no export of spans.
+use super::tally::MILVUS_CALL;
+
+/// Scopes of one export, and spans of it: exporters send some hundreds. An empty one takes two bytes of an export, and more of memory.
+const MOST: usize = 100_000;
+
+/// Why an export is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) enum Refusal {
+    /// Bytes that are no export of spans.
+    Malformed,
+    /// More than [`MOST`] scopes or spans.
+    TooMany,
+}
 
 /// What the spans of one scope have in common, as messages without their spans.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// A `ResourceSpans` without its `scope_spans`.
-    pub(super) resource: Vec<u8>,
     /// A `ScopeSpans` without its `spans`.
     pub(super) scope: Vec<u8>,
+    /// A `ResourceSpans` without its `scope_spans`: one for all its scopes.
+    pub(super) resource: Arc<[u8]>,
 }
 
 impl Head {
@@ -32,6 +43,8 @@ pub(super) struct Found<'a> {
     /// The span above it; 0: none.
     pub(super) parent: u64,
     pub(super) is_server: bool,
+    /// It is named after a call that Milvus takes from its clients.
+    pub(super) is_call: bool,
     /// The whole message.
     pub(super) span: &'a [u8],
 }
@@ -56,6 +69,7 @@ mod field {
     pub(super) const SPANS: u64 = 2;
     pub(super) const TRACE_ID: u64 = 1;
     pub(super) const PARENT: u64 = 4;
+    pub(super) const NAME: u64 = 5;
     pub(super) const KIND: u64 = 6;
 }
 
@@ -63,48 +77,71 @@ mod field {
 const SERVER: u64 = 2;
 
 /// The scopes of an `ExportTraceServiceRequest`; those without spans are left out.
-pub(super) fn scopes(export: &[u8]) -> Result<Vec<Scope<'_>>, Malformed> {
-    let mut scopes = Vec::new();
+pub(super) fn scopes(export: &[u8]) -> Result<Vec<Scope<'_>>, Refusal> {
+    let mut found = Scan::default();
     for field in Fields(export) {
         if let Field { number: field::RESOURCE_SPANS, value: Value::Bytes(resource), .. } = field? {
-            scopes_of(resource, &mut scopes)?;
+            found.resource(resource)?;
         }
     }
-    Ok(scopes)
+    Ok(found.scopes)
 }
 
-fn scopes_of<'a>(resource: &'a [u8], scopes: &mut Vec<Scope<'a>>) -> Result<(), Malformed> {
-    let first = scopes.len();
-    let mut rest = Vec::new();
-    for field in Fields(resource) {
-        match field? {
-            Field { number: field::SCOPE_SPANS, value: Value::Bytes(scope), .. } => {
-                scopes.push(spans_of(scope)?)
+/// What was found so far.
+#[derive(Default)]
+struct Scan<'a> {
+    scopes: Vec<Scope<'a>>,
+    /// Those without spans among them.
+    scope_count: usize,
+    span_count: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn resource(&mut self, resource: &'a [u8]) -> Result<(), Refusal> {
+        let first = self.scopes.len();
+        let (mut rest, not_yet) = (Vec::new(), Arc::from([]));
+        for field in Fields(resource) {
+            match field? {
+                Field { number: field::SCOPE_SPANS, value: Value::Bytes(scope), .. } => {
+                    self.scope(scope, &not_yet)?;
+                }
+                other => rest.extend_from_slice(other.whole),
             }
-            other => rest.extend_from_slice(other.whole),
         }
+        // What the resource says may stand after its spans.
+        let rest = Arc::from(rest);
+        for scope in self.scopes.iter_mut().skip(first) {
+            scope.head.resource = Arc::clone(&rest);
+        }
+        Ok(())
     }
-    scopes.retain(|scope| !scope.spans.is_empty());
-    // What the resource says may stand after its spans.
-    for scope in scopes.iter_mut().skip(first) {
-        scope.head.resource.clone_from(&rest);
+
+    fn scope(&mut self, scope: &'a [u8], resource: &Arc<[u8]>) -> Result<(), Refusal> {
+        count(&mut self.scope_count)?;
+        let (mut rest, mut spans) = (Vec::new(), Vec::new());
+        for field in Fields(scope) {
+            match field? {
+                Field { number: field::SPANS, value: Value::Bytes(span), .. } => {
+                    count(&mut self.span_count)?;
+                    spans.push(found(span)?);
+                }
+                other => rest.extend_from_slice(other.whole),
+            }
+        }
+        if !spans.is_empty() {
+            self.scopes.push(Scope { head: Head { scope: rest, resource: Arc::clone(resource) }, spans });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn spans_of(scope: &[u8]) -> Result<Scope<'_>, Malformed> {
-    let (mut rest, mut spans) = (Vec::new(), Vec::new());
-    for field in Fields(scope) {
-        match field? {
-            Field { number: field::SPANS, value: Value::Bytes(span), .. } => spans.push(found(span)?),
-            other => rest.extend_from_slice(other.whole),
-        }
-    }
-    Ok(Scope { head: Head { resource: Vec::new(), scope: rest }, spans })
+fn count(counted: &mut usize) -> Result<(), Refusal> {
+    *counted += 1;
+    if *counted > MOST { Err(Refusal::TooMany) } else { Ok(()) }
 }
 
-fn found(span: &[u8]) -> Result<Found<'_>, Malformed> {
-    let mut found = Found { trace_id: 0, parent: 0, is_server: false, span };
+fn found(span: &[u8]) -> Result<Found<'_>, Refusal> {
+    let mut found = Found { trace_id: 0, parent: 0, is_server: false, is_call: false, span };
     for field in Fields(span) {
         match field? {
             Field { number: field::TRACE_ID, value: Value::Bytes(id), .. } => {
@@ -112,6 +149,9 @@ fn found(span: &[u8]) -> Result<Found<'_>, Malformed> {
             }
             Field { number: field::PARENT, value: Value::Bytes(id), .. } => {
                 found.parent = id.try_into().map_or(0, u64::from_be_bytes);
+            }
+            Field { number: field::NAME, value: Value::Bytes(name), .. } => {
+                found.is_call = name.strip_prefix(b"/").unwrap_or(name).starts_with(MILVUS_CALL.as_bytes());
             }
             Field { number: field::KIND, value: Value::Varint(kind), .. } => found.is_server = kind == SERVER,
             _ => {}
@@ -138,14 +178,14 @@ enum Value<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, Malformed>;
+    type Item = Result<Field<'a>, Refusal>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
         }
         let all = self.0;
-        let field = self.read().ok_or(Malformed);
+        let field = self.read().ok_or(Refusal::Malformed);
         if field.is_err() {
             self.0 = &[];
         }
@@ -260,7 +300,7 @@ mod tests {
             if scopes(part).is_err() {
                 prop_assert!(ExportTraceServiceRequest::decode(part).is_err());
             }
-            prop_assert_eq!(scopes(&message[..message.len() - 1]).err(), Some(Malformed));
+            prop_assert_eq!(scopes(&message[..message.len() - 1]).err(), Some(Refusal::Malformed));
         }
     }
 
@@ -273,5 +313,50 @@ mod tests {
         let message = export(vec![late]);
         assert_eq!(scanned(&message), decoded(&message));
         assert_eq!(scanned(&message)[0].4.schema_url, "https://schemas.example/1");
+    }
+
+    /// Field 1 of an export and field 2 of a resource, whose bytes those are.
+    fn message(number: u8, bytes: &[u8]) -> Vec<u8> {
+        let mut message = vec![number << 3 | 2];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut message);
+        message.extend_from_slice(bytes);
+        message
+    }
+
+    #[test]
+    fn scopes_of_one_resource_share_what_it_says() {
+        // Each is a scope of one empty span.
+        let scopes_of_it = message(2, &[0x12, 0]).repeat(20_000);
+        let attributes = message(1, &vec![0; 1 << 20]);
+        let export = message(1, &[attributes.clone(), scopes_of_it].concat());
+        let found = scopes(&export).unwrap();
+        assert_eq!((found.len(), &*found[0].head.resource), (20_000, &attributes[..]));
+        assert!(found.iter().all(|scope| Arc::ptr_eq(&scope.head.resource, &found[0].head.resource)));
+    }
+
+    #[test]
+    fn more_scopes_or_spans_than_an_exporter_sends_are_refused() {
+        let spans = |count: usize| message(1, &message(2, &[0x12, 0].repeat(count)));
+        let empty_scopes = |count: usize| message(1, &[0x12, 0].repeat(count));
+        let within = [spans(MOST), empty_scopes(MOST - 1)].concat();
+        let within = scopes(&within).unwrap();
+        assert_eq!((within.len(), within[0].spans.len()), (1, MOST));
+        for export in [spans(MOST + 1), empty_scopes(MOST + 1), [spans(MOST), spans(1)].concat()] {
+            assert_eq!(scopes(&export).err(), Some(Refusal::TooMany));
+        }
+    }
+
+    #[test]
+    fn calls_are_told_by_their_names() {
+        for (name, is_call) in [
+            ("milvus.proto.milvus.MilvusService/Search", true),
+            ("/milvus.proto.milvus.MilvusService/Insert", true),
+            ("milvus.proto.query.QueryNode/Search", false),
+            ("gateway", false),
+            ("", false),
+        ] {
+            let export = export(vec![resource("s", vec![Span { name: name.to_owned(), ..span(1, 2, 3) }])]);
+            assert_eq!(scopes(&export).unwrap()[0].spans[0].is_call, is_call, "{name}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::decided::{self, Decided, Fate};
-use super::scan::{Found, Head, Malformed, Scope, scopes};
+use super::scan::{Found, Head, Refusal, Scope, scopes};
 use crate::trace::setup::SetupSpan;
 use crate::trace::span::ClientSpan;
 
@@ -19,6 +19,8 @@ use crate::trace::span::ClientSpan;
 const SPAN_COST: usize = 192;
 /// Heads that are compared with a new one: a server has one for each of its parts.
 const RECENT_HEADS: usize = 16;
+/// A larger one is not remembered; that of a server takes some hundred bytes.
+const LARGEST_HEAD: usize = 64 << 10;
 
 /// Bounds in bytes. Each span is counted with its head, as if no other had the same.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,7 @@ pub struct Books {
     pub let_go: u64,
     /// For want of room.
     pub evicted: u64,
-    /// Of no request of the run.
+    /// Of no request that was decided on: of none of the run, or of one whose client's span was dropped.
     pub foreign: u64,
     /// Exports that were malformed or too large; their spans are not known, and in no other number.
     pub refused: u64,
@@ -92,6 +94,8 @@ pub(super) struct Trace {
     pub(super) setup: Vec<SetupSpan>,
     /// The servers'.
     pub(super) spans: Vec<Stored>,
+    /// Not all of its spans that came are here.
+    pub(super) is_cut: bool,
     bytes: usize,
     fate: Fate,
 }
@@ -153,6 +157,8 @@ pub(super) struct Store {
     held_bytes: usize,
     decided: Decided,
     heads: VecDeque<Arc<Head>>,
+    /// A server's root span of any request has come since the last run's end: this is where the server exports to.
+    has_seen_root: bool,
     books: Books,
 }
 
@@ -165,12 +171,13 @@ impl Store {
             held_bytes: 0,
             decided: Decided::new(now, limits.decided),
             heads: VecDeque::with_capacity(RECENT_HEADS),
+            has_seen_root: false,
             books: Books::default(),
         }
     }
 
     /// Takes an export in; how many spans it has.
-    pub(super) fn take(&mut self, export: &[u8], now: Instant) -> Result<u64, Malformed> {
+    pub(super) fn take(&mut self, export: &[u8], now: Instant) -> Result<u64, Refusal> {
         let scopes = scopes(export)?;
         let mut count = 0;
         for Scope { head, spans } in scopes {
@@ -181,12 +188,21 @@ impl Store {
         Ok(count)
     }
 
+    #[cfg(test)]
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub(super) fn refuse(&mut self) {
         self.books.refused += 1;
     }
 
     fn shared(&mut self, head: Head) -> Arc<Head> {
-        if let Some(known) = self.heads.iter().find(|known| ***known == head) {
+        if head.bytes() > LARGEST_HEAD {
+            return Arc::new(head);
+        }
+        // The latest first: scopes of one resource follow each other.
+        if let Some(known) = self.heads.iter().rev().find(|known| ***known == head) {
             return Arc::clone(known);
         }
         if self.heads.len() == RECENT_HEADS {
@@ -199,10 +215,14 @@ impl Store {
 
     fn put(&mut self, found: Found<'_>, head: &Arc<Head>, now: Instant) {
         self.books.received += 1;
-        let is_root = found.is_server && found.parent != 0;
+        let is_root = found.is_server && found.is_call && found.parent != 0;
+        self.has_seen_root |= is_root;
         if let Some(fate) = self.decided.get(found.trace_id) {
             fate.has_root |= is_root;
-            self.books.let_go += 1;
+            match fate.is_evicted {
+                true => self.books.evicted += 1,
+                false => self.books.let_go += 1,
+            }
             return;
         }
         if found.trace_id == 0 {
@@ -214,6 +234,7 @@ impl Store {
         if let Some(trace) = self.held.get_mut(&found.trace_id) {
             trace.fate.has_root |= is_root;
             if trace.bytes + cost > self.limits.trace || self.held_bytes + cost > self.limits.held {
+                trace.is_cut = true;
                 self.books.evicted += 1;
                 return;
             }
@@ -222,13 +243,17 @@ impl Store {
             trace.spans.push(stored());
             return;
         }
-        if cost > self.limits.trace {
+        if cost > self.limits.trace && !self.waiting.traces.contains_key(&found.trace_id) {
+            // A trace without spans has no place in the ring, which is bounded by their bytes.
+            let fate = Fate { has_root: is_root, is_evicted: true, ..Fate::default() };
+            self.decided.add(found.trace_id, fate, now);
             self.books.evicted += 1;
             return;
         }
         let trace = self.waiting.get(found.trace_id);
         trace.fate.has_root |= is_root;
         if trace.bytes + cost > self.limits.trace {
+            trace.is_cut = true;
             self.books.evicted += 1;
             return;
         }
@@ -242,10 +267,8 @@ impl Store {
         while self.waiting.bytes > self.limits.waiting {
             let Some((id, trace)) = self.waiting.remove_oldest() else { break };
             self.books.evicted += trace.count();
-            if trace.fate.has_root {
-                // Whoever ends later is not to be told that the server lost it.
-                self.decided.add(id, trace.fate, now);
-            }
+            // Whoever ends later is to be told that spans are missing, and not that the server lost its root.
+            self.decided.add(id, Fate { is_evicted: true, ..trace.fate }, now);
         }
     }
 
@@ -254,6 +277,7 @@ impl Store {
         let evicted = self.decided.remove(id).unwrap_or_default();
         let mut trace = self.waiting.remove(id).unwrap_or_default();
         trace.fate.has_root |= evicted.has_root;
+        trace.is_cut |= evicted.is_evicted;
         trace
     }
 
@@ -287,6 +311,7 @@ impl Store {
             && let Some(span) = trace.spans.pop()
         {
             trace.bytes -= span.cost();
+            trace.is_cut = true;
             self.books.evicted += 1;
         }
         self.held_bytes += trace.bytes;
@@ -338,7 +363,9 @@ impl Store {
             // What comes of it from now on is let go.
             self.decided.add(*id, Fate { is_expected: false, ..trace.fate }, now);
         }
-        (kept, std::mem::take(&mut self.books), lost)
+        // All of them: the server exports elsewhere, such as to another shard, or its root spans are not known as such.
+        let has_seen_root = std::mem::take(&mut self.has_seen_root);
+        (kept, std::mem::take(&mut self.books), lost.filter(|lost| *lost == 0 || has_seen_root))
     }
 }
 

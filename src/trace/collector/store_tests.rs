@@ -145,12 +145,121 @@ fn a_trace_has_room_for_so_much_and_all_that_are_held_for_so_much_together() {
     }
 }
 
+/// Of which traces spans are known to be missing.
+fn cut(mut test: Test) -> Vec<u128> {
+    let (kept, ..) = test.store.end(test.now);
+    kept.into_iter().filter(|(_, trace)| trace.is_cut).map(|(id, _)| id).collect()
+}
+
+fn long_span(id: u128, own: u64) -> Vec<u8> {
+    let name = "x".repeat(600);
+    export(vec![resource(
+        "standalone",
+        vec![opentelemetry_proto::tonic::trace::v1::Span { name, ..span(id, own, 2) }],
+    )])
+}
+
+#[test]
+fn a_trace_that_had_no_room_is_known_to_be_cut() {
+    // Of some 890 bytes each, one trace has room for two and all for five.
+    let limits = Limits { trace: 2_000, held: 4_600, ..Limits::default() };
+    for is_held_first in [true, false] {
+        let mut test = Test::new(limits);
+        let hold = |test: &mut Test| (1..=4).for_each(|id| test.store.hold(request(id), true));
+        if is_held_first {
+            hold(&mut test);
+        }
+        for (id, spans) in [(1, 2), (2, 3), (3, 1), (4, 1)] {
+            (1..=spans).for_each(|own| test.take(&long_span(id, own)));
+        }
+        if !is_held_first {
+            hold(&mut test);
+        }
+        assert_eq!(cut(test), [2, 4], "2 is too large, and 4 comes when there is no room: {is_held_first}");
+    }
+    // One span that alone is too large.
+    for is_held_first in [true, false] {
+        let mut test = Test::new(Limits { trace: 800, ..Limits::default() });
+        if is_held_first {
+            test.store.hold(request(1), true);
+        }
+        test.take(&long_span(1, 1));
+        if !is_held_first {
+            test.store.hold(request(1), true);
+        }
+        assert_eq!(cut(test), [1]);
+    }
+}
+
+#[test]
+fn what_comes_of_a_trace_that_was_evicted_is_evicted_too_and_the_trace_is_cut() {
+    let of_one = {
+        let mut test = Test::new(Limits::default());
+        test.take(&of_server(1));
+        test.store.waiting.bytes
+    };
+    let mut test = Test::new(Limits { waiting: of_one, ..Limits::default() });
+    test.take(&of_server(1));
+    test.take(&of_server(2));
+    test.take(&of_server(1));
+    assert_eq!((test.store.books.evicted, test.store.books.let_go), (4, 0));
+    test.store.hold(request(1), true);
+    test.store.hold(request(2), true);
+    // What comes after the decision is kept, and the trace is cut all the same.
+    test.take(&of_server(1));
+    assert_eq!(test.store.held[&1].spans.len(), 2);
+    assert_eq!(cut(test), [1]);
+    // Where it is decided that it is not kept, later ones are let go.
+    let mut test = Test::new(Limits { waiting: of_one, ..Limits::default() });
+    test.take(&of_server(1));
+    test.take(&of_server(2));
+    test.store.pass(&request(1), true, test.now);
+    test.take(&of_server(1));
+    assert_eq!((test.store.books.evicted, test.store.books.let_go), (2, 3));
+}
+
+#[test]
+fn a_large_head_is_not_remembered() {
+    let mut test = Test::new(Limits::default());
+    for length in [LARGEST_HEAD / 2, LARGEST_HEAD] {
+        test.take(&export(vec![resource(&"x".repeat(length), vec![span(1, 2, 3)])]));
+    }
+    let heads: usize = test.store.heads.iter().map(|head| head.bytes()).sum();
+    assert!(test.store.heads.len() == 1 && heads < LARGEST_HEAD, "{heads}");
+}
+
+#[test]
+fn a_request_has_its_servers_root_where_a_call_of_milvus_was_taken_and_not_by_any_server_beneath() {
+    let mut test = Test::new(Limits::default());
+    let inner = opentelemetry_proto::tonic::trace::v1::Span {
+        name: "milvus.proto.query.QueryNode/Search".to_owned(),
+        ..root(1, 9, 3)
+    };
+    test.take(&export(vec![resource("standalone", vec![inner])]));
+    test.take(&of_server(2));
+    (1..=2).for_each(|id| test.store.hold(request(id), true));
+    assert_eq!(test.end().2, Some(1));
+}
+
+#[test]
+fn where_no_server_exports_to_nobody_claims_to_know_what_it_lost() {
+    let mut test = Test::new(Limits::default());
+    test.store.hold(request(1), true);
+    test.store.pass(&request(2), true, test.now);
+    assert_eq!(test.store.end(test.now).2, None);
+    // The next run on it has one.
+    test.store.begin();
+    test.take(&of_server(4));
+    (3..=4).for_each(|id| test.store.hold(request(id), true));
+    assert_eq!(test.end().2, Some(1));
+}
+
 #[test]
 fn what_is_no_export_is_refused_as_a_whole() {
     let mut test = Test::new(Limits::default());
     let mut export = of_server(1);
     export.truncate(export.len() - 1);
-    assert_eq!(test.store.take(&export, test.now), Err(Malformed));
+    assert_eq!(test.store.take(&export, test.now), Err(Refusal::Malformed));
     test.store.refuse();
     assert_eq!(test.end().1, Books { refused: 1, ..Books::default() });
 }

@@ -14,7 +14,7 @@ use crate::units::Nanos;
 pub const BIN: Nanos = Nanos::from_millis(10);
 
 /// The path of every call that Milvus's server span is named after.
-const MILVUS_CALL: &str = "milvus.proto.milvus.MilvusService/";
+pub(super) const MILVUS_CALL: &str = "milvus.proto.milvus.MilvusService/";
 
 /// The call with which a server's own sampling is asked after.
 const ASKING: &str = "milvus.proto.milvus.MilvusService/GetVersion";

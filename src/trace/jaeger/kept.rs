@@ -28,7 +28,7 @@ impl From<&JaegerTrace> for KeptTrace {
                 scope.spans.push(told);
             }
         }
-        Self { trace_id, resources }
+        Self { trace_id, resources, is_cut: false }
     }
 }
 

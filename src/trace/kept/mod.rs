@@ -33,6 +33,8 @@ pub struct KeptTrace {
     pub trace_id: u128,
     /// With spans of this trace alone.
     pub resources: Vec<ResourceSpans>,
+    /// It is known that spans are missing: they had no room, could not be read, or were not waited for.
+    pub is_cut: bool,
 }
 
 impl KeptTrace {

@@ -1,12 +1,13 @@
 //! Kept traces as OTLP JSON: one object, `TracesData`, that any tool for OTLP reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, TracesData};
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use serde::Deserialize;
 
 use super::KeptTrace;
 use super::tellable::tellable;
@@ -37,6 +38,16 @@ pub enum KeptError {
     },
 }
 
+/// `TracesData`, and a field of ours, which readers of OTLP pass over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    resource_spans: Vec<ResourceSpans>,
+    /// IDs of traces of which spans are known to be missing.
+    #[serde(default)]
+    cut_traces: Vec<String>,
+}
+
 /// Writes traces as one OTLP JSON object, a resource a line.
 ///
 /// # Errors
@@ -48,7 +59,14 @@ pub fn write_otlp(traces: &[KeptTrace], mut out: impl Write) -> io::Result<()> {
         out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
         serde_json::to_writer(&mut out, &tellable(resource))?;
     }
-    out.write_all(b"\n]}\n")
+    out.write_all(b"\n]")?;
+    let cut: Vec<String> =
+        traces.iter().filter(|trace| trace.is_cut).map(|trace| format!("{:032x}", trace.trace_id)).collect();
+    if !cut.is_empty() {
+        out.write_all(b",\n\"cutTraces\":")?;
+        serde_json::to_writer(&mut out, &cut)?;
+    }
+    out.write_all(b"}\n")
 }
 
 /// The same packed by gzip, to some fifteenth of it.
@@ -73,13 +91,15 @@ pub fn read_otlp(from: impl Read) -> Result<Vec<KeptTrace>, KeptError> {
     if bytes.len() as u64 == MOST_BYTES {
         return Err(KeptError::TooLarge);
     }
-    let data: TracesData = serde_json::from_slice(&bytes).map_err(KeptError::Shape)?;
+    let data: File = serde_json::from_slice(&bytes).map_err(KeptError::Shape)?;
+    let cut: HashSet<u128> =
+        data.cut_traces.iter().filter_map(|id| u128::from_str_radix(id, 16).ok()).collect();
     let mut traces: Vec<KeptTrace> = Vec::new();
     let mut places = HashMap::new();
     for resource in data.resource_spans {
         let Some(trace_id) = trace_of(&resource)? else { continue };
         let place = *places.entry(trace_id).or_insert_with(|| {
-            traces.push(KeptTrace { trace_id, resources: Vec::new() });
+            traces.push(KeptTrace { trace_id, resources: Vec::new(), is_cut: cut.contains(&trace_id) });
             traces.len() - 1
         });
         traces[place].resources.push(resource);

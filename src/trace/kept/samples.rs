@@ -30,7 +30,7 @@ pub(super) fn trace(trace_id: u128, spans: Vec<(&str, Span)>) -> KeptTrace {
         }],
         ..ResourceSpans::default()
     };
-    KeptTrace { trace_id, resources: spans.into_iter().map(of).collect() }
+    KeptTrace { trace_id, resources: spans.into_iter().map(of).collect(), is_cut: false }
 }
 
 fn finite() -> impl Strategy<Value = f64> {
@@ -151,7 +151,11 @@ fn resource(trace_id: u128) -> impl Strategy<Value = ResourceSpans> {
 /// Traces of any spans, each trace and each span with an ID; none holds what JSON cannot tell.
 pub(super) fn any_traces() -> impl Strategy<Value = Vec<KeptTrace>> {
     let trace = |trace_id: u128| {
-        vec(resource(trace_id), 1..4).prop_map(move |resources| KeptTrace { trace_id, resources })
+        vec(resource(trace_id), 1..4).prop_map(move |resources| KeptTrace {
+            trace_id,
+            resources,
+            is_cut: trace_id.is_multiple_of(2),
+        })
     };
     proptest::collection::btree_set(1..u128::MAX, 0..4)
         .prop_flat_map(move |ids| ids.into_iter().map(trace).collect::<Vec<_>>())

@@ -152,11 +152,24 @@ fn a_file_without_end_is_given_up() {
 }
 
 #[test]
+fn that_a_trace_is_cut_is_read_back_and_other_readers_pass_over_it() {
+    let traces = |cut: u128| {
+        [1, 2].map(|id| KeptTrace { is_cut: id == cut, ..trace(id, vec![("a", span(1, 0, "x", 0, 1))]) })
+    };
+    let written = otlp(&traces(2));
+    assert_eq!(read_otlp(&written[..]).unwrap(), traces(2));
+    let data: opentelemetry_proto::tonic::trace::v1::TracesData = serde_json::from_slice(&written).unwrap();
+    assert_eq!(data.resource_spans.len(), 2);
+    let whole: Json = serde_json::from_slice(&otlp(&traces(0))).unwrap();
+    assert!(whole.as_object().unwrap().keys().eq(["resourceSpans"]), "where none is cut nothing is added");
+}
+
+#[test]
 fn a_trace_whose_resources_lie_apart_is_one_trace() {
     let spans = || vec![("a", span(1, 0, "x", 0, 1)), ("b", span(2, 1, "y", 0, 1))];
     let (one, two) = (trace(ID, spans()), trace(9, spans()));
     let resources = [&one.resources[..1], &two.resources, &one.resources[1..], &[ResourceSpans::default()]];
-    let shuffled = KeptTrace { trace_id: 1, resources: resources.concat() };
+    let shuffled = KeptTrace { trace_id: 1, resources: resources.concat(), is_cut: false };
     assert_eq!(read_otlp(&otlp(&[shuffled])[..]).unwrap(), [one, two]);
 }
 

@@ -300,7 +300,11 @@ fn large(request: &Request) -> Option<KeptTrace> {
     };
     let spans = (0..150).map(span).collect();
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    Some(KeptTrace { trace_id, resources: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] })
+    Some(KeptTrace {
+        trace_id,
+        resources: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
+        is_cut: false,
+    })
 }
 
 #[test]
@@ -372,6 +376,7 @@ fn trace(report: &RunReport, name: &str) -> KeptTrace {
     KeptTrace {
         trace_id,
         resources: vec![of("client", vec![span(client, 0, 3, sent, done)]), of("server", spans)],
+        is_cut: false,
     }
 }
 
