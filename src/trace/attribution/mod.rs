@@ -2,8 +2,8 @@
 //!
 //! Belongs here: one request and its spans. Does not belong: comparing requests with each other, and what rows mean to people.
 //!
-//! The request itself is C, from sent to done; its spans hang beneath it by their parents' IDs. The way: [`tree`] finds what hangs
-//! there, [`place`] puts clocks that run apart in line, [`divide`] gives every instant of C to one span. Invariant: the rows sum to the
+//! The request itself is C, from sent to done; its spans hang beneath it by their parents' IDs. The way: `tree` finds what hangs
+//! there, `place` puts clocks that run apart in line, `divide` gives every instant of C to one span. Invariant: the rows sum to the
 //! response exactly, and neither the order of spans, nor duplicates, nor spans without length change them.
 
 mod divide;
