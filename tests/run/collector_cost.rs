@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use crate::support::{PATIENTLY, Sandbox, UNBOUNDED};
 
-/// Sampled requests per second.
-const RATE: &str = "2000";
-const PAIRS: usize = 4;
-const WINDOW: &str = "60s";
+/// Sampled requests per second: what two cores hold with a Milvus that traces each beside the tool.
+const RATE: &str = "500";
+const PAIRS: usize = 5;
+const WINDOW: &str = "20s";
 
 /// Where the spans are collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 #[test]
-#[ignore = "some ten minutes, on a quiet machine and optimised"]
+#[ignore = "some six minutes, on a quiet machine and optimised"]
 fn what_the_built_in_collector_costs() {
     let sandbox = Sandbox::new();
     sandbox.end(&mut sandbox.tool(&["embedded", "start"])).ended_with(0);
