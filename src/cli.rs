@@ -47,8 +47,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// List the slowest requests of a report, and show where the time of each went
     #[command(
-        after_help = "A run keeps traces beside its report: traces.otlp.json.gz, which this command reads, and traces.json, which\n\
-        Jaeger's page opens (Upload). --fetch asks Jaeger instead.\n\n  \
+        after_help = "A run keeps traces beside its report: traces.otlp.json.gz, which this command reads, and \
+        traces.json, which Jaeger's page opens (Upload). --fetch asks Jaeger instead.\n\n  \
         milvus-load slow latest\n  \
         milvus-load slow latest --trace 1\n\n\
         Environment: MILVUS_LOAD_JAEGER_HEADERS, for a Jaeger behind a login: name=value,name=value,\n\
@@ -111,7 +111,7 @@ pub enum Command {
     Overhead(overhead::OverheadArgs),
     /// Find out why no trace shows up: checks Milvus, the collector and Jaeger, one fix per failure
     #[command(
-        after_help = "Sends some 300 GetVersion calls with and without a traceparent header and looks for their spans: in Jaeger,\n\
+        after_help = "Sends some 300 GetVersion calls with and without a traceparent header and looks for their spans: in Jaeger, \
         or in a collector of its own where the embedded Milvus, or --collector-listen, lets Milvus export to it.\n\
         Endpoint and Jaeger are those of a run: trace.otlp_endpoint, trace.jaeger_ui, the OTEL_* variables.\n\n\
         Exit codes: 0 nothing is broken; 1 something is, or it could not be examined."

@@ -71,12 +71,12 @@ impl Server {
         let place = info.take_export_place();
         match (&self.kind, place) {
             (ServerKind::Kept(_), Err(error)) => {
-                say(&format!("warning: {error}; traces hold the client's part alone"));
+                say(&format!("warning: {error}; this run keeps no traces"));
                 Ok(None)
             }
             (_, Ok(None)) => {
                 say(
-                    "note: the server's spans go to another run that uses this Milvus now, so traces hold the client's part alone",
+                    "note: the server's spans go to another run that uses this Milvus now, so this run keeps no traces",
                 );
                 Ok(None)
             }
