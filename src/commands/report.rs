@@ -17,11 +17,8 @@ pub enum ReportError {
     /// Standard output was closed, or its disk is full.
     #[error("cannot write the report: {0}")]
     Output(#[from] io::Error),
-    /// A format that experiments are yet to have.
-    #[error("an experiment has no --format {0} yet: use json or markdown, or name one of its runs")]
-    NotBuilt(&'static str),
     /// A format that only runs have.
-    #[error("an experiment has no --format {0}: use json or markdown, or name one of its runs")]
+    #[error("an experiment has no --format {0}: use html, json or markdown, or name one of its runs")]
     OfRunsAlone(&'static str),
 }
 
@@ -29,7 +26,7 @@ pub enum ReportError {
 /// `out` in `format`.
 ///
 /// # Errors
-/// Where the format is not built yet, the report cannot be found or read, or `out` fails.
+/// Where the report cannot be found or read, or `out` fails.
 pub fn run(reference: &str, base: &Path, format: Format, out: &mut dyn Write) -> Result<(), ReportError> {
     if let Some(file) = experiment_file(reference) {
         return experiment(&file, format, out);
@@ -65,7 +62,10 @@ fn experiment(file: &Path, format: Format, out: &mut dyn Write) -> Result<(), Re
         Format::Markdown => read()?.document().markdown(out)?,
         Format::Csv => return Err(ReportError::OfRunsAlone("csv")),
         Format::Hlog => return Err(ReportError::OfRunsAlone("hlog")),
-        Format::Html => return Err(ReportError::NotBuilt("html")),
+        Format::Html => {
+            let runs = file.parent().map_or_else(html::Runs::nowhere, html::Runs::beside);
+            html::render_experiment(&read()?, &runs, out)?;
+        }
     }
     Ok(())
 }

@@ -37,6 +37,10 @@ impl Document {
         self.blocks.push(block);
     }
 
+    pub(in crate::report) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// For a terminal, at most 100 columns wide but for drawings and tables that need more.
     ///
     /// # Errors

@@ -6,8 +6,12 @@
 //!
 //! What any page needs is here (`page`, `table`, `chart`, `axis`, `text`), what one page shows is in a directory of its own.
 
+#[cfg(test)]
+mod attack;
 mod axis;
 mod chart;
+mod document;
+mod experiment;
 mod page;
 mod run;
 mod table;
@@ -17,6 +21,9 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
+pub use experiment::Runs;
+
+use super::experiment::Experiment;
 use super::model::RunReport;
 use super::terminal::summary::{short, span};
 use super::terminal::table::{Cell, grouped};
@@ -31,6 +38,14 @@ pub const HTML_FILE: &str = "report.html";
 /// Where the writer fails.
 pub fn render(report: &RunReport, traces: &[KeptTrace], out: &mut dyn Write) -> io::Result<()> {
     out.write_all(run::page(report, &run::Kept::new(traces)).as_bytes())
+}
+
+/// Writes the page of an experiment; what experiment.json does not hold is looked for in `runs`.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn render_experiment(experiment: &Experiment, runs: &Runs<'_>, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(experiment::page(experiment, runs).as_bytes())
 }
 
 /// A time with as few digits as it needs: `10 ms` where [`span`] has `10.0 ms`.
