@@ -72,7 +72,9 @@ impl Kept {
     /// What is known of each listed request's trace.
     pub(super) fn answers(&self, listing: &Listing<'_>) -> Vec<Answer> {
         let of = |id: Option<u128>| match id.and_then(|id| self.get(id)) {
-            Some(trace) => Answer::Kept(TraceSummary::new(&trace.spans(), 0)),
+            Some(trace) => {
+                Answer::Kept { summary: TraceSummary::new(&trace.spans(), 0), is_cut: trace.is_cut }
+            }
             None => Answer::NotAsked,
         };
         listing.requests().map(|request| of(super::trace_id(request))).collect()

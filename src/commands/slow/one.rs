@@ -11,6 +11,7 @@ use super::{Around, Exit, Failure, trace_id};
 use crate::report::RunReport;
 use crate::report::model::Request;
 use crate::report::terminal::Footer;
+use crate::report::terminal::SPANS_MISSING;
 use crate::report::terminal::one::{Drawn, render};
 use crate::report::terminal::slow::Listing;
 use crate::report::waterfall::{self, Waterfall, moments};
@@ -138,7 +139,8 @@ fn read(
 ) -> Result<(Vec<Span>, String), Failure> {
     let path = kept.path.display();
     if let Some(trace) = kept.get(id) {
-        return Ok((trace.spans(), format!("from {path}")));
+        let cut = if trace.is_cut { format!("; {SPANS_MISSING}") } else { String::new() };
+        return Ok((trace.spans(), format!("from {path}{cut}")));
     }
     let ask = || format!("milvus-load slow {} --trace {id:032x} --fetch", source.path.display());
     Err(match (request.is_some_and(|request| request.sampled), kept.len()) {

@@ -388,6 +388,17 @@ fn a_kept_trace_is_told_in_the_list_and_drawn_by_number_or_by_the_beginning_of_i
 }
 
 #[test]
+fn a_kept_trace_that_lacks_spans_says_so_in_the_list_and_where_it_is_drawn() {
+    let stored = Stored::keeping(&samples::full(), &[KeptTrace { is_cut: true, ..kept() }]);
+    let (text, _) = listed(&stored.args(3, None), &today);
+    let told =
+        "kept: 3 spans (milvus-client 1, standalone 2), parents join up, spans are known to be missing";
+    assert_eq!(line_with(&text, "kept:").trim(), told);
+    let (text, _) = stored.draw("2");
+    assert!(text.contains("; spans are known to be missing"), "{text}");
+}
+
+#[test]
 fn a_trace_that_cannot_be_drawn_says_why_and_what_to_do() {
     let stored = Stored::keeping(&samples::full(), &[kept()]);
     let failure = |stored: &Stored, trace: &str| stored.draw(trace).1.unwrap_err();

@@ -11,6 +11,8 @@ mod episodes;
 mod sentence;
 mod sets;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod words;
 

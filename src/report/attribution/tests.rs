@@ -11,11 +11,11 @@ use crate::report::model::{
 use crate::trace::TraceRef;
 use crate::trace::spans::Kind;
 
-const ANCHOR: u64 = 1_700_000_000_000_000_000;
-const US: u64 = 1_000;
+pub(super) const ANCHOR: u64 = 1_700_000_000_000_000_000;
+pub(super) const US: u64 = 1_000;
 
 /// Microseconds of each part of a request, in this order: late, network, proxy, wait, search, search in another request's trace.
-type Parts = [u64; 6];
+pub(super) type Parts = [u64; 6];
 
 /// A run of such requests, each due so many milliseconds after the window's start.
 struct Made {
@@ -27,12 +27,9 @@ struct Made {
 
 const OK: Outcome = Outcome::Succeeded { hits: 10 };
 
-fn made(requests: Vec<(u64, Parts, Outcome)>) -> Made {
-    made_within(Nanos::from_secs(10_000), requests)
-}
-
-fn made_within(window: Nanos, requests: Vec<(u64, Parts, Outcome)>) -> Made {
-    let mut recorder = Recorder::new(RecorderConfig {
+/// Of one operation, whose window begins a second after the run's anchor.
+pub(super) fn recorder(window: Nanos, seed: u64) -> Recorder {
+    Recorder::new(RecorderConfig {
         operations: 1,
         connections: 1,
         window_start: Nanos::from_secs(1),
@@ -42,8 +39,16 @@ fn made_within(window: Nanos, requests: Vec<(u64, Parts, Outcome)>) -> Made {
         by_sampled: false,
         longest: Nanos::from_secs(10),
         slowest: 5,
-        seed: 3,
-    });
+        seed,
+    })
+}
+
+fn made(requests: Vec<(u64, Parts, Outcome)>) -> Made {
+    made_within(Nanos::from_secs(10_000), requests)
+}
+
+fn made_within(window: Nanos, requests: Vec<(u64, Parts, Outcome)>) -> Made {
+    let mut recorder = recorder(window, 3);
     let mut spans = HashMap::new();
     for (index, (at_ms, parts, outcome)) in requests.iter().enumerate() {
         let intended = Nanos::from_secs(1) + Nanos::from_millis(*at_ms);
@@ -66,7 +71,11 @@ fn made_within(window: Nanos, requests: Vec<(u64, Parts, Outcome)>) -> Made {
 }
 
 /// Half of the network before the server, the proxy before the wait.
-fn trace_of(trace_id: u128, sent: u64, [_, network, proxy, wait, search, elsewhere]: Parts) -> Vec<Span> {
+pub(super) fn trace_of(
+    trace_id: u128,
+    sent: u64,
+    [_, network, proxy, wait, search, elsewhere]: Parts,
+) -> Vec<Span> {
     let span = |span_id, parent, service: &str, name: &str, start: u64, length: u64| Span {
         trace_id,
         span_id,
@@ -132,8 +141,8 @@ fn row<'a>(told: &'a Attribution, words: &str) -> &'a AttributionRow {
     told.rows.iter().find(|row| row.words == words).unwrap_or_else(|| panic!("no {words}: {:?}", told.rows))
 }
 
-const WAIT: &str = "the wait for the time tick";
-const SEARCH: &str = "segment search";
+pub(super) const WAIT: &str = "the wait for the time tick";
+pub(super) const SEARCH: &str = "segment search";
 
 /// 4,000 requests, one a second: of the slowest 41, 32 wait for 200 to 231 ms and 9 search for 300 ms; all others take about 2 ms. The
 /// p99 of 4,000 is the fastest of these.

@@ -18,13 +18,20 @@ const LONGEST_NAME: usize = 50;
 /// The same for services.
 const LONGEST_SERVICE: usize = 24;
 
+/// Of a kept trace that had no room, could not be read whole, or was not waited for.
+pub const SPANS_MISSING: &str = "spans are known to be missing";
+
 /// What Jaeger said of a request's trace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It was not asked: there was no such trace, or Jaeger could not be reached.
     NotAsked,
     /// It was not asked, for the run has kept the trace.
-    Kept(TraceSummary),
+    Kept {
+        summary: TraceSummary,
+        /// Whether spans of it are known to be missing.
+        is_cut: bool,
+    },
     Trace {
         summary: TraceSummary,
         /// Whether the client's span is in it.
@@ -44,7 +51,7 @@ impl Answer {
     fn lacks_server(&self) -> bool {
         match self {
             Self::Trace { summary, has_client: true, .. } => summary.spans == 1,
-            Self::Trace { .. } | Self::Kept(_) | Self::NotAsked | Self::Absent { .. } => false,
+            Self::Trace { .. } | Self::Kept { .. } | Self::NotAsked | Self::Absent { .. } => false,
         }
     }
 }
@@ -53,7 +60,7 @@ impl Answer {
 pub(super) fn show(request: &Request, answer: &Answer, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let (sentence, longest) = match answer {
         Answer::NotAsked => return Ok(()),
-        Answer::Kept(summary) => (format!("kept: {}", sentence(answer, summary)), [].as_slice()),
+        Answer::Kept { summary, .. } => (format!("kept: {}", sentence(answer, summary)), [].as_slice()),
         Answer::Trace { summary, .. } => (sentence(answer, summary), summary.longest.as_slice()),
         Answer::Absent { may_arrive: true } => ("not in Jaeger: not arrived yet".to_owned(), [].as_slice()),
         Answer::Absent { may_arrive: false } => {
@@ -62,7 +69,7 @@ pub(super) fn show(request: &Request, answer: &Answer, style: Style, out: &mut d
         }
     };
     let is_well = match answer {
-        Answer::Kept(summary) => summary.is_joined(),
+        Answer::Kept { summary, is_cut } => summary.is_joined() && !is_cut,
         Answer::Trace { summary, has_client: true, is_complete: true } => {
             summary.is_joined() && !answer.lacks_server()
         }
@@ -87,6 +94,9 @@ fn sentence(answer: &Answer, summary: &TraceSummary) -> String {
         parts.push("none of Milvus's".to_owned());
     } else if summary.is_joined() {
         parts.push("parents join up".to_owned());
+    }
+    if matches!(answer, Answer::Kept { is_cut: true, .. }) {
+        parts.push(SPANS_MISSING.to_owned());
     }
     if matches!(answer, Answer::Trace { has_client: false, .. }) {
         parts.push("the client's span is missing".to_owned());
@@ -128,7 +138,7 @@ fn undelivered(request: &Request) -> Option<NoLink> {
 /// What to do about an answer that is not all one could wish for; `None` also where the remedy is that of the missing link.
 pub(super) fn remedy(request: &Request, answer: &Answer, report: &RunReport) -> Option<String> {
     match answer {
-        Answer::NotAsked | Answer::Kept(_) => None,
+        Answer::NotAsked | Answer::Kept { .. } => None,
         Answer::Absent { may_arrive: false } if undelivered(request).is_some() => None,
         Answer::Absent { may_arrive: true } => {
             Some("not arrived yet: spans come up to 5 s after the answer; ask again in some seconds".to_owned())

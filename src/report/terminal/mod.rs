@@ -32,7 +32,7 @@ pub(in crate::report) mod words;
 
 use std::io::{self, Write};
 
-pub use fetched::Answer;
+pub use fetched::{Answer, SPANS_MISSING};
 pub use table::Style;
 pub use words::clean;
 

@@ -121,7 +121,7 @@ fn beneath(request: &Request, answer: &Answer, style: Style, out: &mut dyn Write
     match (&request.trace_url, missing_link(request, answer)) {
         (Some(link), _) => writeln!(out, "    {id}  {}", clean(link))?,
         // What is at hand needs no excuse.
-        (None, None) if matches!(answer, Answer::Kept(_)) => writeln!(out, "    {id}")?,
+        (None, None) if matches!(answer, Answer::Kept { .. }) => writeln!(out, "    {id}")?,
         (None, reason) => {
             let words = reason.map_or("no link", NoLink::words);
             writeln!(out, "    {id}  {}", style.paint(Tone::Dim, words))?;
@@ -152,7 +152,7 @@ fn remedies(report: &RunReport, listing: &Listing<'_>, answers: &[Answer]) -> Ve
 
 /// Why there is no link, where one is missed: a trace that was kept is at hand without a collector.
 fn missing_link(request: &Request, answer: &Answer) -> Option<NoLink> {
-    let is_kept = matches!(answer, Answer::Kept(_));
+    let is_kept = matches!(answer, Answer::Kept { .. });
     request.trace_url_reason.filter(|reason| !(is_kept && *reason == NoLink::NoCollector))
 }
 

@@ -52,7 +52,13 @@ fn no_line_is_wider_than_a_hundred_columns_but_for_links() {
             request.operation = "an_operation_with_an_overlong_name".into();
         }
         let Answer::Trace { summary, .. } = hostile() else { panic!("it is a trace") };
-        for answer in [Answer::NotAsked, Answer::Kept(summary), hostile(), absent(true), absent(false)] {
+        for answer in [
+            Answer::NotAsked,
+            Answer::Kept { summary, is_cut: false },
+            hostile(),
+            absent(true),
+            absent(false),
+        ] {
             for line in text(&report, 50, &answer).lines().filter(|line| !line.contains("://")) {
                 assert!(line.chars().count() <= WIDTH && !line.contains('\u{1b}'), "{name}: {line:?}");
             }
@@ -112,7 +118,7 @@ fn a_kept_trace_needs_no_collector() {
         request.sampled = true;
     }
     let Answer::Trace { summary, .. } = hostile() else { panic!("it is a trace") };
-    let text = text(&report, 3, &Answer::Kept(summary));
+    let text = text(&report, 3, &Answer::Kept { summary, is_cut: false });
     assert!(!text.contains(NoLink::NoCollector.words()) && !text.contains("remedy"), "{text}");
     assert_eq!(text.matches("kept: 40 spans").count(), 3, "{text}");
 }

@@ -8,6 +8,7 @@ use super::super::text::{link, short};
 use super::{Kept, drawn, name, not_drawn, nothing, waterfall};
 use crate::report::RunReport;
 use crate::report::model::{NoLink, Outcome, Request};
+use crate::report::terminal::SPANS_MISSING;
 use crate::report::terminal::summary::span;
 use crate::report::terminal::table::{Cell, Tone};
 use crate::report::waterfall::{MOST_LINES, Path, Waterfall, moments};
@@ -112,6 +113,7 @@ fn waterfalls(
                 Some((left, waterfall)) => {
                     details id=(waterfall_anchor(index, number)) open[number == 0] {
                         summary { (title) }
+                        @if trace.is_cut { p class="warning" { "Of this trace " (SPANS_MISSING) "." } }
                         (waterfall)
                     }
                     ({ *room = left; "" })
