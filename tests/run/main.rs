@@ -17,7 +17,6 @@ mod binary;
 mod books;
 mod bundled;
 mod collections;
-mod collector_cost;
 mod descriptors;
 mod doctor;
 mod exits;

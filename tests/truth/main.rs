@@ -17,6 +17,7 @@ mod broken;
 mod capacity;
 mod clocks;
 mod collection;
+mod collector_cost;
 mod compare;
 mod connections;
 mod cpu;

@@ -242,8 +242,9 @@ fn coverage_by_what_is_kept_is_90_to_97_percent() {
     for world in [World::Stalls, World::Queue, World::Alone, World::Mixed, World::Thinned] {
         for requests in [20_000, 60_000] {
             let found = coverage(world, requests, 500);
-            assert!(found.told > 400, "{world:?}: {found:?}");
-            // 500 repetitions scatter by 1.3 points.
+            // Where slow requests come all the time and few are kept, they are too often one episode for an interval.
+            assert!(found.told >= 100, "{world:?}: {found:?}");
+            // Up to 500 repetitions scatter by 1.3 points.
             let holds = |percent: f64| (87.4..=99.0).contains(&percent);
             assert!(found.percent().into_iter().all(holds), "{world:?}: {found:?}");
         }

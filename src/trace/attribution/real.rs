@@ -1,12 +1,13 @@
 //! Traces of a real Milvus 2.3.5: searches, inserts and queries, alone and eight at once, of one shard and of two.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 
 use super::oracle::Naive;
 use super::*;
+use crate::trace::kept::{TRACES_OTLP_FILE, read_otlp};
 use crate::trace::spans::of_otlp;
 
 struct Real {
@@ -37,11 +38,18 @@ fn all() -> Vec<Real> {
 fn read(path: &Path) -> Real {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
     let data: TracesData = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    request_of(name, data).unwrap()
+}
+
+/// `None`: a trace of neither a request nor a set-up that counts.
+fn request_of(name: String, data: TracesData) -> Option<Real> {
     let spans = of_otlp(&data.resource_spans);
+    let is_setup = spans.iter().any(|span| span.parent.is_none() && &*span.name == "set-up");
     let is_request = |span: &&Span| {
-        &*span.service == "milvus-client" && (span.kind == Kind::Client || &*span.name == "count")
+        let is_one = if is_setup { &*span.name == "count" } else { span.kind == Kind::Client };
+        is_one && &*span.service == "milvus-client"
     };
-    let own = spans.iter().find(is_request).unwrap();
+    let own = spans.iter().find(is_request)?;
     let lag_us = lag_us(&data, own.span_id);
     let request = Request {
         trace_id: own.trace_id,
@@ -50,7 +58,7 @@ fn read(path: &Path) -> Real {
         sent: own.start,
         done: own.end,
     };
-    Real { name, request, spans }
+    Some(Real { name, request, spans })
 }
 
 /// 0 for a call of the set-up, which has none.
@@ -138,4 +146,49 @@ fn what_hangs_beside_its_handler_is_told_within_it() {
             assert!(!has("milvus.proto.milvus.MilvusService/Query before RetrieveTask"), "{}", real.name);
         }
     }
+}
+
+/// Of all runs beneath a directory: `MILVUS_LOAD_TRACES=reports cargo test --lib -- --ignored --nocapture every_trace_that_runs_have_kept`.
+#[test]
+#[ignore = "wants the reports of runs"]
+fn every_trace_that_runs_have_kept_is_whole_and_the_oracle_says_the_same() {
+    let root =
+        std::env::var_os("MILVUS_LOAD_TRACES").expect("MILVUS_LOAD_TRACES names a directory with reports");
+    let mut directories = vec![PathBuf::from(root)];
+    let (mut whole, mut incomplete, mut cut, mut lacking) = (BTreeMap::new(), Vec::new(), 0, 0);
+    while let Some(directory) = directories.pop() {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let (inner, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        directories.extend(inner);
+        for path in files.iter().filter(|path| path.ends_with(TRACES_OTLP_FILE)) {
+            for trace in read_otlp(std::fs::File::open(path).unwrap()).unwrap() {
+                cut += u64::from(trace.is_cut);
+                let data = TracesData { resource_spans: trace.resources };
+                let Some(real) = request_of(format!("{:032x}", trace.trace_id), data) else { continue };
+                let span = real.spans.iter().find(|span| span.span_id == real.request.span_id).unwrap();
+                let Ok(told) = attribute(&real.request, &real.spans) else {
+                    incomplete.push(format!("{} {} in {}", span.name, real.name, path.display()));
+                    continue;
+                };
+                *whole.entry(span.name.to_string()).or_insert(0u64) += 1;
+                lacking += u64::from(told.lacks_segments(told.waits));
+                let sum: u64 = told.rows.iter().map(|(_, nanos)| nanos).sum();
+                assert_eq!(sum, real.request.done - real.request.intended, "{}", real.name);
+                // It does not know of what lies beside a request.
+                if &*span.name != "count" {
+                    let rows: BTreeMap<Row, u64> = told.rows.into_iter().collect();
+                    assert_eq!(
+                        Ok(rows),
+                        Naive::of(real.request, &real.spans).rows_by_changes(),
+                        "{}",
+                        real.name
+                    );
+                }
+            }
+        }
+    }
+    println!(
+        "whole: {whole:?}; searched with another: {lacking}; known to be cut: {cut}; incomplete: {incomplete:#?}"
+    );
+    assert!(!whole.is_empty(), "no trace is there");
 }
