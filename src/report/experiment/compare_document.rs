@@ -53,6 +53,7 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
     if !comparison.differences.is_empty() {
         add(Block::Heading("What else is not the same in all runs".to_owned()));
         add(Block::Table(usize::MAX, differences(comparison)));
+        add(Block::Text(DIFFERENCES_LEGEND.to_owned()));
     }
     if !comparison.untrusted_runs.is_empty() {
         add(Block::Heading("Runs whose numbers cannot be trusted".to_owned()));
@@ -73,7 +74,7 @@ fn title(experiment: &Experiment, comparison: &Comparison) -> String {
 }
 
 /// What speaks against a run, and no more than its first words.
-fn doubts(run: &UntrustedRun) -> String {
+pub(in crate::report) fn doubts(run: &UntrustedRun) -> String {
     match run.errors.as_slice() {
         [] => format!("{}, run {}", run.group, run.run),
         [first, others @ ..] => {
@@ -84,7 +85,7 @@ fn doubts(run: &UntrustedRun) -> String {
     }
 }
 
-fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, String)> {
+pub(in crate::report) fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     for group in &comparison.groups {
         let untrusted = match group.untrusted {
@@ -116,7 +117,7 @@ fn facts(experiment: &Experiment, comparison: &Comparison) -> Vec<(String, Strin
     facts
 }
 
-fn spreads(comparison: &Comparison) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn spreads(comparison: &Comparison) -> Vec<Vec<Cell>> {
     let mut rows =
         vec![["", "mean", "95 % CI", "run-to-run SD", "lowest", "highest"].map(Cell::from).to_vec()];
     for metric in &comparison.metrics {
@@ -138,7 +139,7 @@ fn spreads(comparison: &Comparison) -> Vec<Vec<Cell>> {
     rows
 }
 
-fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn changes(comparison: &Comparison, index: usize) -> Vec<Vec<Cell>> {
     let label = |index: usize| Cell::from(comparison.groups[index].label.as_str());
     let mut rows =
         vec![vec!["".into(), label(0), label(index), "change".into(), "95 % CI".into(), "verdict".into()]];
@@ -175,7 +176,7 @@ fn name(metric: &Metric) -> Cell {
     }
 }
 
-fn verdict(change: &Change, unit: Unit) -> Cell {
+pub(in crate::report) fn verdict(change: &Change, unit: Unit) -> Cell {
     let above = change.excluded_above.map(|above| percent_of(above, unit)).unwrap_or_default();
     let seen = match change.seen {
         Some(Seen::Better) => "better",
@@ -199,7 +200,7 @@ fn verdict(change: &Change, unit: Unit) -> Cell {
     }
 }
 
-fn legend(comparison: &Comparison) -> String {
+pub(in crate::report) fn legend(comparison: &Comparison) -> String {
     let means =
         "numbers are means over runs; changes are ratios of geometric means, of errors differences in points";
     match comparison.groups.len() {
@@ -214,17 +215,22 @@ fn legend(comparison: &Comparison) -> String {
     }
 }
 
-fn differences(comparison: &Comparison) -> Vec<Vec<Cell>> {
+pub(in crate::report) const DIFFERENCES_LEGEND: &str = "workload or server: a comparison is refused unless such a difference is meant; surroundings: it may \
+     explain a change";
+
+pub(in crate::report) fn differences(comparison: &Comparison) -> Vec<Vec<Cell>> {
     let mut heading: Vec<Cell> = vec!["".into()];
     heading.extend(comparison.groups.iter().map(|group| Cell::from(group.label.as_str())));
+    heading.push("of".into());
     let mut rows = vec![heading];
     for difference in &comparison.differences {
-        let tone = match difference.weight {
-            Weight::Decides => Tone::Warning,
-            Weight::Told => Tone::Plain,
+        let (tone, of) = match difference.weight {
+            Weight::Decides => (Tone::Warning, "workload or server"),
+            Weight::Told => (Tone::Plain, "surroundings"),
         };
         let mut row = vec![Cell(difference.key.clone(), tone)];
         row.extend(difference.values.iter().map(|values| Cell::from(listed(values))));
+        row.push(of.into());
         rows.push(row);
     }
     rows

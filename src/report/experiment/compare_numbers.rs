@@ -36,7 +36,7 @@ pub fn listed(values: &[Value]) -> String {
 }
 
 /// The mean over runs, or why there is none.
-pub(super) fn shown(unit: Unit, spread: &Spread) -> Cell {
+pub(in crate::report) fn shown(unit: Unit, spread: &Spread) -> Cell {
     if let Some(unknown) = spread.values.iter().find_map(|value| value.unknown) {
         return Cell(unknown.words().into(), Tone::Dim);
     }
@@ -47,7 +47,7 @@ pub(super) fn shown(unit: Unit, spread: &Spread) -> Cell {
     }
 }
 
-pub(super) fn number(unit: Unit, value: f64) -> String {
+pub(in crate::report) fn number(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Microseconds if value < 0.0 => format!("-{}", span(-value)),
         Unit::Microseconds => span(value),
@@ -57,7 +57,7 @@ pub(super) fn number(unit: Unit, value: f64) -> String {
 }
 
 /// A spread beside what it is the spread of.
-pub(super) fn relative(unit: Unit, sd: f64, mean: f64) -> String {
+pub(in crate::report) fn relative(unit: Unit, sd: f64, mean: f64) -> String {
     match unit {
         Unit::Share => percent(sd),
         Unit::Microseconds | Unit::PerSecond if mean > 0.0 => format!("{:.1} %", sd / mean * 100.0),
@@ -65,14 +65,14 @@ pub(super) fn relative(unit: Unit, sd: f64, mean: f64) -> String {
     }
 }
 
-pub(super) fn one(unit: Unit, change: f64) -> String {
+pub(in crate::report) fn one(unit: Unit, change: f64) -> String {
     match unit {
         Unit::Share => format!("{} points", signed(change * 100.0)),
         Unit::Microseconds | Unit::PerSecond => signed_percent(change),
     }
 }
 
-pub(super) fn range(unit: Unit, interval: &Estimate) -> String {
+pub(in crate::report) fn range(unit: Unit, interval: &Estimate) -> String {
     let (low, high) = (signed(interval.low * 100.0), signed(interval.high * 100.0));
     match unit {
         Unit::Share => format!("{low} to {high} points"),
@@ -80,7 +80,7 @@ pub(super) fn range(unit: Unit, interval: &Estimate) -> String {
     }
 }
 
-pub(super) fn percent_of(above: f64, unit: Unit) -> String {
+pub(in crate::report) fn percent_of(above: f64, unit: Unit) -> String {
     match unit {
         Unit::Share => format!("{:.1} points", (above * 100.0).max(0.0)),
         Unit::Microseconds | Unit::PerSecond => format!("{:.1} %", (above * 100.0).max(0.0)),
@@ -88,6 +88,6 @@ pub(super) fn percent_of(above: f64, unit: Unit) -> String {
 }
 
 /// `1 run`, `5 runs`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub(in crate::report) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

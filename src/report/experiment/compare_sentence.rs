@@ -3,7 +3,7 @@
 use super::compare::{Change, ChangeVerdict, Comparison, DecisionOutcome, Group, Metric, Seen};
 use super::compare_numbers::{count, number, one, percent, percent_of, range, relative, shown};
 
-pub(super) fn headlines(comparison: &Comparison) -> Vec<String> {
+pub(in crate::report) fn headlines(comparison: &Comparison) -> Vec<String> {
     let (Some(metric), Some(baseline)) = (comparison.primary(), comparison.groups.first()) else {
         return vec!["There is nothing to tell: no complete run.".to_owned()];
     };
@@ -101,7 +101,7 @@ fn uncapitalised(text: &str) -> String {
     }
 }
 
-pub(super) fn decided(comparison: &Comparison) -> Option<String> {
+pub(in crate::report) fn decided(comparison: &Comparison) -> Option<String> {
     let decision = &comparison.decision;
     let limit = percent(decision.fail_above?);
     let word = match decision.outcome {

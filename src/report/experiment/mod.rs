@@ -5,13 +5,13 @@
 
 pub mod capacity;
 mod compare;
-mod compare_document;
-mod compare_numbers;
-mod compare_sentence;
+pub(in crate::report) mod compare_document;
+pub(in crate::report) mod compare_numbers;
+pub(in crate::report) mod compare_sentence;
 mod figures;
 pub mod overhead;
-mod overhead_document;
-mod overhead_sentence;
+pub(in crate::report) mod overhead_document;
+pub(in crate::report) mod overhead_sentence;
 mod plot;
 #[cfg(test)]
 pub(crate) mod samples;

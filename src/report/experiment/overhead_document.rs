@@ -10,7 +10,7 @@ use super::overhead::{ArmEffect, ArmSummary, EffectVerdict, Effects, Mode, Overh
 use super::overhead_sentence::{changed, metric_words, percent, sentence, share};
 use super::plot::{Interval, forest, sparkline};
 
-const ARMS_LEGEND: &str = "by client, by server: requests whose spans of theirs reached the collector; lost: client's spans that did not; \
+pub(in crate::report) const ARMS_LEGEND: &str = "by client, by server: requests whose spans of theirs reached the collector; lost: client's spans that did not; \
      bytes at the collector and the generator's CPU for exporting: per request.";
 
 pub(super) fn of(experiment: &Experiment, overhead: &Overhead) -> Document {
@@ -38,13 +38,19 @@ pub(super) fn of(experiment: &Experiment, overhead: &Overhead) -> Document {
     put(Block::Heading("what each arm did".into()));
     put(Block::Table(1, arms(overhead)));
     put(Block::Text(ARMS_LEGEND.to_owned()));
-    if !overhead.beside_the_server.is_empty() {
-        put(Block::Text(format!(
-            "On the server's machine run besides: {}. They slow it down and are slowed down by it, so these costs are upper bounds.",
-            overhead.beside_the_server.join(", ")
-        )));
-    }
+    beside(overhead).into_iter().for_each(|text| put(Block::Text(text)));
     document
+}
+
+/// What shares the server's machine, and what that means; `None`: nothing that is known of.
+pub(in crate::report) fn beside(overhead: &Overhead) -> Option<String> {
+    let beside = &overhead.beside_the_server;
+    (!beside.is_empty()).then(|| {
+        format!(
+            "On the server's machine run besides: {}. They slow it down and are slowed down by it, so these costs are upper bounds.",
+            beside.join(", ")
+        )
+    })
 }
 
 /// `error: what. cause. remedy.`
@@ -67,7 +73,7 @@ fn capitalised(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-fn facts(experiment: &Experiment, overhead: &Overhead) -> Vec<(String, String)> {
+pub(in crate::report) fn facts(experiment: &Experiment, overhead: &Overhead) -> Vec<(String, String)> {
     let about = &experiment.experiment;
     let mut facts: Vec<(&str, String)> = Vec::new();
     if let Some(server) = &experiment.server {
@@ -135,7 +141,7 @@ fn stolen(slots: &[OverheadSlot]) -> String {
     }
 }
 
-fn effects(overhead: &Overhead) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn effects(overhead: &Overhead) -> Vec<Vec<Cell>> {
     let mut heading: Vec<Cell> = vec!["metric".into(), "off".into()];
     heading.extend(overhead.fractions.iter().map(|fraction| Cell::from(format!("at {fraction}"))));
     heading.extend(["noise", "detectable"].map(Cell::from));
@@ -174,7 +180,7 @@ fn effect(arm: &ArmEffect) -> Cell {
     Cell(changed(arm.change), tone)
 }
 
-fn legend(overhead: &Overhead) -> String {
+pub(in crate::report) fn legend(overhead: &Overhead) -> String {
     let (primary, _) = metric_words(&overhead.primary);
     let typical = if overhead.mode == Mode::OwnFraction { "a typical pair" } else { "the typical slot" };
     let noise = match overhead.metrics.iter().any(|effects| effects.noise.is_some()) {
@@ -188,7 +194,7 @@ fn legend(overhead: &Overhead) -> String {
 }
 
 /// Metrics that are drawn: the primary one, and the CPU of server and generator.
-fn drawn(overhead: &Overhead) -> impl Iterator<Item = &Effects> {
+pub(in crate::report) fn drawn(overhead: &Overhead) -> impl Iterator<Item = &Effects> {
     let is_drawn = |effects: &&Effects| {
         effects.metric == overhead.primary || effects.metric.ends_with(".cpu_us_per_request")
     };
@@ -219,7 +225,7 @@ fn plot(overhead: &Overhead) -> Vec<String> {
     lines
 }
 
-fn lines(overhead: &Overhead) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn lines(overhead: &Overhead) -> Vec<Vec<Cell>> {
     let heading = ["metric", "at 1", "at 0.1", "fraction within 2 %", "fits"];
     let mut rows = vec![heading.map(Cell::from).to_vec()];
     for effects in drawn(overhead) {
@@ -241,7 +247,7 @@ fn lines(overhead: &Overhead) -> Vec<Vec<Cell>> {
 }
 
 /// Two digits that promise no more than is known.
-fn rounded_down(fraction: f64) -> String {
+pub(in crate::report) fn rounded_down(fraction: f64) -> String {
     if fraction <= 0.0 {
         return "none".to_owned();
     }
@@ -284,7 +290,7 @@ fn mean_stolen<'a>(slots: impl Iterator<Item = &'a OverheadSlot>) -> Option<f64>
     stolen.map(|stolen| stolen.iter().sum::<f64>() / stolen.len().max(1) as f64)
 }
 
-fn arms(overhead: &Overhead) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn arms(overhead: &Overhead) -> Vec<Vec<Cell>> {
     let heading = [
         "arm",
         "slots",

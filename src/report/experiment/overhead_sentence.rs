@@ -4,7 +4,7 @@ use super::overhead::{ArmEffect, Change, CostLine, EffectVerdict, Effects, Overh
 use crate::units::Nanos;
 
 /// `Tracing every request costs +6.1 % p50 (95 % CI 2.9 .. 9.4), so 10 % about +0.6 % if cost is proportional, and ...`.
-pub(super) fn sentence(overhead: &Overhead) -> String {
+pub(in crate::report) fn sentence(overhead: &Overhead) -> String {
     let Some(primary) = overhead.metrics.first() else { return "Nothing was measured.".to_owned() };
     let Some(full) = primary.arms.first() else {
         let reason = primary.unknown.as_deref().unwrap_or("no slot has it");
@@ -87,19 +87,35 @@ fn proportional(line: &CostLine) -> String {
     format!(", so 10 % about {} if cost is proportional", percent(line.at_0_1.estimate))
 }
 
+/// What an effect comes to, in a few words.
+pub(in crate::report) fn verdict(arm: &ArmEffect) -> String {
+    let words = match arm.verdict {
+        EffectVerdict::Costs => "costs",
+        EffectVerdict::Gains => "gains",
+        EffectVerdict::NoneSeen => "none seen",
+        EffectVerdict::NotTested => "not tested",
+        EffectVerdict::Stopped => "stopped",
+        EffectVerdict::TooFewBlocks => "too few blocks",
+    };
+    match arm.excluded_above {
+        Some(above) => format!("{words}, > {} excluded", share(above)),
+        None => words.to_owned(),
+    }
+}
+
 /// `+6.1 % (2.9 .. 9.4)`.
-pub(super) fn changed(change: Change) -> String {
+pub(in crate::report) fn changed(change: Change) -> String {
     format!("{} ({} .. {})", percent(change.estimate), number(change.low), number(change.high))
 }
 
 /// `+6.1 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::report) fn percent(share: f64) -> String {
     let sign = if share < 0.0 { "-" } else { "+" };
     format!("{sign}{} %", digits(share.abs() * 100.0))
 }
 
 /// `6.1 %`, without a sign.
-pub(super) fn share(share: f64) -> String {
+pub(in crate::report) fn share(share: f64) -> String {
     format!("{} %", digits(share * 100.0))
 }
 
@@ -119,7 +135,7 @@ fn digits(percent: f64) -> String {
 }
 
 /// The words for a metric, and how its values are shown.
-pub(super) fn metric_words(metric: &str) -> (String, fn(f64) -> String) {
+pub(in crate::report) fn metric_words(metric: &str) -> (String, fn(f64) -> String) {
     let time: fn(f64) -> String = |micros| Nanos::new((micros * 1e3).round() as u64).to_string();
     match metric {
         "succeeded_per_s" => ("throughput".to_owned(), |rate| format!("{rate:.1}/s")),

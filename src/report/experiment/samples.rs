@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use crate::report::model::{Threshold, UnknownReason};
 
 use super::capacity::{Capacity, Conclusion, Probe, ProbeOutcome};
+use super::compare::{
+    self, ChangeVerdict, Comparison, Decision, DecisionOutcome, Difference, Direction, Estimate, Group,
+    Metric, RunOrder, RunValue, Seen, Spread, Unit, Weight,
+};
 use super::figures::Figures;
 use super::overhead::{
     ArmEffect, ArmSummary, Change, CostLine, EffectVerdict, Effects, Mode, Noise, Overhead, OverheadBlocks,
@@ -202,9 +206,81 @@ pub(crate) fn sweep() -> Sweep {
     sweep
 }
 
+fn spread(values: [f64; 2], unit_of_sd: f64) -> Spread {
+    let mean = (values[0] + values[1]) / 2.0;
+    Spread {
+        values: values.map(|value| RunValue { value: Some(value), unknown: None }).to_vec(),
+        mean: Some(Estimate { value: mean, low: mean - 9.0 * unit_of_sd, high: mean + 9.0 * unit_of_sd }),
+        sd: Some(unit_of_sd),
+    }
+}
+
+fn against_a([value, low, high]: [f64; 3], verdict: ChangeVerdict, seen: Seen) -> compare::Change {
+    compare::Change {
+        group: "B".into(),
+        change: Some(value),
+        interval: Some(Estimate { value, low, high }),
+        p_value: Some(0.01),
+        smallest_detectable: Some(0.04),
+        verdict,
+        seen: Some(seen),
+        excluded_above: (seen == Seen::Nothing).then_some(high),
+        reason: None,
+    }
+}
+
+/// Two runs of A and two of B, of which the median is worse and the tail shows nothing.
+pub(crate) fn comparison() -> Comparison {
+    let group = |label: &str, runs: [&str; 2]| Group {
+        label: label.into(),
+        source: format!("reports/{label}"),
+        runs: runs.map(str::to_owned).to_vec(),
+        untrusted: 0,
+    };
+    let metric = |name: &str, primary, groups: [Spread; 2], change| Metric {
+        name: name.into(),
+        unit: Unit::Microseconds,
+        better: Direction::Lower,
+        primary,
+        groups: groups.to_vec(),
+        changes: vec![change],
+    };
+    Comparison {
+        order: RunOrder::Pairs,
+        groups: vec![group("A", ["a1", "a2"]), group("B", ["b1", "b2"])],
+        differences: vec![Difference {
+            key: "operations.search.params.ef".into(),
+            values: vec![vec![64.into()], vec![128.into()]],
+            weight: Weight::Decides,
+        }],
+        untrusted_runs: vec![],
+        metrics: vec![
+            metric(
+                "search.response.p50",
+                true,
+                [spread([1_000.0, 1_020.0], 14.0), spread([1_050.0, 1_070.0], 14.0)],
+                against_a([0.05, 0.02, 0.08], ChangeVerdict::Worse, Seen::Worse),
+            ),
+            metric(
+                "search.response.p99",
+                false,
+                [spread([9_000.0, 9_900.0], 636.0), spread([9_100.0, 9_990.0], 629.0)],
+                against_a([0.01, -0.1, 0.12], ChangeVerdict::NoneSeen, Seen::Nothing),
+            ),
+        ],
+        decision: Decision {
+            metric: "search.response.p50".into(),
+            fail_above: Some(0.025),
+            outcome: DecisionOutcome::Regressed,
+            reason: "it is worse by more than 2.5 %".into(),
+        },
+    }
+}
+
 /// One of every kind.
 pub(crate) fn outcomes() -> Vec<Outcome> {
     vec![
+        Outcome::Compare(Box::new(comparison())),
         Outcome::Overhead(Box::new(overhead())),
         Outcome::Capacity(Box::new(capacity())),
         Outcome::Sweep(Box::new(sweep())),

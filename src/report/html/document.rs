@@ -21,6 +21,7 @@ pub(super) fn block(block: &Block, caption: &str) -> Markup {
     }
 }
 
-fn cut(rows: &[Vec<Cell>]) -> Vec<Vec<Cell>> {
+/// No cell longer than a page has texts.
+pub(super) fn cut(rows: &[Vec<Cell>]) -> Vec<Vec<Cell>> {
     rows.iter().map(|row| row.iter().map(|Cell(text, tone)| Cell(short(text), *tone)).collect()).collect()
 }

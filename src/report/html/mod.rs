@@ -4,7 +4,7 @@
 //! markup, steers the text around it or is followed as a link; a page runs nothing but its own script; what a picture shows stands in a
 //! table too. Guarded by `no_foreign_text_is_markup_wherever_it_stands` and `a_page_allows_its_own_style_and_script_and_nothing_else`.
 //!
-//! What any page needs is here (`page`, `table`, `chart`, `axis`, `text`), what one page shows is in a directory of its own.
+//! What several pages need is here (`page`, `table`, `chart`, `axis`, `mark`, `forest`, ...), what one page shows is in a directory of its own.
 
 #[cfg(test)]
 mod attack;
@@ -12,7 +12,11 @@ mod axis;
 mod chart;
 mod document;
 mod experiment;
+mod findings;
+mod forest;
+mod mark;
 mod page;
+mod percentiles;
 mod run;
 mod table;
 mod text;

@@ -14,6 +14,11 @@ pub(super) fn short(text: &str) -> String {
     cut(text, LONGEST)
 }
 
+/// As [`short`], for a paragraph: a percent sign stays with its number.
+pub(super) fn prose(text: &str) -> String {
+    short(text).replace(" %", "\u{a0}%")
+}
+
 /// The page without control characters and marks of direction: each is replaced by the sign for what cannot be shown.
 pub(super) fn steady(page: String) -> String {
     match page.chars().any(|c| c != '\n' && is_steering(c)) {

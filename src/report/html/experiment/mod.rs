@@ -51,7 +51,8 @@ fn header(experiment: &Experiment) -> Markup {
             @if untrusted > 0 {
                 span class="badge bad" { "✗ " (untrusted) " of " (experiment.runs.len()) " runs not trusted" }
             } @else if !experiment.runs.is_empty() {
-                span class="badge good" { "✓ " (experiment.runs.len()) " runs trusted" }
+                @let runs = if experiment.runs.len() == 1 { " run trusted" } else { " runs trusted" };
+                span class="badge good" { "✓ " (experiment.runs.len()) (runs) }
             }
         }
     }

@@ -28,7 +28,7 @@ fn table(experiment: &Experiment, runs: &Runs<'_>) -> Markup {
     html! { @if !table.rows.is_empty() { (table.behind("The runs")) } }
 }
 
-fn named(run: &RunReference, runs: &Runs<'_>) -> Td {
+pub(super) fn named(run: &RunReference, runs: &Runs<'_>) -> Td {
     let id = short(&run.id);
     // Only names that this tool gave are linked; a path is never a scheme, as it starts with `./`.
     let page = runs.page(run).map(|page| format!("./{page}"));

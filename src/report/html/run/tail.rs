@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::super::axis::{Axis, Tick};
+use super::super::axis::Axis;
 use super::super::chart::{Figure, Key, Plot, UNITS, line, number, percent, y};
 use super::super::page::Panel;
+use super::super::percentiles::{NAMED, axis, curve};
 use super::super::table::{Row, Table, Td};
 use super::super::text::short;
 use super::super::tick_span;
 use super::{drawn, name, not_drawn, nothing};
-use crate::measure::{ENOUGH_BEYOND, Quantile, Timings, quantiles};
+use crate::measure::{ENOUGH_BEYOND, Quantile};
 use crate::report::RunReport;
 use crate::report::model::{Dist, Operation, Threshold, UnknownReason};
 use crate::report::terminal::summary::{met, span, time};
@@ -17,8 +18,6 @@ use crate::report::terminal::table::{Cell, Tone};
 use crate::workload::{self, Clock, Statistic, ThresholdMetric};
 
 const HEIGHT: u32 = 240;
-/// Points of a curve.
-const POINTS: u32 = 240;
 
 pub(super) fn panel(report: &RunReport) -> Panel {
     let body = match drawn(report).next() {
@@ -103,33 +102,6 @@ fn figure(index: usize, operation: &str, numbers: &Operation, thresholds: &[Thre
     figure.markup()
 }
 
-/// Over 1/(1-p), up to the last percentile that so many requests can tell.
-fn axis(offered: u64) -> Axis {
-    let most = (offered as f64 / ENOUGH_BEYOND as f64).max(12.0);
-    let named = [
-        (2.0, "p50"),
-        (10.0, "p90"),
-        (100.0, "p99"),
-        (1e3, "p99.9"),
-        (1e4, "p99.99"),
-        (1e5, "p99.999"),
-        (1e6, "p99.9999"),
-    ];
-    let ticks =
-        named.into_iter().filter(|(at, _)| *at <= most).map(|(at, text)| Tick { at, text: text.to_owned() });
-    Axis::log_with(1.0, most, ticks.collect())
-}
-
-/// Places along the axis, and microseconds; it ends where the first percentile is not known.
-fn curve(timings: &Timings<u64>, offered: u64, axis: &Axis) -> Vec<(f64, f64)> {
-    let places = (0..=POINTS).map(|point| f64::from(point) / f64::from(POINTS));
-    let wanted: Vec<(f64, Quantile)> =
-        places.filter_map(|at| Some((at, Quantile::new(1.0 - 1.0 / axis.value(at))?))).collect();
-    let shares: Vec<Quantile> = wanted.iter().map(|(_, share)| *share).collect();
-    let found = quantiles(timings, offered, &shares);
-    wanted.iter().zip(found).map_while(|((at, _), found)| Some((*at, found.ok()?.as_micros_f64()))).collect()
-}
-
 /// From where on requests had no answer.
 fn unanswered(numbers: &Operation, x: &Axis) -> Markup {
     let share = numbers.offered.saturating_sub(numbers.succeeded) as f64 / numbers.offered.max(1) as f64;
@@ -159,19 +131,6 @@ fn drawn_bound(bound: &Bound<'_>, x: &Axis, axis: &Axis) -> Markup {
     }
 }
 
-/// Names and shares; those that are asked for, and some between.
-const TOLD: [(&str, f64); 9] = [
-    ("p10", 0.1),
-    ("p25", 0.25),
-    ("p50", 0.5),
-    ("p75", 0.75),
-    ("p90", 0.9),
-    ("p95", 0.95),
-    ("p99", 0.99),
-    ("p99.9", 0.999),
-    ("p99.99", 0.9999),
-];
-
 fn table(numbers: &Operation, x: &Axis) -> Table {
     let mut table = Table::new("Percentiles", 1, &["percentile", "response", "service", "lag"]);
     let Operation { response, service, lag, offered, .. } = numbers;
@@ -181,7 +140,7 @@ fn table(numbers: &Operation, x: &Axis) -> Table {
         Row { at, ..Row::from_iter(cells) }
     };
     table.push(extreme("min", "min_us", |dist| dist.min_us, Some(0.0)));
-    for (name, share) in TOLD {
+    for (name, share) in NAMED {
         let told = |dist: &Dist, of: u64| Td::from(value(dist, of, share));
         let cells = [name.into(), told(response, *offered), told(service, *offered), told(lag, lag.count)];
         let known = share <= 1.0 - ENOUGH_BEYOND as f64 / (*offered).max(1) as f64;
@@ -209,28 +168,6 @@ fn unknown(reason: UnknownReason) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
-
-    #[test]
-    fn a_curve_goes_through_the_percentiles_and_ends_where_they_are_not_known() {
-        // samples::full(): 1 to 2,000 ms, each once.
-        let report = samples::full();
-        let search = &report.operations["search"];
-        let x = axis(search.offered);
-        let points = curve(&search.response.timings().unwrap(), search.offered, &x);
-        for share in [0.5, 0.9, 0.99] {
-            let place = x.place(1.0 / (1.0 - share));
-            let (_, micros) = *points.iter().find(|(at, _)| *at >= place - 1e-9).unwrap();
-            assert!((micros / (share * 2e6) - 1.0).abs() < 0.03, "{share}: {micros}");
-        }
-        assert_eq!(points.last().unwrap().0, 1.0);
-        // samples::unknown(): 80 of 100 succeeded, so the curve ends at p80, at 1/(1-p) = 5.
-        let report = samples::unknown();
-        let search = &report.operations["search"];
-        let x = axis(search.offered);
-        let last = curve(&search.response.timings().unwrap(), search.offered, &x).last().unwrap().0;
-        assert!((x.value(last) - 5.0).abs() < 0.1, "{}", x.value(last));
-    }
 
     #[test]
     fn only_thresholds_on_times_of_the_operation_are_drawn() {

@@ -1,14 +1,15 @@
 //! May I believe it? The verdict, what was found, and the thresholds.
 
-use maud::{Markup, html};
+use maud::html;
 
+use super::super::findings::findings;
 use super::super::page::Panel;
-use super::super::table::{Row, Table, Td, class};
+use super::super::table::{Row, Table, Td};
 use super::super::text::short;
 use super::super::toned;
 use crate::report::RunReport;
-use crate::report::model::{Finding, Threshold};
-use crate::report::terminal::summary::{met, severity_words, value_of, verdict_words};
+use crate::report::model::Threshold;
+use crate::report::terminal::summary::{met, value_of, verdict_words};
 use crate::report::terminal::table::Cell;
 
 pub(super) fn panel(report: &RunReport) -> Panel {
@@ -25,9 +26,7 @@ pub(super) fn panel(report: &RunReport) -> Panel {
             @if !found.is_empty() { " (" (found) ")" }
         }
         p class="note" { (sentence) }
-        @if !report.verdict.findings.is_empty() {
-            ul class="findings" { @for finding in &report.verdict.findings { (self::finding(finding)) } }
-        }
+        (findings(&report.verdict.findings))
         @if report.thresholds.is_empty() {
             p class="empty" { "The workload names no thresholds." }
         } @else {
@@ -36,19 +35,6 @@ pub(super) fn panel(report: &RunReport) -> Panel {
         }
     };
     Panel { id: "trust", title: "Verdict", question: "May I believe it?", body }
-}
-
-fn finding(Finding { code, severity, message, cause, remedy }: &Finding) -> Markup {
-    let (tone, name) = severity_words(*severity);
-    html! {
-        li class=(class(tone).unwrap_or_default()) {
-            p { (toned(&Cell(name.to_owned(), tone))) " " strong { (short(message)) } " " code class="dim" { (short(code)) } }
-            dl {
-                div { dt { "cause" } dd { (short(cause)) } }
-                div { dt { "remedy" } dd { (short(remedy)) } }
-            }
-        }
-    }
 }
 
 fn thresholds(thresholds: &[Threshold]) -> Table {
