@@ -37,10 +37,6 @@ impl Document {
         self.blocks.push(block);
     }
 
-    pub(in crate::report) fn blocks(&self) -> &[Block] {
-        &self.blocks
-    }
-
     /// For a terminal, at most 100 columns wide but for drawings and tables that need more.
     ///
     /// # Errors
@@ -84,7 +80,7 @@ fn terminal_lines(block: &Block, style: Style) -> Vec<String> {
             };
             facts.iter().flat_map(of).collect()
         }
-        Block::Table(left, rows) => aligned(style, *left, &cleaned(rows)),
+        Block::Table(left, rows) => aligned(style, *left, &with_words_to_the_left(cleaned(rows))),
         Block::Drawing(lines) => {
             lines.iter().map(|line| format!("  {}", clean(line)).trim_end().to_owned()).collect()
         }
@@ -99,6 +95,29 @@ fn indented(text: &str, first: &str, others: &str) -> Vec<String> {
         if index == 0 { format!("{first}{line}") } else { format!("{others}{line}") }
     };
     lines.into_iter().enumerate().map(with).collect()
+}
+
+/// Whether a table's last column, beyond the numbers, holds words alone.
+fn ends_with_words(rows: &[Vec<Cell>]) -> bool {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let is_word = |cell: &Cell| cell.0.chars().next().is_none_or(char::is_alphabetic);
+    let mut last = rows.iter().skip(1).filter_map(|row| row.get(columns.checked_sub(1)?)).peekable();
+    last.peek().is_some() && last.all(is_word)
+}
+
+/// Such a column is read from the left.
+fn with_words_to_the_left(mut rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
+    if ends_with_words(&rows) {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut last: Vec<&mut Cell> =
+            rows.iter_mut().filter(|row| row.len() == columns).filter_map(|row| row.last_mut()).collect();
+        let width = last.iter().map(|Cell(text, _)| text.chars().count()).max().unwrap_or(0);
+        for Cell(text, _) in &mut last {
+            let padding = width - text.chars().count();
+            text.push_str(&" ".repeat(padding));
+        }
+    }
+    rows
 }
 
 fn cleaned(rows: &[Vec<Cell>]) -> Vec<Vec<Cell>> {
@@ -125,6 +144,8 @@ fn markdown_lines(block: &Block) -> Vec<String> {
 
 fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let last_left = usize::from(ends_with_words(rows));
+    let is_left = |column: usize| column < left || column + last_left >= columns;
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -139,12 +160,12 @@ fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     let line = |row: &Vec<String>| {
         let padded = row.iter().zip(&widths).enumerate().map(|(column, (text, width))| {
             let padding = " ".repeat(width - text.chars().count());
-            if column < left { format!("{text}{padding}") } else { format!("{padding}{text}") }
+            if is_left(column) { format!("{text}{padding}") } else { format!("{padding}{text}") }
         });
         format!("| {} |", padded.collect::<Vec<_>>().join(" | "))
     };
     let rule = widths.iter().enumerate().map(|(column, width)| {
-        if column < left { "-".repeat(*width) } else { format!("{}:", "-".repeat(width - 1)) }
+        if is_left(column) { "-".repeat(*width) } else { format!("{}:", "-".repeat(width - 1)) }
     });
     let rule = format!("| {} |", rule.collect::<Vec<_>>().join(" | "));
     let mut lines: Vec<String> = cells.iter().map(line).collect();
@@ -152,16 +173,28 @@ fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     lines
 }
 
-/// Text that stays text: what Markdown or HTML would take for markup is escaped.
+/// Text that stays text: what Markdown or HTML would take for markup is escaped, and nothing else, as people read it too.
 pub(in crate::report) fn escaped(text: &str) -> String {
+    let text: Vec<char> = clean(text).chars().collect();
     let mut escaped = String::new();
-    for c in clean(text).chars() {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => escaped.extend(['\\', c]),
+    for (index, &c) in text.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| text[before]);
+        match (c, text.get(index + 1).copied()) {
+            // Before a space or a number it opens nothing.
+            ('<', Some(' ' | '=' | '0'..='9')) => escaped.push(c),
+            ('<', _) => escaped.push_str("&lt;"),
+            ('&', Some(' ')) => escaped.push(c),
+            ('&', _) => escaped.push_str("&amp;"),
+            // Within a word it is no emphasis.
+            ('_', Some(after))
+                if after.is_ascii_alphanumeric() && before.is_some_and(|c| c.is_ascii_alphanumeric()) =>
+            {
+                escaped.push(c);
+            }
+            ('\\', Some(' ')) => escaped.push(c),
+            ('\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~', _) => escaped.extend(['\\', c]),
             // A mention would notify somebody.
-            '@' => escaped.push_str("@\u{200b}"),
+            ('@', _) => escaped.push_str("@\u{200b}"),
             _ => escaped.push(c),
         }
     }
@@ -205,5 +238,8 @@ mod tests {
         assert!(text.contains("\n| name |     p50 |\n| ---- | ------: |\n| a\\|b | 1.00 ms |\n"), "{text}");
         assert!(text.contains("```text\n  |--o--|\n```\n"), "{text}");
         assert_eq!(escaped("<b>*x* @all\u{1b}[2J"), "&lt;b>\\*x\\* @\u{200b}all");
+        // What opens nothing stays as people write it.
+        assert_eq!(escaped("p99 < 20ms <=1 a_b & c \\ d"), "p99 < 20ms <=1 a_b & c \\ d");
+        assert_eq!(escaped("_a_ __b__ a_ &lt; <!-- \\"), "\\_a\\_ \\_\\_b\\_\\_ a\\_ &amp;lt; &lt;!-- \\\\");
     }
 }

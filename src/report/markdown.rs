@@ -119,7 +119,7 @@ mod tests {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let lines: Vec<String> = text.lines().map(words).collect();
         for line in [
-            "| search.response.p99 &lt; 50ms | 1.98 s | not met |",
+            "| search.response.p99 < 50ms | 1.98 s | not met |",
             "| search | response | 1.00 s | 1.80 s | 1.98 s | too few | 2.00 s |",
             "| search | 2,000 | 2,000 | 0 | 0 | 0 | 100.0 | 100.0 |",
         ] {

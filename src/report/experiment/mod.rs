@@ -17,7 +17,7 @@ mod plot;
 pub(crate) mod samples;
 mod scatter;
 pub mod sweep;
-mod words;
+pub(in crate::report) mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -210,7 +210,7 @@ mod tests {
         shows(
             &terminal,
             &[
-                "5: 3 held, 1 did not, 1 left out",
+                "5, of which 3 held, 1 did not, and 1 are left out",
                 "between 200/s and 282.8/s",
                 "unanswered",
                 "longer --budget",
@@ -306,6 +306,6 @@ mod tests {
             ],
         );
         shows(&terminal, &["response time over throughput"]);
-        shows(&markdown, &["## sweep of search", "```text", "concurrency \\\\ ef"]);
+        shows(&markdown, &["## sweep of search", "```text", "concurrency \\ ef"]);
     }
 }

@@ -7,12 +7,12 @@ use crate::units::Nanos;
 use super::figures::Figures;
 
 /// Three digits and a unit.
-pub(super) fn span(micros: f64) -> String {
+pub(in crate::report) fn span(micros: f64) -> String {
     Nanos::new((micros * 1e3).round() as u64).to_string()
 }
 
 /// Three or four digits, none of them in vain.
-pub(super) fn rate(per_second: f64) -> String {
+pub(in crate::report) fn rate(per_second: f64) -> String {
     let digits = match per_second {
         rate if rate >= 999.5 => 0,
         rate if rate >= 99.95 => 1,
@@ -26,7 +26,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// In percent, two digits where it is small.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::report) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent.abs() {
         0.0 => "0 %".to_owned(),
@@ -37,14 +37,14 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// The server under load, and whether the generator shares its cores.
-pub(super) fn server(server: &Server) -> String {
+pub(in crate::report) fn server(server: &Server) -> String {
     let version = server.version.as_deref().unwrap_or("of unknown version");
     let shares = if server.embedded { "; embedded, so the generator shares its cores" } else { "" };
     format!("Milvus {version} at {}{shares}", server.uri)
 }
 
 /// A time of some figures, or why there is none.
-pub(super) fn time(figures: &Figures, name: &str, micros: Option<f64>) -> Cell {
+pub(in crate::report) fn time(figures: &Figures, name: &str, micros: Option<f64>) -> Cell {
     match (micros, figures.unknown.get(name)) {
         (Some(micros), _) => span(micros).into(),
         (None, Some(UnknownReason::Unanswered)) => Cell("unanswered".into(), Tone::Bad),
@@ -55,12 +55,12 @@ pub(super) fn time(figures: &Figures, name: &str, micros: Option<f64>) -> Cell {
 }
 
 /// A rate, or that it is not known.
-pub(super) fn rate_cell(per_second: Option<f64>) -> Cell {
+pub(in crate::report) fn rate_cell(per_second: Option<f64>) -> Cell {
     per_second.map_or(Cell("unknown".into(), Tone::Dim), |per_second| rate(per_second).into())
 }
 
 /// A share of requests that did not succeed.
-pub(super) fn errors(share: Option<f64>) -> Cell {
+pub(in crate::report) fn errors(share: Option<f64>) -> Cell {
     match share {
         None => Cell("unknown".into(), Tone::Dim),
         Some(share) => Cell(percent(share), if share > 0.0 { Tone::Bad } else { Tone::Plain }),

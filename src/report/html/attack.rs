@@ -65,6 +65,33 @@ pub(super) fn assert_harmless(name: &str, page: &str) {
     assert_eq!(steering, None, "{name}");
 }
 
+/// Every picture has a title, a description and its numbers in a table; every ID is there once, every link within the page leads
+/// somewhere, and what is not known is said in words.
+#[track_caller]
+pub(super) fn assert_told(name: &str, page: &str) {
+    for figure in page.split("<figure").skip(1).map(|rest| rest.split("</figure>").next().unwrap()) {
+        let has = |part: &str| assert!(figure.contains(part), "{name}: no {part}");
+        ["<title id=", "<desc id=", "aria-labelledby=", "aria-describedby=", "<table", "<tbody><tr"]
+            .into_iter()
+            .for_each(has);
+    }
+    let values = |wanted: &str| {
+        let all = tags(page).into_iter().flat_map(|tag| tag.attributes);
+        all.filter(|(name, _)| name == wanted).map(|(_, value)| value).collect::<Vec<String>>()
+    };
+    let ids = values("id");
+    let once: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(once.len(), ids.len(), "{name}: an ID comes twice");
+    for href in values("href") {
+        let leads = href.strip_prefix('#').is_none_or(|id| once.contains(&id.to_owned()));
+        assert!(leads, "{name}: {href} leads nowhere");
+    }
+    let text = page.replace(STYLE, "").replace(SCRIPT, "");
+    for number in ["NaN", "inf ", "inf<", "inf/", "inf%", "null", "None", "undefined"] {
+        assert!(!text.contains(number), "{name}: {number}");
+    }
+}
+
 pub(super) const ATTACK: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'x' onload='a' </style></title></svg>--><!-- &lt;&#60; \
     javascript:alert(3) \u{202e}\u{2066}\u{1b}[31m\u{2028}\u{0}\u{7f}{{7*7}}";
 

@@ -59,6 +59,17 @@ impl Axis {
         Self { from, to, is_log: true, ticks }
     }
 
+    /// Logarithmic, from `from` to `to` exactly, both above 0; round values between them are named.
+    pub(super) fn log_within(from: f64, to: f64, text: impl Fn(f64) -> String) -> Self {
+        let within = |ticks: Vec<Tick>| -> Vec<Tick> {
+            ticks.into_iter().filter(|tick| tick.at >= from && tick.at <= to).collect()
+        };
+        let ticks = within(Self::log(from, to, &text).ticks);
+        // Less than three of 1, 2 and 5: even steps.
+        let ticks = if ticks.len() < 3 { within(Self::linear(from, to, &text).ticks) } else { ticks };
+        Self::log_with(from, to, ticks)
+    }
+
     /// Logarithmic, from `from` to `to` exactly, with these ticks.
     pub(super) fn log_with(from: f64, to: f64, ticks: Vec<Tick>) -> Self {
         Self { from, to, is_log: true, ticks }
@@ -122,6 +133,18 @@ mod tests {
         assert_eq!(texts(&axis), ["1000", "3000", "10000", "30000", "100000"]);
         assert_eq!((axis.place(1.0), axis.place(1e9), axis.place(f64::NAN)), (0.0, 1.0, 0.0));
         assert_eq!(texts(&Axis::log(3.0, 3.0, |at| at.to_string())), ["2", "5", "10", "20"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_with_ends_of_its_own_names_what_is_round_within_them() {
+        let axis = Axis::log_within(90.0, 480.0, |at| at.to_string());
+        assert_eq!((axis.value(0.0), axis.value(1.0).round()), (90.0, 480.0));
+        assert_eq!(texts(&axis), ["100", "200", "300", "400"], "of 1, 2 and 5 there were two");
+        assert_eq!(texts(&Axis::log_within(90.0, 2_100.0, |at| at.to_string())), ["100", "300", "1000"]);
+        assert_eq!(
+            texts(&Axis::log_within(95.0, 105.0, |at| at.to_string())),
+            ["96", "98", "100", "102", "104"]
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@
 mod attack;
 mod axis;
 mod chart;
-mod document;
 mod experiment;
 mod findings;
 mod forest;

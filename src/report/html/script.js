@@ -36,7 +36,7 @@
     const rows = [...table.tBodies[0].rows].sort((a, b) => compare(text(a), text(b)) * (down ? -1 : 1));
     table.tBodies[0].append(...rows);
   };
-  all("table").filter((table) => table.tBodies[0].rows.length > 2).forEach((table) => {
+  all("table:not(.fixed)").filter((table) => table.tBodies[0].rows.length > 2).forEach((table) => {
     all("thead th", table).forEach((heading, column) => {
       if (!heading.textContent) return;
       const sorter = document.createElement("button");

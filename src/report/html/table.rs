@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::text::short;
 use crate::report::terminal::table::{Cell, Tone};
 
 /// A table; the first `left` columns stand to the left, the others, which hold numbers, to the right.
@@ -13,6 +14,8 @@ pub(super) struct Table {
     pub(super) last_left: usize,
     pub(super) heading: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// Whether its rows mean something by their order alone: then nobody sorts them.
+    pub(super) is_fixed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,13 @@ pub(super) struct Td {
 impl From<Cell> for Td {
     fn from(Cell(text, tone): Cell) -> Self {
         Self { markup: html! { (text) }, class: class(tone) }
+    }
+}
+
+impl Td {
+    /// In a class of the style sheet.
+    pub(super) const fn classed(markup: Markup, class: Option<&'static str>) -> Self {
+        Self { markup, class }
     }
 }
 
@@ -74,20 +84,15 @@ pub(super) fn class(tone: Tone) -> Option<&'static str> {
 impl Table {
     pub(super) fn new(caption: &str, left: usize, heading: &[&str]) -> Self {
         let heading = heading.iter().map(|text| (*text).to_owned()).collect();
-        Self { caption: caption.to_owned(), left, last_left: 0, heading, rows: Vec::new() }
+        Self { caption: caption.to_owned(), left, heading, ..Self::default() }
     }
 
     /// Rows as a terminal shows them, the heading first.
     pub(super) fn of(caption: &str, left: usize, rows: Vec<Vec<Cell>>) -> Self {
         let mut rows = rows.into_iter();
         let heading = rows.next().unwrap_or_default().into_iter().map(|Cell(text, _)| text).collect();
-        Self {
-            caption: caption.to_owned(),
-            left,
-            last_left: 0,
-            heading,
-            rows: rows.map(Row::from_iter).collect(),
-        }
+        let rows = rows.map(Row::from_iter).collect();
+        Self { caption: caption.to_owned(), left, heading, rows, ..Self::default() }
     }
 
     pub(super) fn push(&mut self, row: Row) {
@@ -99,7 +104,7 @@ impl Table {
         let side = |column: usize| if self.is_number(column) { "number" } else { "left" };
         html! {
             div class="scroll" role="region" tabindex="0" aria-label=(self.caption) {
-                table {
+                table class=[self.is_fixed.then_some("fixed")] {
                     caption { (self.caption) }
                     thead { tr {
                         @for (column, text) in self.heading.iter().enumerate() { th scope="col" class=(side(column)) { (text) } }
@@ -137,6 +142,11 @@ impl Row {
             }
         }
     }
+}
+
+/// No cell longer than a page has texts.
+pub(super) fn cut(rows: &[Vec<Cell>]) -> Vec<Vec<Cell>> {
+    rows.iter().map(|row| row.iter().map(|Cell(text, tone)| Cell(short(text), *tone)).collect()).collect()
 }
 
 /// A bar in a cell, from `from` on and so long, both as shares of the whole. What it shows stands in words beside it.

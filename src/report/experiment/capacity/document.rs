@@ -47,7 +47,7 @@ fn interval(capacity: &Capacity) -> Option<String> {
     Some(format!("{}/s (95 % {}..{})", rate(found), rate(low), rate(high)))
 }
 
-fn answer(capacity: &Capacity) -> String {
+pub(in crate::report) fn answer(capacity: &Capacity) -> String {
     // What held by chance above a failure of the server's bounds nothing.
     let at_least = || match (capacity.highest_held_per_s, capacity.lowest_failed_per_s) {
         (Some(held), None) => format!("at least {}/s", rate(held)),
@@ -73,7 +73,7 @@ fn answer(capacity: &Capacity) -> String {
     }
 }
 
-fn meaning(capacity: &Capacity) -> String {
+pub(in crate::report) fn meaning(capacity: &Capacity) -> String {
     let slo = capacity.slo.join(" and ");
     match capacity.conclusion {
         Conclusion::Found => {
@@ -133,15 +133,20 @@ fn window(seconds: f64) -> String {
     format!("{}-s", rate(seconds))
 }
 
-fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> {
+pub(in crate::report) fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> {
     let mut facts = vec![
         ("probes".to_owned(), counts(capacity)),
         (
             "each".to_owned(),
             format!(
-                "{} s at its rate, then a window of {} s, drained before the next",
+                "{} s at its rate, then a window of {} s{}, drained before the next",
                 rate(capacity.warmup_s),
-                rate(capacity.window_s)
+                rate(capacity.window_s),
+                if has_longer_windows(capacity) {
+                    ", longer where its rate is too low for the percentiles asked for"
+                } else {
+                    ""
+                }
             ),
         ),
     ];
@@ -153,7 +158,7 @@ fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> 
             knee.operation,
             span(knee.unloaded_p50_us)
         ),
-        None => "none: no median was over twice that at the lowest rate".to_owned(),
+        None => "none, no median was over twice that at the lowest rate".to_owned(),
     };
     if !capacity.probes.is_empty() {
         facts.push(("knee".to_owned(), knee));
@@ -163,25 +168,30 @@ fn facts(experiment: &Experiment, capacity: &Capacity) -> Vec<(String, String)> 
     facts
 }
 
+/// Whether the rate of some probe was too low for a window of the length that was asked for.
+fn has_longer_windows(capacity: &Capacity) -> bool {
+    capacity.probes.iter().any(|probe| probe.window_s != capacity.window_s)
+}
+
 fn counts(capacity: &Capacity) -> String {
     let of = |outcome| capacity.probes.iter().filter(|probe| probe.outcome == outcome).count();
     let mut text = format!(
-        "{}: {} held, {} did not",
+        "{}, of which {} held, {} did not",
         capacity.probes.len(),
         of(ProbeOutcome::Held),
         of(ProbeOutcome::Failed)
     );
     let left_out = of(ProbeOutcome::Generator) + of(ProbeOutcome::Untrusted);
     if left_out > 0 {
-        text.push_str(&format!(", {left_out} left out: they say nothing of the server"));
+        text.push_str(&format!(", and {left_out} are left out, as they say nothing of the server"));
     }
     text
 }
 
-fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
+pub(in crate::report) fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
     let names = operations(capacity);
     let mut heading: Vec<Cell> = vec!["rate/s".into()];
-    if capacity.probes.iter().any(|probe| probe.window_s != capacity.window_s) {
+    if has_longer_windows(capacity) {
         heading.push("window".into());
     }
     let has_windows = heading.len() > 1;
@@ -190,7 +200,7 @@ fn table(capacity: &Capacity) -> Vec<Vec<Cell>> {
         let prefix = if names.len() > 1 { format!("{name} ") } else { String::new() };
         heading.extend(beside(capacity, name).map(|column| format!("{prefix}{column}").into()));
     }
-    heading.push("".into());
+    heading.push("result".into());
     let row = |probe: &Probe| {
         let mut row: Vec<Cell> = vec![rate(probe.rate_per_s).into()];
         if has_windows {
@@ -228,7 +238,7 @@ fn beside<'a>(capacity: &'a Capacity, operation: &'a str) -> impl Iterator<Item 
     ["p50", "p99", "errors"].into_iter().filter(move |column| !is_told(column))
 }
 
-fn operations(capacity: &Capacity) -> Vec<String> {
+pub(in crate::report) fn operations(capacity: &Capacity) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> =
         capacity.probes.iter().flat_map(|probe| probe.operations.keys()).collect();
     names.into_iter().cloned().collect()
@@ -248,7 +258,7 @@ fn judged(threshold: &Threshold) -> Cell {
     Cell(text, if threshold.met == Some(true) { Tone::Plain } else { Tone::Bad })
 }
 
-fn outcome(probe: &Probe) -> Cell {
+pub(in crate::report) fn outcome(probe: &Probe) -> Cell {
     match probe.outcome {
         ProbeOutcome::Held => Cell("held".into(), Tone::Good),
         ProbeOutcome::Failed => Cell("did not hold".into(), Tone::Warning),

@@ -1,6 +1,6 @@
 //! The highest rate that holds a service level, as an experiment tells it.
 
-mod document;
+pub(in crate::report) mod document;
 
 use std::collections::BTreeMap;
 

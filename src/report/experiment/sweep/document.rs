@@ -6,6 +6,7 @@ use crate::report::terminal::table::{Cell, Tone};
 use super::super::Experiment;
 use super::super::figures::Figures;
 use super::super::words::{self, errors, percent, rate_cell, time};
+use super::best::best;
 use super::pictures::{curve, heat, letter, quantities};
 use super::{Drift, SetUp, Sweep, SweptPoint};
 
@@ -13,10 +14,14 @@ use super::{Drift, SetUp, Sweep, SweptPoint};
 pub(in crate::report::experiment) fn document(experiment: &Experiment, sweep: &Sweep) -> Document {
     let mut document = Document::default();
     document.push(Block::Title(title(experiment, sweep)));
-    document.push(Block::Facts(facts(experiment, sweep)));
     let names: Vec<String> = sweep.names().into_iter().cloned().collect();
+    let of = |name: &str| if names.len() > 1 { format!("{name}: ") } else { String::new() };
+    let found: Vec<String> =
+        names.iter().flat_map(|name| best(sweep, name).into_iter().map(|text| of(name) + &text)).collect();
+    found.into_iter().for_each(|text| document.push(Block::Text(text)));
+    document.push(Block::Facts(facts(experiment, sweep)));
     for name in &names {
-        let of = if names.len() > 1 { format!("{name}: ") } else { String::new() };
+        let of = of(name);
         document.push(Block::Heading(format!("{of}points, their runs together")));
         document.push(Block::Table(1 + sweep.varied.len(), table(sweep, name)));
         let drawing = curve(sweep, name);
@@ -28,7 +33,9 @@ pub(in crate::report::experiment) fn document(experiment: &Experiment, sweep: &S
         }
         for quantity in quantities(sweep, name) {
             if let Some(table) = heat(sweep, name, quantity) {
-                document.push(Block::Heading(format!("{of}{}, from low (··) to high (██)", quantity.name)));
+                let untrusted = if is_distrusted(sweep) { "; ! not trusted" } else { "" };
+                let heading = format!("{of}{}, from low (··) to high (██){untrusted}", quantity.name);
+                document.push(Block::Heading(heading));
                 document.push(Block::Table(1, table));
             }
         }
@@ -37,6 +44,11 @@ pub(in crate::report::experiment) fn document(experiment: &Experiment, sweep: &S
         }
     }
     document
+}
+
+/// Whether some point has runs, and none that can be trusted.
+fn is_distrusted(sweep: &Sweep) -> bool {
+    sweep.points.iter().any(|point| !point.runs.is_empty() && !point.trusted)
 }
 
 fn title(experiment: &Experiment, sweep: &Sweep) -> String {
@@ -49,7 +61,8 @@ fn title(experiment: &Experiment, sweep: &Sweep) -> String {
     )
 }
 
-fn facts(experiment: &Experiment, sweep: &Sweep) -> Vec<(String, String)> {
+/// What was run, and on what.
+pub(in crate::report) fn facts(experiment: &Experiment, sweep: &Sweep) -> Vec<(String, String)> {
     let (all, missing) = (sweep.order.len(), sweep.missing().len());
     let mut runs =
         format!("{} of {all}, in random order (seed {})", all - missing, experiment.experiment.seed);
@@ -75,11 +88,12 @@ fn facts(experiment: &Experiment, sweep: &Sweep) -> Vec<(String, String)> {
 }
 
 /// Its letter, or beyond z its number.
-fn name_of(point: usize) -> String {
+pub(in crate::report) fn name_of(point: usize) -> String {
     letter(point).map_or_else(|| (point + 1).to_string(), String::from)
 }
 
-fn table(sweep: &Sweep, operation: &str) -> Vec<Vec<Cell>> {
+/// A row for each point, the heading first.
+pub(in crate::report) fn table(sweep: &Sweep, operation: &str) -> Vec<Vec<Cell>> {
     let keys = sweep.short_keys().into_iter().map(Cell::from);
     let columns = ["runs", "offered/s", "succeeded/s", "p50", "p99", "errors", "verdict"];
     let heading = std::iter::once(Cell::from("")).chain(keys).chain(columns.map(Cell::from)).collect();
@@ -117,7 +131,7 @@ fn verdict(point: &SweptPoint) -> Cell {
 }
 
 /// What a difference between points has to be held against.
-fn noise(sweep: &Sweep, operation: &str) -> Option<String> {
+pub(in crate::report) fn noise(sweep: &Sweep, operation: &str) -> Option<String> {
     let drift = sweep.drift.get(operation)?;
     let mut sentences: Vec<String> = control(sweep, drift).into_iter().collect();
     if let (Some(median), Some(most)) = (drift.repeat_median, drift.repeat_most) {

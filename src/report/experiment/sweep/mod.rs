@@ -1,8 +1,9 @@
 //! A grid of settings, as an experiment tells it.
 
-mod document;
+mod best;
+pub(in crate::report) mod document;
 mod drift;
-mod pictures;
+pub(in crate::report) mod pictures;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::report::model::Severity;
 
 use super::figures::Figures;
 
+pub(in crate::report) use best::best;
 pub(super) use document::document;
 pub use drift::Drift;
 
@@ -125,7 +127,7 @@ impl SweptPoint {
     }
 
     /// The runs that its figures are of.
-    fn counted(&self) -> impl Iterator<Item = &PointRun> {
+    pub(in crate::report) fn counted(&self) -> impl Iterator<Item = &PointRun> {
         self.runs.iter().filter(|run| run.trusted || !self.trusted)
     }
 }
@@ -166,7 +168,7 @@ impl Sweep {
     }
 
     /// Of each varied key what tells it from the others: the end of it, or all.
-    fn short_keys(&self) -> Vec<&str> {
+    pub(in crate::report) fn short_keys(&self) -> Vec<&str> {
         let end = |key: &'_ str| key.rsplit('.').next().map_or(0, str::len);
         let short = |varied: &Varied| varied.key.len() - end(&varied.key);
         let last = |varied: &Varied| varied.key[short(varied)..].to_owned();
@@ -176,8 +178,15 @@ impl Sweep {
         self.varied.iter().map(of).collect()
     }
 
+    /// `concurrency=4 ef=16`.
+    pub(in crate::report) fn short_label(&self, point: usize) -> String {
+        let values = self.points.get(point).map_or(&[][..], |point| &point.values);
+        let said = self.short_keys().into_iter().zip(values).map(|(key, value)| format!("{key}={value}"));
+        said.collect::<Vec<_>>().join(" ")
+    }
+
     /// The operations of any run.
-    fn names(&self) -> Vec<&String> {
+    pub(in crate::report) fn names(&self) -> Vec<&String> {
         let all = self.points.iter().flat_map(|point| point.operations.keys());
         all.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }

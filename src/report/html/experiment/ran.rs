@@ -23,16 +23,9 @@ pub(super) fn panel(experiment: &Experiment, runs: &Runs<'_>) -> Panel {
 fn table(experiment: &Experiment, runs: &Runs<'_>) -> Markup {
     let mut table = Table::new("Runs", 3, &["run", "what it was", "verdict"]);
     for run in &experiment.runs {
-        table.push(Row::from_iter([named(run, runs), short(&run.label).into(), verdict(run)]));
+        table.push(Row::from_iter([runs.named(run).into(), short(&run.label).into(), verdict(run)]));
     }
     html! { @if !table.rows.is_empty() { (table.behind("The runs")) } }
-}
-
-pub(super) fn named(run: &RunReference, runs: &Runs<'_>) -> Td {
-    let id = short(&run.id);
-    // Only names that this tool gave are linked; a path is never a scheme, as it starts with `./`.
-    let page = runs.page(run).map(|page| format!("./{page}"));
-    html! { @match page { Some(page) => a href=(page) { (id) }, None => (id) } }.into()
 }
 
 fn verdict(run: &RunReference) -> Td {

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::report::experiment::RunReference;
+use maud::{Markup, html};
+
+use super::super::text::short;
+use crate::report::experiment::{Experiment, RunReference};
 use crate::report::html::HTML_FILE;
 use crate::report::{RunReport, store};
 
@@ -38,5 +41,21 @@ impl<'a> Runs<'a> {
         let relative = Path::new(&run.report).parent().filter(|directory| directory.is_relative())?;
         let page = relative.join(HTML_FILE);
         self.directory?.join(&page).is_file().then(|| page.to_str().map(str::to_owned)).flatten()
+    }
+
+    /// The run's ID, which leads to its page where there is one.
+    pub(super) fn named(&self, run: &RunReference) -> Markup {
+        let id = short(&run.id);
+        // A path is never a scheme, as it starts with `./`.
+        let page = self.page(run).map(|page| format!("./{page}"));
+        html! { @match page { Some(page) => a href=(page) { (id) }, None => (id) } }
+    }
+
+    /// The same, of the experiment's run with this ID.
+    pub(super) fn named_by(&self, experiment: &Experiment, id: &str) -> Markup {
+        match experiment.runs.iter().find(|run| run.id == id) {
+            Some(run) => self.named(run),
+            None => html! { (short(id)) },
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The page of every sample, and of experiments whose every text is an attack.
 
-use super::super::attack::{assert_harmless, attacked};
+use super::super::attack::{assert_harmless, assert_told, attacked};
 use super::{Runs, kind, page};
 use crate::report::experiment::{Experiment, samples};
 
@@ -25,6 +25,7 @@ fn every_sample_has_a_page() {
     for (name, experiment) in every() {
         let page = page(&experiment, &Runs::nowhere());
         assert_harmless(name, &page);
+        assert_told(name, &page);
         assert!(page.contains("id=\"ran\""), "{name}");
     }
 }

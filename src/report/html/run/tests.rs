@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-use super::super::attack::{ATTACK, assert_harmless, attacked, tags};
+use super::super::attack::{ATTACK, assert_harmless, assert_told, attacked};
 use super::super::page::{SCRIPT, STYLE, hash};
 use super::{Kept, page as with_traces};
 use crate::report::model::Request;
@@ -93,10 +93,6 @@ fn every_sample_answers_every_question_in_order_and_says_unknown_in_words() {
             })
             .collect();
         assert!(places.is_sorted(), "{name}: {places:?}");
-        let text = page.replace(STYLE, "").replace(SCRIPT, "");
-        for number in ["NaN", "inf ", "inf<", "null", "None", "undefined"] {
-            assert!(!text.contains(number), "{name}: {number}");
-        }
     }
     let unknown = page(&samples::unknown());
     assert!(!unknown.contains("id=\"why\""), "it has no attribution");
@@ -127,37 +123,12 @@ fn numbers_are_those_of_the_report() {
 fn every_picture_has_a_title_a_description_and_its_numbers_in_a_table() {
     for (name, report) in samples::all() {
         let page = page(&report);
-        let figures: Vec<&str> =
-            page.split("<figure").skip(1).map(|rest| rest.split("</figure>").next().unwrap()).collect();
         assert_eq!(
-            figures.is_empty(),
+            !page.contains("<figure"),
             report.operations.values().all(|operation| operation.offered == 0),
             "{name}"
         );
-        for figure in figures {
-            let has = |part: &str| assert!(figure.contains(part), "{name}: no {part}");
-            ["<title id=", "<desc id=", "aria-labelledby=", "aria-describedby=", "<table>", "<tbody><tr"]
-                .into_iter()
-                .for_each(has);
-        }
-        let ids: Vec<String> = tags(&page)
-            .into_iter()
-            .flat_map(|tag| tag.attributes)
-            .filter(|(name, _)| name == "id")
-            .map(|(_, id)| id)
-            .collect();
-        let mut once = ids.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), ids.len(), "{name}: an ID comes twice");
-        for (_, href) in
-            tags(&page).into_iter().flat_map(|tag| tag.attributes).filter(|(name, _)| name == "href")
-        {
-            assert!(
-                href.strip_prefix('#').is_none_or(|id| once.iter().any(|other| other == id)),
-                "{name}: {href} leads nowhere"
-            );
-        }
+        assert_told(name, &page);
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) fn waterfall(waterfall: &Waterfall<'_>, caption: &str) -> Markup {
     let layout = Layout::new(waterfall);
     let mut table = Table {
         last_left: 1,
+        // Sorted, it would be no tree.
+        is_fixed: true,
         ..Table::new(caption, 1, &["span", "start", "length", "on path", "from due to done"])
     };
     for line in &layout.lines {

@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::super::chart::Figure;
-use super::super::super::document::cut;
 use super::super::super::forest::{self, Interval, Seen};
-use super::super::super::table::{Row, Table, Td};
+use super::super::super::table::{Row, Table, Td, cut};
 use super::super::super::text::short;
 use super::document;
 use crate::report::experiment::compare_numbers::{one, percent_of, range};

@@ -2,9 +2,8 @@
 
 use maud::html;
 
-use super::super::super::document::cut;
 use super::super::super::page::Panel;
-use super::super::super::table::Table;
+use super::super::super::table::{Table, cut};
 use super::super::super::text::short;
 use super::document;
 use crate::report::experiment::Comparison;

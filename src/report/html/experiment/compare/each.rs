@@ -7,7 +7,7 @@ use super::super::super::chart::{Figure, Plot, number, percent};
 use super::super::super::page::Panel;
 use super::super::super::table::{Row, Table, Td};
 use super::super::super::text::short;
-use super::super::{Runs, ran};
+use super::super::Runs;
 use super::mark;
 use crate::report::experiment::compare_numbers::number as in_unit;
 use crate::report::experiment::{Comparison, Experiment, Metric, RunReference, RunValue};
@@ -164,7 +164,7 @@ fn table(metrics: &[&Metric], placed: &[Placed<'_>], runs: &Runs<'_>, x: &Axis) 
         ["run", "of", "ID"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut table = Table::new("Each run, in the order of their starts", 3, &heading);
     for (run, one) in placed.iter().enumerate() {
-        let id = one.reference.map_or_else(|| short(one.id).into(), |reference| ran::named(reference, runs));
+        let id = one.reference.map_or_else(|| short(one.id).into(), |reference| runs.named(reference).into());
         let untrusted = one.reference.is_some_and(|reference| !reference.trusted);
         let of = if untrusted { format!("{}, not trusted", one.label) } else { one.label.to_owned() };
         let mut cells = vec![Td::from((run + 1).to_string()), short(&of).into(), id];

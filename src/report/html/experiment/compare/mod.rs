@@ -10,10 +10,9 @@ mod tests;
 
 use maud::{Markup, html};
 
-use super::super::document::cut;
 use super::super::mark::Mark;
 use super::super::page::Panel;
-use super::super::table::Table;
+use super::super::table::{Table, cut};
 use super::super::text::{prose, short};
 use super::super::toned;
 use super::Runs;

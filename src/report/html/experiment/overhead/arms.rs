@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::super::super::document::cut;
 use super::super::super::page::Panel;
-use super::super::super::table::{Row, Table, Td};
+use super::super::super::table::{Row, Table, Td, cut};
 use super::super::super::text::short;
 use super::{document, nothing};
 use crate::report::experiment::overhead::Overhead;

@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::super::chart::Figure;
-use super::super::super::document::cut;
 use super::super::super::forest::{self, Interval, Seen};
 use super::super::super::page::Panel;
-use super::super::super::table::{Row, Table, Td};
+use super::super::super::table::{Row, Table, Td, cut};
 use super::super::super::text::short;
 use super::{document, nothing};
 use crate::report::experiment::overhead::{ArmEffect, Change, EffectVerdict, Effects, Overhead};

@@ -4,11 +4,10 @@ use maud::{Markup, html};
 
 use super::super::super::axis::Axis;
 use super::super::super::chart::{Figure, Key, Plot, UNITS, line, number, percent};
-use super::super::super::document::cut;
 use super::super::super::forest::signed;
 use super::super::super::mark::Mark;
 use super::super::super::page::Panel;
-use super::super::super::table::Table;
+use super::super::super::table::{Table, cut};
 use super::super::super::text::{prose, short};
 use super::super::super::tick_count;
 use super::document;
