@@ -238,15 +238,15 @@ fn intervals_over_kept_requests_hold_the_true_difference() {
 
 #[test]
 #[ignore = "thousands of runs take minutes"]
-fn coverage_by_what_is_kept_is_90_to_97_percent() {
+fn coverage_by_what_is_kept_is_90_percent_or_more() {
     for world in [World::Stalls, World::Queue, World::Alone, World::Mixed, World::Thinned] {
         for requests in [20_000, 60_000] {
             let found = coverage(world, requests, 500);
             // Where slow requests come all the time and few are kept, they are too often one episode for an interval.
-            assert!(found.told >= 100, "{world:?}: {found:?}");
-            // Up to 500 repetitions scatter by 1.3 points.
-            let holds = |percent: f64| (87.4..=99.0).contains(&percent);
-            assert!(found.percent().into_iter().all(holds), "{world:?}: {found:?}");
+            assert!(found.told >= 50, "{world:?}: {found:?}");
+            // What that many repetitions scatter by, twice.
+            let scatter = 200.0 * (0.09 / found.told as f64).sqrt();
+            assert!(found.percent().iter().all(|percent| *percent >= 90.0 - scatter), "{world:?}: {found:?}");
         }
     }
 }
