@@ -18,7 +18,7 @@ pub(super) fn panel(overhead: &Overhead) -> Panel {
     let body = html! {
         @if known().next().is_none() { (nothing("No effect is known.")) }
         @if !first.is_empty() {
-            (figure("effects", "Effects of tracing", "The metric that was to be decided on, and CPU, which is far less noisy than time.", &first))
+            (figure("effects", "Effects of tracing", "The metric that was to be decided on, and CPU.", &first))
         }
         @if !others.is_empty() {
             (figure("exploratory", "Effects on all else", "Exploratory: of twenty metrics, one is seen to change where nothing did.", &others))
