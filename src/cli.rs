@@ -333,7 +333,7 @@ pub enum Format {
     Hlog,
     /// A summary for CI jobs; of an experiment, all that it found
     Markdown,
-    /// A page to look at, in one file that needs no network; not of experiments yet
+    /// A page to look at, in one file that needs no network
     Html,
 }
 

@@ -59,6 +59,8 @@ pub enum ComparisonFormat {
     Text,
     /// For the summary of a CI job
     Markdown,
+    /// A page to look at, in one file that needs no network
+    Html,
     /// experiment.json
     Json,
 }

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use crate::cli::{CompareArgs, ComparisonFormat};
 use crate::experiment::compare::{self, Asked, CompareError, FailAbove, Found, Question, Runs, is_beneath};
 use crate::report::experiment::{Comparison, DecisionOutcome, Difference, Experiment, Weight, listed};
-use crate::report::{RunReport, json};
+use crate::report::{RunReport, html, json};
 use crate::run::Identity;
 
 use super::output::Output;
@@ -64,6 +64,10 @@ fn show(experiment: &Experiment, format: ComparisonFormat) -> std::io::Result<()
     match format {
         ComparisonFormat::Text => experiment.document().terminal(style::of_stdout(), &mut out),
         ComparisonFormat::Markdown => experiment.document().markdown(&mut out),
+        ComparisonFormat::Html => {
+            // The paths of its runs are as they were typed: from where this runs.
+            html::render_experiment(experiment, &html::Runs::beside(Path::new("")), &mut out)
+        }
         ComparisonFormat::Json => json::render(experiment, &mut out),
     }
 }

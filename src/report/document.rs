@@ -149,7 +149,7 @@ fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            let mut row: Vec<String> = row.iter().map(|Cell(text, _)| escaped(text)).collect();
+            let mut row: Vec<String> = row.iter().map(|Cell(text, _)| escaped_cell(text)).collect();
             row.resize(columns, String::new());
             row
         })
@@ -173,32 +173,53 @@ fn markdown_table(left: usize, rows: &[Vec<Cell>]) -> Vec<String> {
     lines
 }
 
-/// Text that stays text: what Markdown or HTML would take for markup is escaped, and nothing else, as people read it too.
-pub(in crate::report) fn escaped(text: &str) -> String {
-    let text: Vec<char> = clean(text).chars().collect();
+/// Text that stays text: what Markdown or HTML would take for markup is escaped, and nothing else is, so that the source can be read
+/// as it stands.
+fn escaped(text: &str) -> String {
+    escaped_after(None, text)
+}
+
+/// In a table's cell, which a space stands before and after.
+fn escaped_cell(text: &str) -> String {
+    escaped_after(Some(' '), text)
+}
+
+fn escaped_after(mut before: Option<char>, text: &str) -> String {
     let mut escaped = String::new();
-    for (index, &c) in text.iter().enumerate() {
-        let before = index.checked_sub(1).map(|before| text[before]);
-        match (c, text.get(index + 1).copied()) {
-            // Before a space or a number it opens nothing.
-            ('<', Some(' ' | '=' | '0'..='9')) => escaped.push(c),
-            ('<', _) => escaped.push_str("&lt;"),
-            ('&', Some(' ')) => escaped.push(c),
-            ('&', _) => escaped.push_str("&amp;"),
-            // Within a word it is no emphasis.
-            ('_', Some(after))
-                if after.is_ascii_alphanumeric() && before.is_some_and(|c| c.is_ascii_alphanumeric()) =>
-            {
-                escaped.push(c);
-            }
-            ('\\', Some(' ')) => escaped.push(c),
-            ('\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~', _) => escaped.extend(['\\', c]),
+    let text = clean(text);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            c if !is_markup(before, c, rest.peek().copied()) => escaped.push(c),
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
             // A mention would notify somebody.
-            ('@', _) => escaped.push_str("@\u{200b}"),
-            _ => escaped.push(c),
+            '@' => escaped.push_str("@\u{200b}"),
+            _ => escaped.extend(['\\', c]),
         }
+        before = Some(c);
     }
     escaped
+}
+
+/// Whether GitHub could act on the character between these two; `None` before it: a line begins with it.
+fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let is_space = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    match c {
+        '`' | '[' | ']' | '|' | '#' | '~' | '@' => true,
+        '\\' => after != Some(' '),
+        // Emphasis takes a word beside it.
+        '*' => before.is_none() || !(is_space(before) && is_space(after)),
+        // Within a word it is a part of it.
+        '_' => !(is_word(before) && is_word(after)),
+        '<' => after.is_some_and(|c| c.is_ascii_alphabetic() || "/!?".contains(c)),
+        '&' => after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '#'),
+        // A list, a quotation.
+        '-' | '+' => before.is_none() && is_space(after),
+        '>' => before.is_none(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -241,5 +262,36 @@ mod tests {
         // What opens nothing stays as people write it.
         assert_eq!(escaped("p99 < 20ms <=1 a_b & c \\ d"), "p99 < 20ms <=1 a_b & c \\ d");
         assert_eq!(escaped("_a_ __b__ a_ &lt; <!-- \\"), "\\_a\\_ \\_\\_b\\_\\_ a\\_ &amp;lt; &lt;!-- \\\\");
+    }
+
+    #[test]
+    fn what_is_no_markup_where_it_stands_is_left_as_it_is() {
+        for text in [
+            "p99 < 50ms",
+            "recall <= 0.95",
+            "linux x86_64",
+            "cpu_us_per_request",
+            "+5 %",
+            "A & B",
+            "3 * 4",
+            "oh!",
+        ] {
+            assert_eq!(escaped(text), text);
+        }
+        assert_eq!(escaped_cell("* search.response.p50"), "* search.response.p50");
+        for (text, safe) in [
+            ("* a list", "\\* a list"),
+            ("- a list", "\\- a list"),
+            ("> a quotation", "\\> a quotation"),
+            ("_emphasis_", "\\_emphasis\\_"),
+            ("a__b", "a\\_\\_b"),
+            ("*a*", "\\*a\\*"),
+            ("</td><!--<?", "&lt;/td>&lt;!--&lt;?"),
+            ("&lt;&#60;", "&amp;lt;&amp;\\#60;"),
+            ("![x](y)", "!\\[x\\](y)"),
+            ("a|b ~x~ `y` #1", "a\\|b \\~x\\~ \\`y\\` \\#1"),
+        ] {
+            assert_eq!(escaped(text), safe);
+        }
     }
 }

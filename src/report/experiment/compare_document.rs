@@ -23,10 +23,11 @@ pub(super) fn document(experiment: &Experiment, comparison: &Comparison) -> Docu
     }
     if !comparison.untrusted_runs.is_empty() {
         let all = comparison.groups.iter().map(|group| group.runs.len()).sum::<usize>();
+        let untrusted = comparison.untrusted_runs.len();
         add(Block::Text(format!(
-            "{} of {} cannot be trusted, see below, and decide nothing unless that is allowed (--allow-untrusted).",
-            comparison.untrusted_runs.len(),
+            "{untrusted} of {} cannot be trusted, see below, and {} nothing unless that is allowed (--allow-untrusted).",
             count(all, "run"),
+            if untrusted == 1 { "decides" } else { "decide" },
         )));
     }
     add(Block::Facts(facts(experiment, comparison)));
@@ -164,7 +165,14 @@ fn intervals(comparison: &Comparison, index: usize) -> Vec<Interval> {
         let interval = metric.changes[index - 1].interval?;
         let is_drawn = metric.unit != Unit::Share && interval.low < interval.high;
         let Estimate { low, value, high } = interval;
-        is_drawn.then(|| Interval { label: metric.name.clone(), low, estimate: value, high })
+        is_drawn.then(|| Interval {
+            label: metric.name.clone(),
+            low,
+            estimate: value,
+            high,
+            // The table above has the verdict.
+            note: String::new(),
+        })
     };
     comparison.metrics.iter().filter_map(of).collect()
 }
@@ -221,7 +229,7 @@ pub(in crate::report) const DIFFERENCES_LEGEND: &str = "workload or server: a co
 pub(in crate::report) fn differences(comparison: &Comparison) -> Vec<Vec<Cell>> {
     let mut heading: Vec<Cell> = vec!["".into()];
     heading.extend(comparison.groups.iter().map(|group| Cell::from(group.label.as_str())));
-    heading.push("of".into());
+    heading.push("belongs to".into());
     let mut rows = vec![heading];
     for difference in &comparison.differences {
         let (tone, of) = match difference.weight {
@@ -367,6 +375,6 @@ mod tests {
         );
         let [terminal, markdown] = told(1, None, DecisionOutcome::NotAsked);
         assert!(terminal.contains("is 1.25 ms (95 % CI 1.20 ms to 1.30 ms) over 1 run"), "{terminal}");
-        assert!(markdown.contains("\n\\* the metric"), "{markdown}");
+        assert!(markdown.contains("\n\\* the metric") && markdown.contains("| * search"), "{markdown}");
     }
 }

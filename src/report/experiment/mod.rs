@@ -178,7 +178,7 @@ mod tests {
         document.terminal(Style::Plain, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         for words in
-            ["costs +6.1 % search p50", "at 0.1", "against the noise", "slots over time", "upper bounds"]
+            ["costs +6.1 % search p50", "at 0.1", "Against the noise", "Slots over time", "upper bounds"]
         {
             assert!(text.contains(words), "{words:?} is missing in\n{text}");
         }

@@ -151,6 +151,20 @@ pub enum EffectVerdict {
     TooFewBlocks,
 }
 
+impl EffectVerdict {
+    /// As a person reads it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Costs => "costs",
+            Self::Gains => "gains",
+            Self::NoneSeen => "none seen",
+            Self::NotTested => "not tested",
+            Self::Stopped => "stopped",
+            Self::TooFewBlocks => "too few blocks",
+        }
+    }
+}
+
 /// How two arms differ that are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Noise {

@@ -17,25 +17,25 @@ pub(super) fn of(experiment: &Experiment, overhead: &Overhead) -> Document {
     let mut document = Document::default();
     let mut put = |block| document.push(block);
     put(Block::Title(format!("what tracing costs: {}", experiment.experiment.name)));
-    put(Block::Facts(facts(experiment, overhead)));
     put(Block::Text(sentence(overhead)));
     if !overhead.findings.is_empty() {
         put(Block::List(overhead.findings.iter().map(finding).collect()));
     }
+    put(Block::Facts(facts(experiment, overhead)));
     put(Block::Table(1, effects(overhead)));
     put(Block::Text(legend(overhead)));
     put(Block::Heading(
-        if overhead.mode == Mode::OwnFraction { "effects" } else { "against the noise" }.into(),
+        if overhead.mode == Mode::OwnFraction { "Effects" } else { "Against the noise" }.into(),
     ));
     put(Block::Drawing(plot(overhead)));
     let lines = lines(overhead);
     if lines.len() > 1 {
-        put(Block::Heading("if cost is proportional to the fraction".into()));
+        put(Block::Heading("If cost is proportional to the fraction".into()));
         put(Block::Table(1, lines));
     }
-    put(Block::Heading("slots over time".into()));
+    put(Block::Heading("Slots over time".into()));
     put(Block::Drawing(over_time(overhead)));
-    put(Block::Heading("what each arm did".into()));
+    put(Block::Heading("What each arm did".into()));
     put(Block::Table(1, arms(overhead)));
     put(Block::Text(ARMS_LEGEND.to_owned()));
     beside(overhead).into_iter().for_each(|text| put(Block::Text(text)));
@@ -208,14 +208,16 @@ fn plot(overhead: &Overhead) -> Vec<String> {
             lines.push(String::new());
         }
         lines.push(metric_words(&effects.metric).0);
-        let interval = |label: String, change: super::overhead::Change| Interval {
+        let interval = |label: String, change: super::overhead::Change, note: &str| Interval {
             label,
             low: change.low,
             estimate: change.estimate,
             high: change.high,
+            note: note.to_owned(),
         };
-        let noise = effects.noise.map(|noise| interval("off again".into(), noise.change));
-        let arms = effects.arms.iter().map(|arm| interval(format!("at {}", arm.fraction), arm.change));
+        let noise = effects.noise.map(|noise| interval("off again".into(), noise.change, "noise"));
+        let arm = |arm: &ArmEffect| interval(format!("at {}", arm.fraction), arm.change, arm.verdict.words());
+        let arms = effects.arms.iter().map(arm);
         let rows: Vec<Interval> = arms.chain(noise).collect();
         lines.extend(forest(&rows, effects.noise.map_or(0.0, |noise| noise.band), &percent));
     }

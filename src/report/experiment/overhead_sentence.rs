@@ -89,14 +89,7 @@ fn proportional(line: &CostLine) -> String {
 
 /// What an effect comes to, in a few words.
 pub(in crate::report) fn verdict(arm: &ArmEffect) -> String {
-    let words = match arm.verdict {
-        EffectVerdict::Costs => "costs",
-        EffectVerdict::Gains => "gains",
-        EffectVerdict::NoneSeen => "none seen",
-        EffectVerdict::NotTested => "not tested",
-        EffectVerdict::Stopped => "stopped",
-        EffectVerdict::TooFewBlocks => "too few blocks",
-    };
+    let words = arm.verdict.words();
     match arm.excluded_above {
         Some(above) => format!("{words}, > {} excluded", share(above)),
         None => words.to_owned(),

@@ -6,6 +6,8 @@ pub(super) struct Interval {
     pub low: f64,
     pub estimate: f64,
     pub high: f64,
+    /// What it comes to, in a word or two; may be empty.
+    pub note: String,
 }
 
 /// Characters across.
@@ -28,7 +30,8 @@ pub(super) fn forest(rows: &[Interval], band: f64, show: &dyn Fn(f64) -> String)
         cells[column(row.low)] = '\u{251c}';
         cells[column(row.high)] = '\u{2524}';
         cells[column(row.estimate)] = '\u{25cf}';
-        format!("{:>width$} {}", row.label, cells.into_iter().collect::<String>().trim_end())
+        let drawn: String = cells.into_iter().collect();
+        format!("{:>width$} {drawn}  {}", row.label, row.note).trim_end().to_owned()
     };
     let mut lines: Vec<String> = rows.iter().map(line).collect();
     let (left, right) = (show(-reach), show(reach));
@@ -57,13 +60,15 @@ mod tests {
 
     #[test]
     fn an_interval_lies_where_its_numbers_say() {
-        let rows = [Interval { label: "at 1".into(), low: 0.05, estimate: 0.075, high: 0.1 }];
+        let rows =
+            [Interval { label: "at 1".into(), low: 0.05, estimate: 0.075, high: 0.1, note: "costs".into() }];
         let lines = forest(&rows, 0.02, &|share| format!("{:+.0} %", share * 100.0));
         let cells: Vec<char> = lines[0].chars().skip("at 1 ".len()).collect();
         assert_eq!((cells[30], cells[45], cells[60]), ('\u{2502}', '\u{251c}', '\u{2524}'));
         // 22.5 of 30 columns.
         assert_eq!(cells.iter().position(|c| *c == '\u{25cf}'), Some(53));
         assert_eq!(cells.iter().filter(|c| **c == '\u{2591}').count(), 12, "6 on either side of zero");
+        assert!(lines[0].ends_with("\u{2524}  costs"), "{}", lines[0]);
         assert!(lines[1].contains("-10 %") && lines[1].ends_with("+10 %"), "{}", lines[1]);
     }
 

@@ -22,8 +22,13 @@ const TICKS: f64 = 5.0;
 impl Axis {
     /// From `from` to `to` exactly.
     pub(super) fn linear(from: f64, to: f64, text: impl Fn(f64) -> String) -> Self {
+        Self::linear_in(TICKS, from, to, text)
+    }
+
+    /// As [`Self::linear`], with so many steps between named values at most.
+    pub(super) fn linear_in(ticks: f64, from: f64, to: f64, text: impl Fn(f64) -> String) -> Self {
         let to = if to > from { to } else { from + 1.0 };
-        Self::with_step(from, to, step((to - from) / TICKS), text)
+        Self::with_step(from, to, step((to - from) / ticks), text)
     }
 
     fn with_step(from: f64, to: f64, step: f64, text: impl Fn(f64) -> String) -> Self {

@@ -11,6 +11,8 @@ use crate::report::terminal::slow::cut;
 const ROW: u32 = 40;
 /// Of which the words take these.
 const WORDS: u32 = 14;
+/// Steps of the axis at most: its numbers are short.
+const STEPS: f64 = 6.0;
 /// Longest words; the table has them whole.
 const LONGEST: usize = 44;
 
@@ -78,7 +80,7 @@ pub(super) fn axis<'a>(intervals: impl IntoIterator<Item = &'a Interval>, band: 
     let high = ends.iter().fold(band, |most_yet, (_, high)| most_yet.max(high.min(most)));
     // What reaches the edge would be taken for cut.
     let spare = ((high - low) * 0.03).max(0.000_5);
-    Axis::linear(low.min(0.0) - spare, high.max(0.0) + spare, signed)
+    Axis::linear_in(STEPS, low.min(0.0) - spare, high.max(0.0) + spare, signed)
 }
 
 /// `+5 %`, `0`.

@@ -14,7 +14,7 @@ pub(super) fn panel(experiment: &Experiment, runs: &Runs<'_>) -> Panel {
     let facts = [("started", short(&about.started)), ("seed", short(&about.seed)), ("ID", short(&about.id))];
     let body = html! {
         code class="command" { (short(&about.command)) }
-        (super::super::facts(facts.map(|(name, value)| (name, html! { (value) }))))
+        (super::super::facts(facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, html! { (value) }))))
         (table(experiment, runs))
     };
     Panel { id: "ran", title: "What ran", question: "What ran?", body }

@@ -18,7 +18,7 @@ pub(super) fn against_baseline(comparison: &Comparison, index: usize) -> Markup 
     html! {
         @if comparison.groups.len() > 2 { h3 { (title) } }
         (figure(comparison, index, &title))
-        (Table::of(&title, 1, cut(&document::changes(comparison, index))).markup())
+        (Table { last_left: 1, ..Table::of(&title, 1, cut(&document::changes(comparison, index))) }.markup())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn panel(experiment: &Experiment, comparison: &Comparison, runs: &Run
         let figure = Figure {
             id,
             title,
-            about: "From left to right in the order of their starts. Lines are the means of groups, bands their 95 % intervals; vertical axes do not begin at zero.",
+            about: &about(comparison),
             x: &x,
             x_label: "run",
             plots,
@@ -60,6 +60,15 @@ pub(super) fn panel(experiment: &Experiment, comparison: &Comparison, runs: &Run
         }
     };
     Panel { id: "each", title: "Runs", question: "What did each run bring?", body }
+}
+
+fn about(comparison: &Comparison) -> String {
+    let mut spreads = comparison.metrics.iter().flat_map(|metric| &metric.groups);
+    let lines = match spreads.any(|spread| spread.mean.is_some()) {
+        true => " Lines are the means of groups, bands their 95 % intervals.",
+        false => "",
+    };
+    format!("From left to right in the order of their starts.{lines} Vertical axes do not begin at zero.")
 }
 
 /// A run: its group, and its place among the runs of the group.

@@ -40,8 +40,11 @@ fn pooled(overhead: &Overhead) -> Markup {
     }
     html! {
         @if !operations.is_empty() {
-            (table.behind("p99 of all slots together"))
-            p class="note" { "No effect is told of it: a few bad seconds decide it, and they are not shared out fairly among so few slots." }
+            details {
+                summary { "p99 of all slots together" }
+                (table.markup())
+                p class="note" { "No effect is told of it: a few bad seconds decide it, and they are not shared out fairly among so few slots." }
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn panel(overhead: &Overhead) -> Panel {
     let body = html! {
         @if known().next().is_none() { (nothing("No effect is known.")) }
         @if !first.is_empty() {
-            (figure("effects", "Effects of tracing", "The metric that was to be decided on, and CPU, which is far less noisy than time.", &first))
+            (figure("effects", "Effects of tracing", "The metric that was to be decided on, and CPU.", &first))
         }
         @if !others.is_empty() {
             (figure("exploratory", "Effects on all else", "Exploratory: of twenty metrics, one is seen to change where nothing did.", &others))
@@ -131,37 +131,29 @@ fn probability(p: f64) -> String {
 
 /// The verdicts that were given, in words.
 fn words(overhead: &Overhead) -> Markup {
-    const ALL: [(EffectVerdict, &str, &str); 6] = [
+    const ALL: [(EffectVerdict, &str); 6] = [
         (
             EffectVerdict::Costs,
-            "costs",
             "The interval lies on the worse side of zero: chance alone does that in 1 of 40.",
         ),
         (
             EffectVerdict::Gains,
-            "gains",
             "The interval lies on the better side of zero: chance alone does that in 1 of 40.",
         ),
         (
             EffectVerdict::NoneSeen,
-            "none seen",
             "The interval holds zero. There may be an effect, but none for the worse that is larger than what is excluded.",
         ),
         (
             EffectVerdict::NotTested,
-            "not tested",
             "Fractions are tested from the largest on, and a larger one showed nothing.",
         ),
-        (
-            EffectVerdict::Stopped,
-            "stopped",
-            "The experiment was stopped by hand: there are intervals, and no decision.",
-        ),
-        (EffectVerdict::TooFewBlocks, "too few blocks", "There are intervals, and no decision."),
+        (EffectVerdict::Stopped, "The experiment was stopped by hand: there are intervals, and no decision."),
+        (EffectVerdict::TooFewBlocks, "There are intervals, and no decision."),
     ];
     let arms = || overhead.metrics.iter().flat_map(|effects| &effects.arms);
-    let given = ALL.iter().filter(|(verdict, ..)| arms().any(|arm| arm.verdict == *verdict));
-    super::super::super::facts(given.map(|(_, name, means)| (*name, html! { (means) })))
+    let given = ALL.iter().filter(|(verdict, _)| arms().any(|arm| arm.verdict == *verdict));
+    super::super::super::facts(given.map(|(verdict, means)| (verdict.words(), html! { (means) })))
 }
 
 /// Why nothing can be said of some metrics.
