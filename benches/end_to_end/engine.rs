@@ -27,12 +27,14 @@ pub struct Bench {
     pub shape: Shape,
     /// See `Plan::spin`. Busy-waiting would hide in the CPU time what a request takes.
     pub spin: BusyWait,
+    /// Whether times are counted for a live view.
+    pub live_times: bool,
 }
 
 impl Bench {
     pub fn new(server: &TruthServer, shape: Shape) -> Result<Self, Failure> {
         let frames = support::searches(1_000)?;
-        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::Never })
+        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::Never, live_times: true })
     }
 
     /// One turn on one worker.
@@ -98,6 +100,7 @@ impl Bench {
             drain: Nanos::from_secs(10),
             timeout: Duration::from_secs(10),
             slots: None,
+            live_times: self.live_times,
             tracing: Tracing {
                 entropy: RunEntropy::from_os()?,
                 rule: SamplingRule::new(fraction),

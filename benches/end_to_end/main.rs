@@ -92,5 +92,5 @@ fn fast_server(truth: &TruthServer) -> Result<(FastServer, Bench), Failure> {
     let reply = bare::reply(truth.addr(), &frames[0].to_bytes(None))?;
     let server = FastServer::start(&reply)?;
     let uri = format!("http://{}", server.addr());
-    Ok((server, Bench { frames, uri, shape: closed::SHAPE, spin: BusyWait::Never }))
+    Ok((server, Bench { frames, uri, shape: closed::SHAPE, spin: BusyWait::Never, live_times: true }))
 }

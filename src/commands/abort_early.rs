@@ -1,8 +1,8 @@
 //! `run --abort-early`: ends a run that can no longer meet a threshold.
 
 use crate::engine::prepare::SetupProgress;
-use crate::engine::{LiveTotals, Stop, StopReason};
-use crate::run::{Hopeless, RunProgress};
+use crate::engine::{LiveWorkers, Stop, StopReason};
+use crate::run::{Hopeless, Outline, RunProgress};
 use crate::units::Nanos;
 
 /// Follows a run on behalf of another, and stops it where it is hopeless.
@@ -18,9 +18,13 @@ impl<P: RunProgress> RunProgress for AbortEarly<'_, P> {
         self.progress.say(line);
     }
 
-    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
-        self.progress.running(now, end, warmup, totals);
-        if let Some(missed) = self.hopeless.as_mut().and_then(|hopeless| hopeless.look(now, totals))
+    fn starting(&mut self, outline: &Outline) {
+        self.progress.starting(outline);
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, live: &LiveWorkers) {
+        self.progress.running(now, end, warmup, live);
+        if let Some(missed) = self.hopeless.as_mut().and_then(|hopeless| hopeless.look(now, live.totals()))
             && self.stop.raise(StopReason::Hopeless)
         {
             self.progress.say(&format!("stopping: {missed} can no longer be met (--abort-early)"));

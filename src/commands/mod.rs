@@ -12,6 +12,7 @@ mod exit;
 mod experiment;
 pub mod init;
 mod kept;
+mod live;
 pub mod merge;
 mod output;
 mod overhead;

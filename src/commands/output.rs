@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, StdoutLock, Write};
 
+use super::live::screen;
 use crate::report::terminal::clean;
 
 /// A writer to whom a reader who has gone is no failure: what nobody reads any more is dropped.
@@ -44,10 +45,13 @@ impl<W: Write> Write for Output<W> {
     }
 }
 
-/// Lines on standard error, cleaned of what would steer a terminal: they may quote a server. That nobody reads it any more, as behind `2>&1 | head`, must not end a run: `eprintln!` would
-/// panic.
+/// Lines on standard error, cleaned of what would steer a terminal: they may quote a server. Where lines are drawn there, these
+/// come above them. That nobody reads it any more, as behind `2>&1 | head`, must not end a run: `eprintln!` would panic.
 pub fn say(lines: &str) {
-    let _ = writeln!(io::stderr(), "{}", cleaned(lines));
+    let lines = cleaned(lines);
+    if !screen::say(&lines) {
+        let _ = writeln!(io::stderr(), "{lines}");
+    }
 }
 
 fn cleaned(lines: &str) -> String {

@@ -1,13 +1,13 @@
-//! What stderr shows while an experiment alternates arms: block, slot and the time left, never an effect.
+//! What stderr shows while an experiment alternates arms: block and slot, never an effect.
 
 use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::rc::Rc;
 
-use crate::engine::LiveTotals;
+use crate::engine::LiveWorkers;
 use crate::engine::prepare::SetupProgress;
 use crate::experiment::overhead::Design;
-use crate::run::{RunProgress, Settings};
+use crate::run::{Outline, RunProgress, Settings};
 use crate::units::Nanos;
 
 use super::run_progress::TerminalProgress;
@@ -46,24 +46,23 @@ impl SlotProgress {
         Rc::clone(&self.known_to)
     }
 
-    pub fn clear(&self) {
+    pub fn clear(&mut self) {
         self.inner.clear();
     }
 
-    /// `block 3 of 21, slot 2 of 4, 13m12s left, known to ±4.2 %`.
-    fn place(&self, now: Nanos, end: Nanos) -> String {
+    /// `block 3 of 21, slot 2 of 4, known to ±4.2 %`; nothing during the warm-up.
+    fn place(&self, now: Nanos) -> String {
         if now < self.warmup {
-            return "warming up".to_owned();
+            return String::new();
         }
         let slot = (now - self.warmup).get() / self.slot.get().max(1);
         let block = (slot / self.slots_per_block + 1).min(self.blocks);
-        let left = Nanos::from_secs(end.get().saturating_sub(now.get()).div_ceil(1_000_000_000));
         let known = self
             .known_to
             .get()
             .map_or_else(String::new, |share| format!(", known to \u{b1}{:.1} %", share * 100.0));
         format!(
-            "block {block} of {}, slot {} of {}, {left} left{known}",
+            "block {block} of {}, slot {} of {}{known}",
             self.blocks,
             slot % self.slots_per_block + 1,
             self.slots_per_block
@@ -76,10 +75,14 @@ impl RunProgress for SlotProgress {
         self.inner.say(line);
     }
 
-    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
-        let place = self.place(now, end);
+    fn starting(&mut self, outline: &Outline) {
+        self.inner.starting(outline);
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, live: &LiveWorkers) {
+        let place = self.place(now);
         self.inner.entitle(&place);
-        self.inner.running(now, end, warmup, totals);
+        self.inner.running(now, end, warmup, live);
         let block = if now < warmup {
             0
         } else {

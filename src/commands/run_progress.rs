@@ -1,57 +1,66 @@
-//! What stderr shows while a command works: lines that stay, and one line that moves (only on a terminal).
+//! What stderr shows while a command works: lines that stay, and what moves: one line, or the view of a load.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::LiveTotals;
+use crate::engine::LiveWorkers;
 use crate::engine::prepare::SetupProgress;
 use crate::report::terminal::clean;
-use crate::run::RunProgress;
+use crate::run::{Outline, RunProgress};
 use crate::units::Nanos;
+
+use super::live::{LiveView, Times};
 
 /// The progress of a run.
 pub struct TerminalProgress {
     bar: ProgressBar,
-    last: Option<(Nanos, LiveTotals)>,
+    /// Of the load under way.
+    view: Option<LiveView>,
     step: &'static str,
     /// Where there is one, it stands in the moving line, and no line stays.
     title: Option<String>,
-    /// What stands before the numbers, where anything does.
+    /// Where in its load an experiment is.
     heading: String,
+    /// The terminal takes nothing: it is not waited for.
+    is_stuck: bool,
 }
 
 impl TerminalProgress {
     /// Draws on stderr; without a terminal there, only the lines that stay.
     pub fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self {
-            bar: ProgressBar::with_draw_target(None, target),
-            last: None,
-            step: "",
-            title: None,
-            heading: String::new(),
-        }
+        Self { bar: bar(), view: None, step: "", title: None, heading: String::new(), is_stuck: false }
     }
 
-    /// For a run that is one of many: only the moving line, with this title.
+    /// For a run that is one of many: only what moves, with this title.
     pub fn titled(title: &str) -> Self {
         Self { title: Some(title.to_owned()), ..Self::new() }
     }
 
-    /// Puts this before the numbers of the moving line; other lines stay as before.
+    /// Puts this before the numbers of the load; other lines stay as before.
     pub(super) fn entitle(&mut self, heading: &str) {
         heading.clone_into(&mut self.heading);
     }
 
-    /// Removes the moving line.
-    pub fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// Removes what moves.
+    pub fn clear(&mut self) {
+        self.end_view();
+        if !self.is_stuck {
+            self.bar.finish_and_clear();
+        }
+    }
+
+    fn end_view(&mut self) {
+        if let Some(mut view) = self.view.take() {
+            self.is_stuck = !view.end();
+        }
     }
 
     fn spin(&mut self, message: &str) {
+        if self.is_stuck {
+            return;
+        }
         self.bar.set_style(style("{spinner} {wide_msg} {elapsed}"));
         self.bar.enable_steady_tick(Duration::from_millis(120));
         self.bar.set_message(clean(message));
@@ -72,6 +81,12 @@ impl Default for TerminalProgress {
     }
 }
 
+fn bar() -> ProgressBar {
+    let terminal = std::io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    ProgressBar::with_draw_target(None, target)
+}
+
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants of this file; were one wrong, the plain bar would do.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -79,49 +94,34 @@ fn style(template: &str) -> ProgressStyle {
 
 impl RunProgress for TerminalProgress {
     fn say(&self, line: &str) {
-        if !line.is_empty() && self.title.is_none() {
-            self.bar.suspend(|| super::say(line));
+        if line.is_empty() || self.title.is_some() || self.is_stuck {
+            return;
+        }
+        match self.view {
+            // It comes above what is drawn.
+            Some(_) => super::say(line),
+            None => self.bar.suspend(|| super::say(line)),
         }
     }
 
-    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, totals: LiveTotals) {
-        if self.step != "run" {
-            self.step = "run";
-            self.measure(end.get() / 1_000_000, "{bar:24} {wide_msg}");
-        }
-        let Some((then, before)) = self.last else {
-            self.last = Some((now, totals));
-            return;
-        };
-        // Rates over about a second, so that they can be read.
-        let span = now - then;
-        if span < Nanos::from_millis(900) {
-            self.bar.set_position(now.get() / 1_000_000);
-            return;
-        }
-        self.last = Some((now, totals));
-        let per_second = |count: u64, earlier: u64| (count - earlier) as f64 / span.as_secs_f64();
-        let phase = match () {
-            () if now < warmup => "warming up",
-            () if now < end => "measuring",
-            () => "draining",
-        };
+    fn starting(&mut self, outline: &Outline) {
+        self.step = "run";
+        self.clear();
+        // One that was finished draws no more.
+        self.bar = bar();
+        self.view = Some(LiveView::begin(outline));
+    }
+
+    fn running(&mut self, now: Nanos, end: Nanos, warmup: Nanos, live: &LiveWorkers) {
         let title = self.title.as_deref().unwrap_or(&self.heading);
-        let title = if title.is_empty() { String::new() } else { format!("{title}: ") };
-        self.bar.set_message(format!(
-            "{title}{phase} {:.0}/{:.0} s  {:.0}/s offered  {:.0}/s ok  {} in flight  {} unsuccessful",
-            now.as_secs_f64().min(end.as_secs_f64()),
-            end.as_secs_f64(),
-            per_second(totals.offered, before.offered),
-            per_second(totals.succeeded, before.succeeded),
-            totals.in_flight,
-            totals.unsuccessful,
-        ));
-        self.bar.set_position(now.get() / 1_000_000);
+        if let Some(view) = &mut self.view {
+            view.running(title, Times { now, end, warmup }, live);
+        }
     }
 
     fn ending(&mut self) {
         self.step = "ending";
+        self.end_view();
         self.spin("exporting the last spans");
     }
 

@@ -3,6 +3,7 @@
 //! SIGHUP is what a process is sent when its terminal goes, and means the same as SIGTERM. Where it is ignored when the process
 //! starts, as under `nohup`, it stays ignored.
 
+use super::live::screen;
 use crate::engine::{Stop, StopReason};
 
 /// Listens from a thread of its own, so that neither a busy nor a blocked main thread misses a signal.
@@ -94,6 +95,7 @@ impl Signals {
                 super::say("\nstopping: waiting for what is in flight; once more to end at once");
             } else {
                 // The one exit outside main: the user asked twice, and whoever holds the main thread is not answering.
+                screen::close();
                 std::process::exit(i32::from(reason.exit_code()));
             }
         }

@@ -26,7 +26,9 @@ mod worker;
 pub use error::EngineError;
 pub use feed::{InsertSource, RowBlocks};
 pub use keeper::Keeper;
-pub use live::{Live, LiveTotals};
+pub use live::{
+    Cell, LastSeconds, Latest, Live, LiveTotals, LiveWorkers, OfOperation, OperationReading, Reading, Shown,
+};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use rate_profile::RateProfile;
 pub use run::{Execution, Finished};

@@ -31,7 +31,7 @@ impl WorkerState {
         let stream = &self.stream_in_flight[task.stream];
         let now_in_flight = stream.get() + 1;
         let decided = self.arm_at(task.intended).decide(&mut self.ids.borrow_mut());
-        self.live.due();
+        self.live.due(task.operation, task.intended);
         if bound.is_some_and(|bound| now_in_flight > bound) {
             self.record(&Sample {
                 operation: task.operation,
@@ -183,7 +183,7 @@ impl WorkerState {
     }
 
     fn record(&self, sample: &Sample) {
-        self.live.done(matches!(sample.outcome, Outcome::Succeeded { .. }));
+        self.live.done(sample);
         if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
             recorder.record(sample);
         }

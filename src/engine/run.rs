@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 use super::error::EngineError;
-use super::live::{Live, LiveTotals};
+use super::live::{Live, LiveTotals, LiveWorkers};
 use super::plan::Plan;
 use super::stop::{RunEnd, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
@@ -25,7 +25,7 @@ const LEAD: Duration = Duration::from_millis(20);
 /// A run under way.
 pub struct Execution {
     clock: RunClock,
-    live: Vec<Arc<Live>>,
+    live: LiveWorkers,
     workers: Vec<JoinHandle<Result<Option<WorkerResult>, EngineError>>>,
     ending: Arc<RunEnd>,
     /// Of the window.
@@ -103,7 +103,8 @@ impl Execution {
         for index in 0..plan.workers {
             let (ready, is_ready) = oneshot::channel();
             let (start, started) = oneshot::channel();
-            let counters = Arc::new(Live::default());
+            let (operations, longest) = (plan.operations.len(), plan.recorder.longest);
+            let counters = Arc::new(Live::new(operations, longest, plan.live_times));
             let input = WorkerInput {
                 index,
                 recorder: plan.recorder.clone(),
@@ -140,6 +141,7 @@ impl Execution {
             start.send(clock).map_err(|_| EngineError::WorkerLost)?;
         }
         let (start, slots) = (plan.recorder.window_start, plan.recorder.slots);
+        let live = LiveWorkers::new(live);
         Ok(Self { clock, live, workers, ending, start, slots })
     }
 
@@ -150,7 +152,12 @@ impl Execution {
 
     /// Counters now.
     pub fn live(&self) -> LiveTotals {
-        Live::total(self.live.iter().map(Arc::as_ref))
+        self.live.totals()
+    }
+
+    /// The counters themselves, for whoever watches.
+    pub const fn counters(&self) -> &LiveWorkers {
+        &self.live
     }
 
     /// Time since the run's start.
@@ -161,6 +168,11 @@ impl Execution {
     /// Whether every worker is done.
     pub fn is_finished(&self) -> bool {
         self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// When sending ends, or has ended because of a stop, from the start of the run.
+    pub fn until(&self) -> Nanos {
+        self.ending.stopped().unwrap_or_else(|| self.ending.planned())
     }
 
     /// When the schedule ends by itself, from the start of the run.

@@ -51,7 +51,7 @@ pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadReading, ThreadTime, WorkerTime, cpu_of_this_thread};
 pub use moments::{MomentSums, Moments};
-pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles};
+pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles, rank_among};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};
 pub use recorder::{Recorder, RecorderConfig};
 pub use resources::{Part, ProcessMetrics, ProcessSnapshot, parse_process_metrics};

@@ -39,7 +39,7 @@ impl Quantile {
     }
 
     /// Smallest whole number at or above this share of `n`.
-    fn rank(self, n: u64) -> u64 {
+    pub fn rank(self, n: u64) -> u64 {
         let rank = (u128::from(self.0) * u128::from(n)).div_ceil(u128::from(BILLION));
         // A share below 1 of a u64 is a u64.
         u64::try_from(rank).unwrap_or(u64::MAX)
@@ -95,21 +95,30 @@ pub fn quantile<C: Counter>(
 
 /// The rank (from 1) among the succeeded: q / (1 - u) of the succeeded is q of the offered.
 fn rank<C: Counter>(succeeded: &Timings<C>, offered: u64, wanted: Quantile) -> Result<u64, Unknown> {
+    let rank = rank_among(succeeded.count(), offered, wanted)?;
+    if rank > succeeded.count() - succeeded.saturated().min(succeeded.count()) {
+        return Err(Unknown::Saturated);
+    }
+    Ok(rank)
+}
+
+/// The rank (from 1) that a quantile of `offered` requests has among those of them that succeeded.
+///
+/// # Errors
+/// Where it has none: it lies among the others, or too few are beyond it.
+pub fn rank_among(succeeded: u64, offered: u64, wanted: Quantile) -> Result<u64, Unknown> {
     // More succeeded than were offered cannot be; a damaged report may claim it.
-    let offered = offered.max(succeeded.count());
+    let offered = offered.max(succeeded);
     if offered == 0 {
         return Err(Unknown::TooFew);
     }
     let below = u128::from(wanted.0) * u128::from(offered);
-    if below >= u128::from(succeeded.count()) * u128::from(BILLION) {
+    if below >= u128::from(succeeded) * u128::from(BILLION) {
         return Err(Unknown::Unanswered);
     }
     let rank = wanted.rank(offered);
     if offered - rank < ENOUGH_BEYOND {
         return Err(Unknown::TooFew);
-    }
-    if rank > succeeded.count() - succeeded.saturated().min(succeeded.count()) {
-        return Err(Unknown::Saturated);
     }
     Ok(rank)
 }

@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::metrics::MetricsPage;
 use super::observed::{Driven, Identity, Observed};
 use super::planning;
-use super::progress::RunProgress;
+use super::progress::{Outline, RunProgress};
 use super::ready::Ready;
 use super::requests::Requests;
 use super::settings::Settings;
@@ -109,6 +109,7 @@ impl Ready<'_> {
             start: identity.part.map(|part| part.start()),
             journal,
         };
+        progress.starting(&Outline::of(&load.plan));
         let driven = self.carry_out(load, stop, progress)?;
         let over = Instant::now();
         progress.ending();
@@ -157,7 +158,7 @@ impl Ready<'_> {
             journal.iter_mut().for_each(|journal| journal.begin(execution.anchor_unix_ns(), progress));
             let mut edges = EdgeReader::new(&execution, spans.exporter(), page.as_ref());
             while !execution.is_finished() {
-                progress.running(execution.elapsed(), execution.end(), warmup, execution.live());
+                progress.running(execution.elapsed(), execution.until(), warmup, execution.counters());
                 let look = edges.next_look(&execution, TICK);
                 tokio::time::sleep_until(look.into()).await;
                 edges.read_passed(&execution, &mut alternation);

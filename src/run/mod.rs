@@ -52,7 +52,7 @@ pub use lock::{CollectionLock, Holder, LockError, LockKey, Sharing};
 pub use merged::missing;
 pub use metrics::Metrics;
 pub use observed::{CollectionLook, Driven, Identity, Observed, Part, VectorRecord};
-pub use progress::{RunProgress, Silent};
+pub use progress::{Outline, RunProgress, Silent};
 pub use ready::Ready;
 pub use record::{CollectionRecord, Host, LoadRecord, Record, ServerRecord};
 pub use report::report;

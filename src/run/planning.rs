@@ -122,6 +122,7 @@ pub(super) fn plan(
         timeout: workload.target.timeout,
         tracing,
         slots,
+        live_times: true,
     }
 }
 

@@ -32,5 +32,6 @@ mod repeat;
 mod requests;
 mod signals;
 mod support;
+mod terminal;
 mod tracing;
 mod words;

@@ -24,6 +24,7 @@ mod cpu;
 mod database;
 mod journal;
 mod lies;
+mod live;
 mod lock;
 mod lookups;
 mod merge;

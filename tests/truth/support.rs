@@ -142,6 +142,7 @@ pub fn plan(uri: &str, model: LoadModel) -> Plan {
         drain: PATIENCE.into(),
         timeout: PATIENCE,
         slots: None,
+        live_times: true,
         tracing: Tracing {
             entropy: RunEntropy::from_os().unwrap(),
             rule: SamplingRule::new(Fraction::ONE),

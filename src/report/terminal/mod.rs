@@ -34,6 +34,7 @@ use std::io::{self, Write};
 
 pub use fetched::{Answer, SPANS_MISSING};
 pub use table::Style;
+pub(crate) use table::Tone;
 pub use words::clean;
 
 use super::model::RunReport;

@@ -14,7 +14,7 @@ pub enum Style {
 
 /// What a text means; decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::report) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Strong,
     Dim,
@@ -25,7 +25,7 @@ pub(in crate::report) enum Tone {
 
 impl Style {
     /// The text in its tone.
-    pub(in crate::report) fn paint(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Strong => "1",
