@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Shard, Stop, Tracing,
+    BusyWait, Execution, Finished, InsertSource, LastSeconds, Plan, PlannedOperation, Requests, Shard, Stop,
+    Tracing,
 };
 use milvus_load::measure::RecorderConfig;
 use milvus_load::milvus::ops::{Scan, insert, search};
@@ -20,6 +21,9 @@ use milvus_load::workload::{Arrival, LoadModel, Stream};
 use super::Shape;
 use super::support::{self, Failure};
 
+/// Between two looks at a load, as `run` looks at it.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Runs against a null server.
 pub struct Bench {
     pub frames: Arc<[Frame]>,
@@ -27,14 +31,12 @@ pub struct Bench {
     pub shape: Shape,
     /// See `Plan::spin`. Busy-waiting would hide in the CPU time what a request takes.
     pub spin: BusyWait,
-    /// Whether times are counted for a live view.
-    pub live_times: bool,
 }
 
 impl Bench {
     pub fn new(server: &TruthServer, shape: Shape) -> Result<Self, Failure> {
         let frames = support::searches(1_000)?;
-        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::Never, live_times: true })
+        Ok(Self { frames, uri: server.uri(), shape, spin: BusyWait::Never })
     }
 
     /// One turn on one worker.
@@ -44,13 +46,23 @@ impl Bench {
         fraction: Fraction,
         spans: Option<SpanSink>,
     ) -> Result<Finished, Failure> {
-        let requests = Requests::Ready(Arc::clone(&self.frames));
-        let operation = PlannedOperation {
-            name: "search".to_owned(),
-            route: self.route("Search", search::scan)?,
-            requests,
-        };
-        execute(self.plan(operation, model, fraction, spans.is_some())?, spans)
+        execute(self.plan(self.search()?, model, fraction, spans.is_some())?, spans)
+    }
+
+    /// As [`Bench::run`]; with `watched`, times are counted for a live view, and read as often as one reads them.
+    pub fn run_watched(&self, model: LoadModel, watched: bool) -> Result<Finished, Failure> {
+        let plan = self.plan(self.search()?, model, Fraction::ZERO, false)?;
+        let plan = Arc::new(Plan { live_times: watched, ..plan });
+        let execution = runtime()?.block_on(Execution::start(plan, None, Stop::default(), None))?;
+        let mut seconds = LastSeconds::default();
+        while !execution.is_finished() {
+            std::thread::sleep(LOOK);
+            let now = execution.elapsed();
+            if watched && seconds.take(now, || execution.counters().read(now)) {
+                std::hint::black_box((seconds.times(0), seconds.cells(0)));
+            }
+        }
+        checked(execution.finish()?)
     }
 
     /// Inserts at full speed, one after the other on each connection.
@@ -62,6 +74,14 @@ impl Bench {
         };
         let model = LoadModel::Closed { concurrency: self.shape.in_flight };
         execute(self.plan(operation, model, Fraction::ZERO, false)?, None)
+    }
+
+    fn search(&self) -> Result<PlannedOperation, Failure> {
+        Ok(PlannedOperation {
+            name: "search".to_owned(),
+            route: self.route("Search", search::scan)?,
+            requests: Requests::Ready(Arc::clone(&self.frames)),
+        })
     }
 
     fn route(&self, rpc: &str, scan: Scan) -> Result<Route, Failure> {
@@ -100,7 +120,7 @@ impl Bench {
             drain: Nanos::from_secs(10),
             timeout: Duration::from_secs(10),
             slots: None,
-            live_times: self.live_times,
+            live_times: true,
             tracing: Tracing {
                 entropy: RunEntropy::from_os()?,
                 rule: SamplingRule::new(fraction),
@@ -111,9 +131,14 @@ impl Bench {
 }
 
 fn execute(plan: Plan, spans: Option<SpanSink>) -> Result<Finished, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let finished =
-        runtime.block_on(Execution::start(Arc::new(plan), spans, Stop::default(), None))?.finish()?;
+    checked(runtime()?.block_on(Execution::start(Arc::new(plan), spans, Stop::default(), None))?.finish()?)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn checked(finished: Finished) -> Result<Finished, Failure> {
     let counters = finished.recorded.total();
     if counters.unsuccessful() > 0 {
         return Err(format!("not every request succeeded: {counters:?}").into());

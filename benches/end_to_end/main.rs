@@ -28,6 +28,7 @@ mod saturated;
 #[path = "../support/mod.rs"]
 mod support;
 mod traced;
+mod watched;
 
 use std::time::Duration;
 
@@ -69,6 +70,10 @@ fn measure(part: Option<&str>, options: &Options) -> Result<(), Failure> {
         let (fast, bench) = fast_server(&server)?;
         saturated::run(&fast, &bench, options.pairs(9))?;
     }
+    if wanted("watched") {
+        let (_fast, bench) = fast_server(&server)?;
+        watched::run(&bench, options.pairs(12))?;
+    }
     if wanted("traced") {
         traced::run(&server, options.pairs(6))?;
     }
@@ -92,5 +97,5 @@ fn fast_server(truth: &TruthServer) -> Result<(FastServer, Bench), Failure> {
     let reply = bare::reply(truth.addr(), &frames[0].to_bytes(None))?;
     let server = FastServer::start(&reply)?;
     let uri = format!("http://{}", server.addr());
-    Ok((server, Bench { frames, uri, shape: closed::SHAPE, spin: BusyWait::Never, live_times: true }))
+    Ok((server, Bench { frames, uri, shape: closed::SHAPE, spin: BusyWait::Never }))
 }

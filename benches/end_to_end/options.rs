@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::builds;
 use super::lateness::RATES;
 
-const PARTS: [&str; 5] = ["closed", "saturated", "traced", "inserts", "lateness"];
+const PARTS: [&str; 6] = ["closed", "saturated", "watched", "traced", "inserts", "lateness"];
 
 /// What to do.
 pub enum Work {

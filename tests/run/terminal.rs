@@ -62,7 +62,9 @@ impl OnTerminal {
     fn frames(&self) -> Vec<Vec<String>> {
         let text = self.text();
         let frames = text.split("\u{1b}[?7l\r").skip(1).filter_map(|rest| rest.split_once("\u{1b}[?7h"));
-        frames.map(|(frame, _)| frame.split("\r\n").map(bare).collect()).collect()
+        frames
+            .map(|(frame, _)| frame.split('\n').map(|line| bare(line.trim_end_matches('\r'))).collect())
+            .collect()
     }
 
     /// Its exit code, when all that it wrote was read.
@@ -209,7 +211,7 @@ fn a_terminal_that_can_do_nothing_gets_lines() {
     let (sandbox, milvus) = (Sandbox::new(), milvus());
     let uri = milvus.uri();
     let args = run(&uri, "2s");
-    let mut tool = sandbox.tool(&args);
+    let tool = sandbox.tool(&args);
     // `env` has the last word over what a terminal is started with.
     let mut dumb = Command::new("env");
     dumb.arg("TERM=dumb").arg(tool.get_program()).args(tool.get_args()).current_dir(sandbox.path());
@@ -219,7 +221,6 @@ fn a_terminal_that_can_do_nothing_gets_lines() {
             None => dumb.env_remove(name),
         };
     }
-    drop(tool.stdin(Stdio::null()));
     let on = OnTerminal::start(&sandbox, &mut dumb);
     wait_until("its report is there", || sandbox.runs().iter().any(|run| run.join("report.json").exists()));
     let (_, text) = on.end();
