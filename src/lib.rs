@@ -81,12 +81,14 @@
 //! `every_span_is_accounted_for_when_the_collector_hangs`, `every_span_is_booked_once_whatever_comes_in_whatever_order`,
 //! `every_decision_is_the_sdks`, `what_is_kept_is_read_back_without_loss` and `every_nanosecond_is_told_as_the_rules_say`.
 //!
-//! **[`measure`]**: recording in fixed memory, percentiles, resources, the verdict. *Not here:* Milvus, the workload
-//! file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;
+//! **[`measure`]**: recording in fixed memory, percentiles, what is shown meanwhile, resources, the verdict. *Not here:* Milvus, the
+//! workload file, any clock, anything that serializes. *Invariants:* offered = succeeded + failed + timed out + not sent;
 //! intervals, stages and slots sum to the run; merged workers equal one that did it all; an unknown number has a reason and is
-//! never 0. Guarded by `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
+//! never 0; what is shown meanwhile are the response times of the report. Guarded by
+//! `every_request_is_counted_once_and_in_its_phase`, `intervals_sum_to_the_run_exactly`,
 //! `stages_sum_to_the_run_exactly`, `slots_sum_to_the_run_exactly`, `ten_million_requests_take_under_60_mb_and_less_than_1_mb_more_than_a_million`,
-//! `merged_workers_equal_one_worker_that_did_it_all` and `a_failed_request_moves_every_percentile_up`.
+//! `merged_workers_equal_one_worker_that_did_it_all`, `the_times_shown_are_response_times_and_those_of_the_report` and
+//! `a_failed_request_moves_every_percentile_up`.
 //!
 //! **[`record`]**: a record as lines of a file, and which records are the shards of one run. *Not here:* what a run is.
 //! *Invariants:* what is read is what was written, and shards of any samples, written, read and merged in any order, equal one
@@ -162,8 +164,9 @@
 //! # What holds everywhere
 //!
 //! - Deciding is pure (schedule, verdict, thresholds, renderers); doing is thin (pacer, transport, files).
-//! - While measuring, no worker waits for another: the progress counters and the queue of spans are written without
-//!   waiting, and all that is read of other workers is the newest write's timestamp (for session consistency).
+//! - While measuring, no worker waits for another, and nobody for a terminal: the live counters and the queue of spans are
+//!   written without waiting, and all that is read of other workers is the newest write's timestamp (for session consistency).
+//!   Guarded by `a_terminal_that_takes_nothing_stops_nobody_and_is_given_whole_drawings_later`.
 //! - A secret ([`workload::Secret`]) has no way into a `Debug`, a message, a span or a report.
 //! - The words of a server or a collector reach a terminal through [`report::terminal::clean`] alone. Guarded by
 //!   `nothing_that_is_left_steers_whatever_comes_in`.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milvus_load::engine::{
-    BusyWait, Execution, Finished, InsertSource, LastSeconds, Plan, PlannedOperation, Requests, Shard, Stop,
-    Tracing,
+    BusyWait, Execution, Finished, InsertSource, Plan, PlannedOperation, Requests, Shard, Stop, Tracing,
 };
-use milvus_load::measure::RecorderConfig;
+use milvus_load::measure::{LastSeconds, RecorderConfig};
 use milvus_load::milvus::ops::{Scan, insert, search};
 use milvus_load::milvus::transport::Route;
 use milvus_load::milvus::{CallHeaders, Frame};
@@ -59,7 +58,7 @@ impl Bench {
             std::thread::sleep(LOOK);
             let now = execution.elapsed();
             if watched && seconds.take(now, || execution.counters().read(now)) {
-                std::hint::black_box((seconds.times(0), seconds.cells(0)));
+                std::hint::black_box((seconds.times(0), seconds.by_second(0)));
             }
         }
         checked(execution.finish()?)

@@ -1,7 +1,8 @@
 //! `run --abort-early`: ends a run that can no longer meet a threshold.
 
 use crate::engine::prepare::SetupProgress;
-use crate::engine::{LiveWorkers, Stop, StopReason};
+use crate::engine::{Stop, StopReason};
+use crate::measure::LiveWorkers;
 use crate::run::{Hopeless, Outline, RunProgress};
 use crate::units::Nanos;
 

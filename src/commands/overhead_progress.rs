@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::rc::Rc;
 
-use crate::engine::LiveWorkers;
 use crate::engine::prepare::SetupProgress;
 use crate::experiment::overhead::Design;
+use crate::measure::LiveWorkers;
 use crate::run::{Outline, RunProgress, Settings};
 use crate::units::Nanos;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::LiveWorkers;
 use crate::engine::prepare::SetupProgress;
+use crate::measure::LiveWorkers;
 use crate::report::terminal::clean;
 use crate::run::{Outline, RunProgress};
 use crate::units::Nanos;

@@ -8,7 +8,6 @@
 mod error;
 mod feed;
 mod keeper;
-mod live;
 mod loops;
 mod plan;
 pub mod prepare;
@@ -26,9 +25,6 @@ mod worker;
 pub use error::EngineError;
 pub use feed::{InsertSource, RowBlocks};
 pub use keeper::Keeper;
-pub use live::{
-    Cell, LastSeconds, Latest, Live, LiveTotals, LiveWorkers, OfOperation, OperationReading, Reading, Shown,
-};
 pub use plan::{BusyWait, Plan, PlannedOperation, Requests, Tracing};
 pub use rate_profile::RateProfile;
 pub use run::{Execution, Finished};

@@ -44,7 +44,7 @@ pub struct Plan {
     pub tracing: Tracing,
     /// What is done about traces in each slot of the window, in place of what `tracing` says; `None`: there are no slots.
     pub slots: Option<Slots>,
-    /// Whether times are counted for whoever watches ([`LiveWorkers::read`](super::LiveWorkers::read)).
+    /// Whether times are counted for whoever watches ([`LiveWorkers::read`](crate::measure::LiveWorkers::read)).
     pub live_times: bool,
 }
 

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 use super::error::EngineError;
-use super::live::{Live, LiveTotals, LiveWorkers};
 use super::plan::Plan;
 use super::stop::{RunEnd, Stop};
 use super::worker::{self, WorkerInput, WorkerResult};
 use crate::clock::RunClock;
-use crate::measure::{HandOver, Recorded, SlotGrid, ThreadReading, WorkerTime};
+use crate::measure::{
+    HandOver, Live, LiveTotals, LiveWorkers, Recorded, SlotGrid, ThreadReading, WorkerTime,
+};
 use crate::milvus::transport::PoolStats;
 use crate::trace::exporter::SpanSink;
 use crate::units::Nanos;

@@ -9,11 +9,10 @@ use slab::Slab;
 
 use super::EngineError;
 use super::feed::InsertFeed;
-use super::live::Live;
 use super::plan::Plan;
 use super::stop::RunEnd;
 use crate::clock::{IdleTime, RunClock};
-use crate::measure::Recorder;
+use crate::measure::{Live, Recorder};
 use crate::milvus::transport::Pool;
 use crate::trace::exporter::SpanSink;
 use crate::trace::ids::IdGenerator;

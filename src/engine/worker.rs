@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::feed::InsertFeed;
-use super::live::Live;
 use super::loops::send_all;
 use super::plan::{Plan, Requests};
 use super::state::WorkerState;
@@ -18,7 +17,7 @@ use super::stop::{RunEnd, Stop};
 use super::watch::{Watch, Watched};
 use crate::clock::{RunClock, ask_for_short_slices};
 use crate::measure::{
-    HandOver, Recorded, Recorder, RecorderConfig, ThreadReading, WorkerTime, cpu_of_this_thread,
+    HandOver, Live, Recorded, Recorder, RecorderConfig, ThreadReading, WorkerTime, cpu_of_this_thread,
 };
 use crate::milvus::transport::{Pool, PoolStats};
 use crate::trace::exporter::SpanSink;

@@ -18,6 +18,7 @@ mod hand_over;
 mod histogram;
 mod intervals;
 mod kernel;
+mod live;
 mod moments;
 mod quantile;
 mod recorded;
@@ -50,6 +51,10 @@ pub use hand_over::{HandOver, IntervalRest};
 pub use histogram::{HistogramError, LONGEST, PackScratch, Packed, Timings};
 pub use intervals::{Interval, PerClock};
 pub use kernel::{MachineTime, ThreadReading, ThreadTime, WorkerTime, cpu_of_this_thread};
+pub use live::{
+    LastSeconds, Live, LiveTotals, LiveWorkers, OperationReading, Reading, RecentRates, RecentTimes, Second,
+    Shown,
+};
 pub use moments::{MomentSums, Moments};
 pub use quantile::{ENOUGH_BEYOND, Quantile, Unknown, quantile, quantiles, rank_among};
 pub use recorded::{ConnectionRecord, MergeError, OperationRecord, Recorded};

@@ -4,7 +4,8 @@
 //! are too many of them, even if all others succeed. So of open loops alone; of a share of errors, and of a percentile, which lies
 //! among the unanswered then.
 
-use crate::engine::{LiveTotals, Schedule};
+use crate::engine::Schedule;
+use crate::measure::LiveTotals;
 use crate::report::thresholds::compare;
 use crate::units::Nanos;
 use crate::workload::{Clock, LoadModel, Statistic, Threshold, ThresholdMetric, Workload};

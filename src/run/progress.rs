@@ -1,7 +1,8 @@
 //! Who is told how a run goes on.
 
+use crate::engine::Plan;
 use crate::engine::prepare::SetupProgress;
-use crate::engine::{LiveWorkers, Plan};
+use crate::measure::LiveWorkers;
 use crate::units::Nanos;
 
 /// Follows a run from its set-up to its last span.

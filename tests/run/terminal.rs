@@ -77,6 +77,14 @@ impl OnTerminal {
     }
 }
 
+/// A test that failed leaves no load behind.
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn read_all(mut terminal: File, sink: &Mutex<Vec<u8>>) {
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = terminal.read(&mut bytes) {

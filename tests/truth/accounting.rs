@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use milvus_load::engine::{Execution, Finished, LiveTotals, Schedule, Stop, StopReason};
-use milvus_load::measure::{End, Exemplar};
+use milvus_load::engine::{Execution, Finished, Schedule, Stop, StopReason};
+use milvus_load::measure::{End, Exemplar, LiveTotals};
 use milvus_load::truth::{Delay, Effect, Rpc, Script, When};
 use milvus_load::units::{Nanos, Rate};
 use milvus_load::workload::{Arrival, LoadModel};

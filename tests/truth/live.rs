@@ -1,7 +1,7 @@
 //! What is shown of a run while it goes on, against what its recorders have in the end.
 
-use milvus_load::engine::{LastSeconds, Shown, Stop};
-use milvus_load::measure::{Quantile, quantile};
+use milvus_load::engine::{Stop, StopReason};
+use milvus_load::measure::{LastSeconds, Quantile, Shown, quantile};
 use milvus_load::truth::{Delay, Effect, Limits, Rpc, Script, Stalls, When};
 use milvus_load::units::Nanos;
 
@@ -68,6 +68,6 @@ fn requests_that_hang_do_not_make_the_others_look_good() {
     });
     let told = seconds.times(0).unwrap();
     assert!(matches!(told.p99, Shown::Over(age) if age > Nanos::from_secs(1)), "{told:?}");
-    stop.raise(milvus_load::engine::StopReason::Interrupted);
+    stop.raise(StopReason::Interrupted);
     execution.finish().unwrap();
 }

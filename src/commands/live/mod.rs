@@ -14,7 +14,7 @@ mod terminal;
 mod view;
 mod words;
 
-use crate::engine::{LastSeconds, LiveWorkers};
+use crate::measure::{LastSeconds, LiveWorkers};
 use crate::report::terminal::Style;
 use crate::run::Outline;
 use crate::units::Nanos;

@@ -1,9 +1,12 @@
 //! What is to be shown, at one moment.
 
-use crate::engine::{Cell, LastSeconds, Latest, OfOperation};
+use crate::measure::{LastSeconds, RecentRates, RecentTimes, Second};
 use crate::report::terminal::clean;
 use crate::run::Outline;
 use crate::units::Nanos;
+
+/// Ages are told in slots of a tenth of a second and more; below this they would only flicker.
+const OLD: Nanos = Nanos::from_millis(250);
 
 /// Where a load is, from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub(super) struct Snapshot {
     pub times: Times,
     pub rows: Vec<Row>,
     pub in_flight: u64,
-    /// How long the oldest request in flight has been due, at least.
+    /// How long the oldest request in flight has been due, at least, where that is [`OLD`].
     pub oldest: Option<Nanos>,
 }
 
@@ -43,11 +46,11 @@ pub(super) struct Snapshot {
 pub(super) struct Row {
     pub name: String,
     /// `None`: it is too early for a rate.
-    pub latest: Option<Latest>,
-    pub times: Option<OfOperation>,
+    pub rates: Option<RecentRates>,
+    pub times: Option<RecentTimes>,
     /// Since the load began.
     pub errors: u64,
-    pub cells: Vec<Cell>,
+    pub seconds: Vec<Second>,
 }
 
 impl Phase {
@@ -80,12 +83,12 @@ impl Snapshot {
         let newest = seconds.newest();
         let row = |(index, name): (usize, &String)| Row {
             name: clean(name),
-            latest: seconds.latest(index),
+            rates: seconds.rates(index),
             times: seconds.times(index),
             errors: newest
                 .and_then(|newest| newest.operations.get(index))
                 .map_or(0, |counts| counts.unsuccessful()),
-            cells: seconds.cells(index),
+            seconds: seconds.by_second(index),
         };
         Self {
             title: clean(title),
@@ -94,20 +97,20 @@ impl Snapshot {
             rows: outline.operations.iter().enumerate().map(row).collect(),
             in_flight: newest
                 .map_or(0, |newest| newest.operations.iter().map(|counts| counts.in_flight()).sum()),
-            oldest: newest.and_then(|newest| newest.oldest()),
+            oldest: newest.and_then(|newest| newest.oldest()).filter(|age| *age >= OLD),
         }
     }
 
     /// Of all operations together, while it is known of all.
-    pub fn total(&self) -> Option<Latest> {
-        let sum = |sum: Latest, row: &Row| {
-            row.latest.map(|latest| Latest {
-                offered_per_s: sum.offered_per_s + latest.offered_per_s,
-                succeeded_per_s: sum.succeeded_per_s + latest.succeeded_per_s,
-                unsuccessful: sum.unsuccessful + latest.unsuccessful,
+    pub fn total(&self) -> Option<RecentRates> {
+        let sum = |sum: RecentRates, row: &Row| {
+            row.rates.map(|rates| RecentRates {
+                offered_per_s: sum.offered_per_s + rates.offered_per_s,
+                succeeded_per_s: sum.succeeded_per_s + rates.succeeded_per_s,
+                unsuccessful: sum.unsuccessful + rates.unsuccessful,
             })
         };
-        self.rows.iter().try_fold(Latest::default(), sum)
+        self.rows.iter().try_fold(RecentRates::default(), sum)
     }
 
     pub fn errors(&self) -> u64 {
@@ -116,8 +119,8 @@ impl Snapshot {
 
     /// Of all operations together, second by second.
     pub fn succeeded_by_second(&self) -> Vec<f64> {
-        let seconds = self.rows.iter().map(|row| row.cells.len()).min().unwrap_or(0);
-        let at = |second: usize| self.rows.iter().map(|row| row.cells[second].succeeded_per_s).sum();
+        let seconds = self.rows.iter().map(|row| row.seconds.len()).min().unwrap_or(0);
+        let at = |second: usize| self.rows.iter().map(|row| row.seconds[second].succeeded_per_s).sum();
         (0..seconds).map(at).collect()
     }
 

@@ -1,6 +1,6 @@
 //! A snapshot as lines for a terminal of any size: what does not fit is left out, the least telling first.
 
-use crate::engine::{Cell, Shown};
+use crate::measure::{Second, Shown};
 use crate::report::terminal::{Style, Tone};
 use crate::units::Nanos;
 
@@ -69,7 +69,7 @@ fn facts(snapshot: &Snapshot) -> Vec<Line> {
         fact("ok", format!("{}/s", words::rate(total.succeeded_per_s)), Tone::Plain);
     }
     fact("in flight", snapshot.in_flight.to_string(), Tone::Plain);
-    if let Some(age) = snapshot.oldest.filter(|age| *age > Nanos::ZERO) {
+    if let Some(age) = snapshot.oldest {
         fact(
             "oldest",
             words::time(age),
@@ -159,10 +159,10 @@ fn columns(rows: &[Row], width: usize) -> Vec<Column> {
         is_left: false,
     };
     let none = || ("-".to_owned(), Tone::Dim);
-    let per_second = |of: fn(&crate::engine::Latest) -> f64| {
-        move |row: &Row| row.latest.as_ref().map_or_else(none, |l| (words::rate(of(l)), Tone::Plain))
+    let per_second = |of: fn(&crate::measure::RecentRates) -> f64| {
+        move |row: &Row| row.rates.as_ref().map_or_else(none, |l| (words::rate(of(l)), Tone::Plain))
     };
-    let time = |of: fn(&crate::engine::OfOperation) -> Shown| {
+    let time = |of: fn(&crate::measure::RecentTimes) -> Shown| {
         move |row: &Row| row.times.as_ref().map_or_else(none, |times| words::shown(of(times)))
     };
     let name = |row: &Row| (cut(&row.name, WIDEST_NAME.min(width / 3)), Tone::Plain);
@@ -170,14 +170,14 @@ fn columns(rows: &[Row], width: usize) -> Vec<Column> {
         row.times.and_then(|times| times.max).map_or_else(none, |max| (words::time(max), Tone::Plain))
     };
     let errors = |row: &Row| {
-        let recent = row.latest.map_or(0, |latest| latest.unsuccessful);
+        let recent = row.rates.map_or(0, |rates| rates.unsuccessful);
         (row.errors.to_string(), if recent > 0 { Tone::Bad } else { Tone::Plain })
     };
     let over = |row: &Row| row.times.map_or_else(none, |times| (words::window(times.over), Tone::Dim));
     vec![
         Column { is_left: true, ..column("response", 0, &name) },
-        column("offered/s", OFFERED, &per_second(|latest| latest.offered_per_s)),
-        column("ok/s", 3, &per_second(|latest| latest.succeeded_per_s)),
+        column("offered/s", OFFERED, &per_second(|rates| rates.offered_per_s)),
+        column("ok/s", 3, &per_second(|rates| rates.succeeded_per_s)),
         column("errors", 4, &errors),
         column("p50", 2, &time(|times| times.p50)),
         column("p99", 1, &time(|times| times.p99)),
@@ -188,7 +188,7 @@ fn columns(rows: &[Row], width: usize) -> Vec<Column> {
 
 /// The last column, where there is room: where the slowest hundredth of each second begins, and the highest of them.
 fn series_column(rows: &[Row], room: usize) -> Option<Column> {
-    let series = |row: &Row| -> Vec<Bar> { row.cells.iter().map(p99_bar).collect() };
+    let series = |row: &Row| -> Vec<Bar> { row.seconds.iter().map(p99_bar).collect() };
     let highest = |row: &Row| bars::highest(&series(row)).map_or_else(String::new, most);
     let suffix = rows.iter().map(|row| highest(row).len()).max()?;
     let length = room.checked_sub(suffix + 1)?.min(LONGEST_SERIES);
@@ -212,8 +212,8 @@ fn most(nanos: f64) -> String {
     words::time(Nanos::new(nanos as u64))
 }
 
-fn p99_bar(cell: &Cell) -> Bar {
-    match cell.p99 {
+fn p99_bar(second: &Second) -> Bar {
+    match second.p99 {
         None => Bar::Missing,
         Some(Shown::Is(time)) => Bar::Of(time.get() as f64),
         Some(Shown::Over(_) | Shown::Unknown(_)) => Bar::Infinite,

@@ -1,27 +1,26 @@
-use crate::engine::{Latest, OfOperation};
-use crate::measure::Unknown;
+use crate::measure::{RecentRates, RecentTimes, Unknown};
 
 use super::super::line::columns;
 use super::super::snapshot::{Phase, Times};
 use super::*;
 
-fn cell(rate: f64, p99: Option<Shown>) -> Cell {
-    Cell { succeeded_per_s: rate, p99 }
+fn cell(rate: f64, p99: Option<Shown>) -> Second {
+    Second { succeeded_per_s: rate, p99 }
 }
 
 fn row(name: &str, offered: f64, p99: Shown) -> Row {
     let ms = Nanos::from_millis;
     Row {
         name: name.to_owned(),
-        latest: Some(Latest { offered_per_s: offered, succeeded_per_s: offered, unsuccessful: 0 }),
-        times: Some(OfOperation {
+        rates: Some(RecentRates { offered_per_s: offered, succeeded_per_s: offered, unsuccessful: 0 }),
+        times: Some(RecentTimes {
             over: Nanos::from_millis(5_010),
             p50: Shown::Is(Nanos::new(2_140_000)),
             p99,
             max: Some(ms(31)),
         }),
         errors: 0,
-        cells: (1..=12).map(|second| cell(offered, Some(Shown::Is(ms(second))))).collect(),
+        seconds: (1..=12).map(|second| cell(offered, Some(Shown::Is(ms(second))))).collect(),
     }
 }
 
@@ -149,7 +148,7 @@ fn colours_are_there_where_they_are_wanted_and_change_nothing_else() {
 fn what_hangs_and_what_failed_shows_in_the_series() {
     let mut stalled = snapshot();
     let unanswered = Some(Shown::Unknown(Unknown::Unanswered));
-    stalled.rows[0].cells.extend([cell(0.0, None), cell(0.0, None), cell(3.0, unanswered)]);
+    stalled.rows[0].seconds.extend([cell(0.0, None), cell(0.0, None), cell(3.0, unanswered)]);
     let lines = at(&stalled, 120, 30);
     assert!(lines[3].contains("▁▂▂▃▄▄▅▆▆▇██..! 12 ms"), "{lines:?}");
     assert!(lines[4].ends_with("▁▁▁ 0.0 to 180"), "{lines:?}");
@@ -157,7 +156,7 @@ fn what_hangs_and_what_failed_shows_in_the_series() {
 
 #[test]
 fn before_there_are_numbers_none_is_made_up() {
-    let bare = Row { latest: None, times: None, cells: vec![], ..snapshot().rows[0].clone() };
+    let bare = Row { rates: None, times: None, seconds: vec![], ..snapshot().rows[0].clone() };
     let early = Snapshot { phase: Phase::WarmingUp, rows: vec![bare], ..snapshot() };
     is(
         &at(&early, 100, 30),

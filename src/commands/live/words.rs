@@ -1,7 +1,6 @@
 //! Numbers in few digits: what is known to some per cent is not told to a thousandth.
 
-use crate::engine::Shown;
-use crate::measure::Unknown;
+use crate::measure::{Shown, Unknown};
 use crate::report::terminal::Tone;
 use crate::units::Nanos;
 

@@ -39,7 +39,7 @@ pub enum Shown {
 
 /// One operation in the last seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OfOperation {
+pub struct RecentTimes {
     /// Which seconds these are: so long before the newest reading they begin.
     pub over: Nanos,
     pub p50: Shown,
@@ -48,9 +48,9 @@ pub struct OfOperation {
     pub max: Option<Nanos>,
 }
 
-/// What happened in the latest seconds: the fewest that are looked back upon.
+/// An operation in the last five seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Latest {
+pub struct RecentRates {
     pub offered_per_s: f64,
     pub succeeded_per_s: f64,
     pub unsuccessful: u64,
@@ -58,7 +58,7 @@ pub struct Latest {
 
 /// One second of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
+pub struct Second {
     pub succeeded_per_s: f64,
     /// The slowest hundredth of those that ended begins there, however few they are; `None`: none ended.
     pub p99: Option<Shown>,
@@ -89,11 +89,11 @@ impl LastSeconds {
     }
 
     /// An operation's rates. `None` before there are two readings.
-    pub fn latest(&self, operation: usize) -> Option<Latest> {
+    pub fn rates(&self, operation: usize) -> Option<RecentRates> {
         let (newest, before) = (self.newest()?, self.back(FEWEST)?);
         let length = (newest.at - before.at).as_secs_f64();
         let (now, then) = (newest.operations.get(operation)?, before.operations.get(operation)?);
-        (length > 0.0).then(|| Latest {
+        (length > 0.0).then(|| RecentRates {
             offered_per_s: (now.offered - then.offered) as f64 / length,
             succeeded_per_s: (now.succeeded - then.succeeded) as f64 / length,
             unsuccessful: now.unsuccessful() - then.unsuccessful(),
@@ -101,7 +101,7 @@ impl LastSeconds {
     }
 
     /// An operation's times. `None` before there are two readings.
-    pub fn times(&self, operation: usize) -> Option<OfOperation> {
+    pub fn times(&self, operation: usize) -> Option<RecentTimes> {
         let newest = self.newest()?;
         newest.operations.get(operation)?;
         let most = self.readings.len() - 1;
@@ -115,7 +115,7 @@ impl LastSeconds {
         let ended = Ended::between(before, newest, operation);
         let ages = newest.ages(operation);
         let shown = |wanted| ended.quantile(wanted, &ages);
-        Some(OfOperation {
+        Some(RecentTimes {
             over: newest.at - before.at,
             p50: shown(Quantile::P50),
             p99: shown(Quantile::P99),
@@ -124,14 +124,14 @@ impl LastSeconds {
     }
 
     /// An operation's seconds, the newest last.
-    pub fn cells(&self, operation: usize) -> Vec<Cell> {
+    pub fn by_second(&self, operation: usize) -> Vec<Second> {
         let pairs = self.readings.iter().zip(self.readings.iter().skip(1));
-        let cell = |(before, after): (&Reading, &Reading)| {
+        let second = |(before, after): (&Reading, &Reading)| {
             let ended = Ended::between(before, after, operation);
             let length = (after.at - before.at).as_secs_f64();
-            Cell { succeeded_per_s: ended.succeeded as f64 / length, p99: ended.slowest_hundredth() }
+            Second { succeeded_per_s: ended.succeeded as f64 / length, p99: ended.slowest_hundredth() }
         };
-        pairs.map(cell).collect()
+        pairs.map(second).collect()
     }
 }
 

@@ -95,7 +95,7 @@ proptest! {
         is_near(told.p50, truth(&requests, end, 0.5));
         is_near(told.p99, truth(&requests, end, 0.99));
         is_near(Shown::Is(told.max.unwrap()), truth(&requests, end, 1.0));
-        let latest = seconds.latest(0).unwrap();
+        let latest = seconds.rates(0).unwrap();
         prop_assert!((latest.offered_per_s - 1_000.0).abs() <= 0.3, "{}", latest.offered_per_s);
     }
 }
@@ -159,8 +159,8 @@ fn the_unsuccessful_are_infinitely_slow() {
     let told = seconds.times(0).unwrap();
     is_near(told.p50, Nanos::from_millis(3));
     assert_eq!(told.p99, Shown::Unknown(Unknown::Unanswered));
-    assert_eq!(seconds.latest(0).unwrap().unsuccessful, 100);
-    assert_eq!(seconds.cells(0).last().unwrap().p99, Some(Shown::Unknown(Unknown::Unanswered)));
+    assert_eq!(seconds.rates(0).unwrap().unsuccessful, 100);
+    assert_eq!(seconds.by_second(0).last().unwrap().p99, Some(Shown::Unknown(Unknown::Unanswered)));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn seconds_are_told_one_by_one_for_a_minute() {
             )
         })
         .collect();
-    let cells = watched(&requests, Nanos::from_secs(70)).cells(0);
+    let cells = watched(&requests, Nanos::from_secs(70)).by_second(0);
     assert_eq!(cells.len(), MOST);
     for (cell, second) in cells.iter().zip(10u64..) {
         assert!((cell.succeeded_per_s - second as f64).abs() < 1e-9, "{cell:?} in {second}");
@@ -187,9 +187,9 @@ fn seconds_are_told_one_by_one_for_a_minute() {
 #[test]
 fn of_no_reading_or_one_nothing_is_told() {
     let mut seconds = LastSeconds::default();
-    assert!(seconds.times(0).is_none() && seconds.latest(0).is_none() && seconds.cells(0).is_empty());
+    assert!(seconds.times(0).is_none() && seconds.rates(0).is_none() && seconds.by_second(0).is_empty());
     assert!(seconds.take(Nanos::ZERO, || LiveWorkers::default().read(Nanos::ZERO)));
-    assert!(seconds.times(0).is_none() && seconds.latest(0).is_none());
+    assert!(seconds.times(0).is_none() && seconds.rates(0).is_none());
     let one = watched(&[], Nanos::ZERO);
-    assert!(one.times(0).is_none() && one.latest(0).is_none() && one.cells(0).is_empty());
+    assert!(one.times(0).is_none() && one.rates(0).is_none() && one.by_second(0).is_empty());
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use buckets::{BUCKETS, bucket_of};
-pub use last_seconds::{Cell, LastSeconds, Latest, OfOperation, Shown};
+pub use last_seconds::{LastSeconds, RecentRates, RecentTimes, Second, Shown};
 pub use reading::{OperationReading, Reading};
 use reading::{SLOTS, SlotLength};
 
