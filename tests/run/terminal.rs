@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use milvus_load::truth::{Delay, Rpc, Script, TruthServer};
 use milvus_load::units::Nanos;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::Signal;
 use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 
@@ -34,6 +35,10 @@ impl OnTerminal {
         assert_eq!(opened, 0);
         // SAFETY: both are open, and nobody else's.
         let (main, terminal) = unsafe { (File::from_raw_fd(main), OwnedFd::from_raw_fd(other)) };
+        // A process of another test that held it open would keep it from hanging up.
+        for end in [main.as_fd(), terminal.as_fd()] {
+            fcntl_setfd(end, FdFlags::CLOEXEC).unwrap();
+        }
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
         std::thread::spawn(move || read_all(main, &sink));
@@ -110,7 +115,7 @@ fn run<'a>(milvus: &'a str, duration: &'a str) -> Vec<&'a str> {
 #[track_caller]
 fn is_restored(text: &str) {
     for (on, off) in [("\u{1b}[?7l", "\u{1b}[?7h"), ("\u{1b}[?25l", "\u{1b}[?25h")] {
-        assert_eq!(text.rfind(on) > text.rfind(off), false, "{on:?} is the last: {text:?}");
+        assert!(text.rfind(on) <= text.rfind(off), "{on:?} is the last: {text:?}");
     }
     // What was drawn is erased before anything that follows it.
     let last = text.rfind("\u{1b}[?7h").expect("something was drawn");

@@ -1,8 +1,9 @@
 //! Lines that are drawn anew in place, on the terminal that stderr is, by whichever thread has something to say.
 //!
-//! The cursor rests at the beginning of the first line between two drawings. So whatever the terminal does with the lines when it is made narrower or wider, the next
-//! drawing begins where the last one did, and erases all from there; what is said meanwhile comes before them, and stays. Nothing is
-//! switched on that would have to be switched off, but for the moment of a drawing, in which long lines do not go on in the next.
+//! The cursor rests at the beginning of the first line between two drawings. So whatever the terminal does with the lines when it
+//! is made narrower or wider, the next drawing begins where the last one did, and erases all from there; what is said meanwhile
+//! comes before them, and stays. Nothing is switched on that would have to be switched off, but for the moment of a drawing, in
+//! which long lines do not go on in the next.
 //!
 //! No write waits. A terminal may take nothing for long (Ctrl-S, a slow connection): what it was given in part is given in whole
 //! before anything else, and drawings that find it busy are left out. For that it is opened anew, because the flag that keeps writes
@@ -10,13 +11,14 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 /// How long the end of a view waits for a terminal that takes nothing.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+const PATIENCE: Duration = Duration::from_millis(500);
 /// More than that is not kept for a terminal that takes nothing.
 const MOST_PENDING: usize = 64 << 10;
 
@@ -149,12 +151,13 @@ impl Screen {
         if !self.lines.is_empty() {
             self.pending.extend(b"\r\x1b[J");
         }
+        let end = Instant::now() + PATIENCE;
         while !self.flush() {
+            let left = end.saturating_duration_since(Instant::now());
             let mut ready = [PollFd::new(&self.terminal, PollFlags::OUT)];
-            match poll(&mut ready, Some(&PATIENCE)) {
-                Ok(0) => return false,
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return false,
+            let polled = Timespec::try_from(left).map(|left| poll(&mut ready, Some(&left)));
+            if left.is_zero() || !matches!(polled, Ok(Ok(1..) | Err(Errno::INTR))) {
+                return false;
             }
         }
         true

@@ -57,13 +57,12 @@ pub struct LiveTotals {
 
 impl OperationCounters {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            offered: ZERO,
-            succeeded: ZERO,
-            failed: ZERO,
-            timed_out: ZERO,
-            not_sent: ZERO,
+            offered: AtomicU64::new(0),
+            succeeded: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            not_sent: AtomicU64::new(0),
             waiting: [const { AtomicU32::new(0) }; SLOTS],
             response: [const { AtomicU32::new(0) }; BUCKETS],
         }

@@ -84,7 +84,7 @@ impl Reading {
             let slot = now.checked_sub(back)?;
             let count = waiting[slot as usize % SLOTS];
             let end = Nanos::new((slot + 1) << self.slot.0);
-            (count > 0 && (count as i32) > 0).then_some((self.at - end, u64::from(count)))
+            (count > 0).then_some((self.at - end, u64::from(count)))
         };
         Ages((1..OLDEST as u64).rev().filter_map(age).collect())
     }
