@@ -18,9 +18,9 @@
   document.querySelector("header").append(button);
 
   // Tables: a click on a heading sorts by it; numbers by their size, in whatever unit.
-  const units = { ns: 1e-3, us: 1, ms: 1e3, s: 1e6 };
+  const units = { ns: 1e-3, us: 1, ms: 1e3, s: 1e6, KiB: 1 / 1024, MiB: 1, GiB: 1024 };
   const value = (text) => {
-    const found = text.replace(/,/g, "").match(/^([+-]?\d+(?:\.\d+)?)\s*([a-z%]*)/);
+    const found = text.replace(/,/g, "").match(/^([+-]?\d+(?:\.\d+)?)\s*([a-zA-Z%]*)/);
     return found ? found[1] * (units[found[2]] || 1) : NaN;
   };
   const compare = (a, b) => {

@@ -104,7 +104,7 @@ fn waterfalls(
         return html! { p class="empty" { "No trace of these was kept beside the report, so there is no waterfall." } };
     }
     html! {
-        h4 { "Waterfalls" }
+        @if report.operations.len() > 1 { h4 { "Waterfalls" } } @else { h3 { "Waterfalls" } }
         @for (number, (what, request, trace)) in told.into_iter().enumerate() {
             @let title = format!("{what}: {}, due at {:.3} s", span(request.response_us), request.at_s);
             @let spans = trace.spans();

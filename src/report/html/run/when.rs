@@ -63,7 +63,7 @@ fn figure(
         title: &format!("{}: response times over the window", short(operation)),
         about: "Each cell: how many requests, due in that time, took that long; the stronger the colour, the more. Under it, over the same time, what was offered.",
         x: &x,
-        x_label: "when the request was due, from the window's start",
+        x_label: "due, from the window's start",
         plots,
         keys,
         table: table(columns, &x),

@@ -58,7 +58,7 @@ fn figure(id: &str, title: &str, about: &str, metrics: &[&Effects]) -> Markup {
         x_label: "change against off, with its 95 % interval",
         plots: rows.iter().map(plot).collect(),
         keys,
-        table: table(metrics),
+        table: table(title, metrics),
         is_open: false,
     };
     figure.markup()
@@ -90,9 +90,9 @@ const fn seen(arm: &ArmEffect) -> Seen {
     }
 }
 
-fn table(metrics: &[&Effects]) -> Table {
+fn table(title: &str, metrics: &[&Effects]) -> Table {
     let heading = ["metric", "arm", "verdict", "change", "p", "detectable", "blocks"];
-    let mut table = Table::new("Effects one by one; changes with their 95 % intervals", 3, &heading);
+    let mut table = Table::new(&format!("{title}, one by one, with their 95 % intervals"), 3, &heading);
     for effects in metrics {
         let name = short(&metric_words(&effects.metric).0);
         for arm in &effects.arms {
