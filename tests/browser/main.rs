@@ -1,0 +1,68 @@
+//! Every page in a real browser: it is quiet, harmless, whole without script, as wide as its screen, accessible, and printable.
+//!
+//! Needs Chromium and axe-core, which the other tests do not; `.ci/run` has both and runs this.
+#![cfg(target_os = "linux")]
+
+mod attack;
+mod axe;
+mod checks;
+mod chromium;
+mod mutations;
+mod numbers;
+mod pages;
+#[path = "../common/tool.rs"]
+mod tool;
+
+use attack::{ATTACKS, LONG, attacked};
+use checks::{CHECKS, canaries, foreign, quiet, shown, sideways};
+use chromium::Browser;
+
+#[test]
+#[ignore = "needs Chromium and axe-core: MILVUS_LOAD_AXE=<axe.min.js> cargo test --test browser -- --ignored"]
+fn every_page_passes_every_check() {
+    let (directory, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut sources = pages::examples();
+    sources.push(pages::with_traces(directory.path()));
+    let mut browser = Browser::start();
+    let mut problems = Vec::new();
+    for source in &sources {
+        let page = pages::page(source, &out);
+        for check in &CHECKS {
+            let start = std::time::Instant::now();
+            let found = (check.problems)(&mut browser, &page);
+            println!("{} · {}: {} problems, {:.1?}", page.name, check.name, found.len(), start.elapsed());
+            found.iter().for_each(|problem| println!("    {problem}"));
+            problems.extend(
+                found.into_iter().map(|problem| format!("{} · {}: {problem}", page.name, check.name)),
+            );
+        }
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+#[ignore = "needs Chromium: cargo test --test browser -- --ignored"]
+fn no_text_of_a_report_acts_on_its_page() {
+    let (directory, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut sources = pages::examples();
+    sources.push(pages::with_traces(directory.path()));
+    let mut browser = Browser::start();
+    let mut problems = Vec::new();
+    for source in &sources {
+        for attack in ATTACKS.iter().chain([&LONG]) {
+            let directory = tempfile::tempdir().unwrap();
+            let page = pages::page(&attacked(source, attack, directory.path()), &out);
+            let shown = shown(&mut browser, &page, attack.mark);
+            assert!(shown >= 5, "{}: {shown} texts of it are shown", page.name);
+            let mut found = foreign(&mut browser, &page);
+            found.extend(sideways(&mut browser, &page));
+            if attack.name != LONG.name {
+                found.extend(quiet(&mut browser, &page));
+                found.extend(canaries(&mut browser, &page));
+            }
+            println!("{}: shown {shown} times, {} problems", page.name, found.len());
+            problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", page.name)));
+        }
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
