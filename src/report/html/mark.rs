@@ -106,7 +106,7 @@ pub(super) struct Labels {
 }
 
 /// Of the width, for a letter: at 360 pixels a plot is about 250 wide.
-const LETTER: f64 = 0.03;
+pub(super) const LETTER: f64 = 0.03;
 const LINE: f64 = 13.0;
 
 impl Labels {

@@ -25,7 +25,7 @@ pub(in crate::report) mod summary {
         time, time_row, value_of, verdict_words,
     };
     pub(in crate::report) use super::setup::sentence as setup;
-    pub(in crate::report) use super::stages::{NOTE as STAGES_NOTE, rows as stage_rows, short};
+    pub(in crate::report) use super::stages::{NOTE as STAGES_NOTE, planned, rows as stage_rows, short};
 }
 pub(in crate::report) mod table;
 pub(in crate::report) mod words;

@@ -47,7 +47,8 @@ fn row(stage: &Stage, first: bool, name: &str, operation: &StageOperation) -> Ve
     ]
 }
 
-fn planned(rate: Option<StageRate>) -> String {
+/// `closed`, `100/s`, `100 to 500/s`.
+pub(in crate::report) fn planned(rate: Option<StageRate>) -> String {
     match rate {
         None => "closed".to_owned(),
         Some(StageRate { from, to }) if from == to => format!("{}/s", short(from)),

@@ -96,6 +96,8 @@ pub(super) struct Line<'a> {
     pub(super) service: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) is_error: bool,
+    /// The span, and by how many nanoseconds it was moved; `None`: it is none, or is missing.
+    pub(super) span: Option<(u64, i64)>,
 }
 
 impl Line<'_> {
@@ -179,6 +181,7 @@ impl<'a> Source<'a> {
             service: None,
             name: "lag: due, and not yet sent",
             is_error: false,
+            span: None,
         };
         let own = Line {
             what: What::Span,
@@ -189,6 +192,7 @@ impl<'a> Source<'a> {
             service: span.map(|span| &*span.service),
             name: span.map_or(self.of.operation, |span| &span.name),
             is_error: span.is_some_and(|span| span.is_error),
+            span: span.map(|span| (span.span_id, 0)),
         };
         [(lag.length() > 0).then_some(lag), Some(own)].into_iter().flatten().collect()
     }
@@ -223,6 +227,7 @@ impl<'a> Source<'a> {
             service: (!is_same).then_some(&*span.service),
             name: &span.name,
             is_error: span.is_error,
+            span: Some((span.span_id, self.moved(node.span))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The page of a run: each part answers a question, in the order in which people ask them.
 
 mod columns;
+mod events;
 mod fast;
 mod heat;
 mod ran;
@@ -107,8 +108,12 @@ fn name(report: &RunReport, name: &str) -> Markup {
 }
 
 fn not_drawn(report: &RunReport) -> Markup {
-    let more = offered(report).count().saturating_sub(DRAWN);
-    html! { @if more > 0 { p class="note" { (more) " more operations are not drawn; report.json has them." } } }
+    let more: Vec<&str> = offered(report).skip(DRAWN).map(|(_, name, _)| name.as_str()).collect();
+    html! {
+        @if !more.is_empty() {
+            p class="note" { (more.len()) " more operations are not drawn; report.json has them: " (short(&more.join(", "))) "." }
+        }
+    }
 }
 
 fn nothing() -> Markup {

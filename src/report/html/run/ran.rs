@@ -9,7 +9,7 @@ use super::super::{facts, table::bar};
 use super::word;
 use crate::report::RunReport;
 use crate::report::model::{
-    Collection, CollectionState, Connection, Machine, Resources, Setting, SetupStep, Spans, Trace,
+    Collection, CollectionState, Connection, Machine, Resources, Setting, SetupStep, ShardPart, Spans, Trace,
 };
 use crate::report::terminal::summary::{percent, short as digits, span, target, time};
 use crate::report::terminal::table::{Cell, Tone, grouped};
@@ -24,6 +24,7 @@ pub(super) fn panel(report: &RunReport) -> Panel {
         @if report.settings.is_empty() { p class="empty" { "The report does not tell the settings." } }
         @if !said.is_empty() { (settings("Settings that were given", &said).markup()) }
         @if !defaults.is_empty() { (settings("Settings by default", &defaults).behind("Settings by default")) }
+        @if !report.shards.is_empty() { (shards(&report.shards).behind("Shards")) }
         @if !report.connections.is_empty() { (connections(&report.connections).behind("Connections")) }
     };
     Panel { id: "ran", title: "Set-up", question: "What ran?", body }
@@ -149,6 +150,37 @@ fn settings(caption: &str, settings: &[&Setting]) -> Table {
             html! { code { (short(&setting.key)) } }.into(),
             html! { code { (short(&value)) } }.into(),
             Cell(short(&setting.from), Tone::Dim).into(),
+        ];
+        table.push(Row::from_iter(cells));
+    }
+    table
+}
+
+/// The processes of a run that was divided.
+fn shards(shards: &[ShardPart]) -> Table {
+    let heading = [
+        "shard",
+        "machine",
+        "offered",
+        "connections",
+        "began late by",
+        "clock off by at most",
+        "CPU per request",
+    ];
+    let mut table = Table::new("Shards", 2, &heading);
+    for shard in shards {
+        let known = |micros: Option<f64>| {
+            micros.map_or_else(|| Cell("unknown".to_owned(), Tone::Dim), |micros| span(micros).into())
+        };
+        let late = if shard.late_us > 0.0 { span(shard.late_us) } else { "not late".to_owned() };
+        let cells: [Td; 7] = [
+            (shard.index + 1).to_string().into(),
+            (shard.machine + 1).to_string().into(),
+            grouped(shard.offered).into(),
+            grouped(shard.connections.into()).into(),
+            late.into(),
+            known(shard.clock_error_us).into(),
+            known(shard.cpu_us_per_request).into(),
         ];
         table.push(Row::from_iter(cells));
     }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::page::Panel;
 use super::super::table::{Row, Table, Td};
 use super::super::text::{link, short};
+use super::events::Events;
 use super::{Kept, drawn, name, not_drawn, nothing, waterfall};
 use crate::report::RunReport;
 use crate::report::model::{NoLink, Outcome, Request};
@@ -109,7 +110,7 @@ fn waterfalls(
             @let title = format!("{what}: {}, due at {:.3} s", span(request.response_us), request.at_s);
             @let spans = trace.spans();
             @let left = room.checked_sub(spans.len().min(MOST_LINES));
-            @match left.and_then(|left| Some((left, drawn_waterfall(request, &spans)?))) {
+            @match left.and_then(|left| Some((left, drawn_waterfall(request, trace, &spans)?))) {
                 Some((left, waterfall)) => {
                     details id=(waterfall_anchor(index, number)) open[number == 0] {
                         summary { (title) }
@@ -125,13 +126,13 @@ fn waterfalls(
 }
 
 /// `None`: the report does not tell when it was sent.
-fn drawn_waterfall(request: &Request, spans: &[Span]) -> Option<Markup> {
+fn drawn_waterfall(request: &Request, trace: &KeptTrace, spans: &[Span]) -> Option<Markup> {
     let told = request.trace_id.as_deref()?;
     let moments = moments(u128::from_str_radix(told, 16).ok()?, Some(request), spans)?;
     let attributed = attribute(&moments, spans);
     let path = attributed.as_ref().map(Path::from).map_err(ToString::to_string);
     let of = Waterfall { request: moments, operation: &request.operation, spans, path };
-    Some(waterfall::waterfall(&of, &format!("Trace {}", short(told))))
+    Some(waterfall::waterfall(&of, &Events::of(trace), &format!("Trace {}", short(told))))
 }
 
 fn slowest(report: &RunReport, index: usize, operation: &str, kept: &Kept<'_>) -> Markup {

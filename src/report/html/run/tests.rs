@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::common::v1::any_value as value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
 use super::super::attack::{ATTACK, assert_harmless, assert_told, attacked};
@@ -203,7 +204,8 @@ fn a_page_is_small_enough_to_be_mailed() {
             && page.contains("not drawn; the file with the traces has it")
     );
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
-    assert!(page.contains("more operations are not drawn"));
+    // By name: the first eight are drawn.
+    assert!(page.contains("2 more operations are not drawn; report.json has them: search7, search8."));
 }
 
 /// A trace of the slowest sampled search: the client's span, the server's within it from 10 ms after sent to 10 ms before done, and a
@@ -215,6 +217,7 @@ fn trace(report: &RunReport, name: &str) -> KeptTrace {
     let client = id(request.span_id.as_deref().unwrap()) as u64;
     let sent = request.intended_unix_us * 1_000 + 100_000;
     let done = request.intended_unix_us * 1_000 + (request.response_us * 1e3) as u64;
+    let event = |name: &str, at: u64| Event { name: name.to_owned(), time_unix_nano: at, ..Event::default() };
     let span = |span_id: u64, parent: u64, kind, start, end| Span {
         trace_id: trace_id.to_be_bytes().to_vec(),
         span_id: span_id.to_be_bytes().to_vec(),
@@ -223,7 +226,11 @@ fn trace(report: &RunReport, name: &str) -> KeptTrace {
         kind,
         start_time_unix_nano: start,
         end_time_unix_nano: end,
-        status: Some(Status { code: if kind == 1 { 2 } else { 0 }, ..Status::default() }),
+        status: Some(Status {
+            code: if kind == 1 { 2 } else { 0 },
+            message: if kind == 1 { format!("{name} gave way") } else { String::new() },
+        }),
+        events: vec![event("message", start), event(&format!("{name} begins"), start + 5_000_000)],
         ..Span::default()
     };
     let server = [sent + 10_000_000, done - 10_000_000];
@@ -258,7 +265,7 @@ fn a_kept_trace_is_drawn_as_a_waterfall_to_which_its_request_leads() {
     assert_harmless("waterfall", &page);
     assert!(page.contains("href=\"#trace-0-0\"") && page.contains("<details id=\"trace-0-0\" open>"));
     let (_, waterfall) = page.split_once("<details id=\"trace-0-0\" open>").unwrap();
-    let waterfall = waterfall.split("</details>").next().unwrap();
+    let waterfall = waterfall.split("Response = lag + service").next().unwrap();
     // samples::full(): it took 2,000 ms but for a few, 0.1 of them lag: outside Milvus 20, the server's own half, its child's half.
     for cell in [
         "lag: due, and not yet sent",
@@ -268,6 +275,9 @@ fn a_kept_trace_is_drawn_as_a_waterfall_to_which_its_request_leads() {
         "a span 2",
         "✗ failed ",
         ">10.1 ms<",
+        // The server's span begins 10.1 ms after the request was due, its event 5 ms later; messages are left out.
+        "<summary>1 event</summary><ul class=\"plain\"><li>15.1 ms: a span begins</li>",
+        "<span class=\"bad\">a span gave way</span>",
     ] {
         assert!(waterfall.contains(cell), "{cell} in {waterfall}");
     }
@@ -285,4 +295,30 @@ fn no_word_of_a_span_is_markup() {
     let page = with_traces(&report, &Kept::new(&[trace(&report, ATTACK)]));
     assert_harmless("spans", &page);
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn shards_and_stages_are_told() {
+    let mut report = samples::staged();
+    report.shards = serde_json::from_value(serde_json::json!([
+        { "index": 0, "machine": 0, "late_us": -5.0, "clock_error_us": null, "offered": 1200, "connections": 2, "cpu_us_per_request": 25.5 },
+        { "index": 1, "machine": 1, "late_us": 20.0, "clock_error_us": 1200.0, "offered": 800, "connections": 1, "cpu_us_per_request": null },
+    ]))
+    .unwrap();
+    let page = page(&report);
+    assert_harmless("shards", &page);
+    for words in [">1,200</td>", ">not late</td>", ">20.0 us</td>", ">25.5 us</td>", ">1.20 ms</td>"] {
+        assert!(page.contains(words), "{words}");
+    }
+    let (_, when) = page.split_once("<figure class=\"chart\" id=\"when-1\">").unwrap();
+    let labels: Vec<&str> = when
+        .split("</figure>")
+        .next()
+        .unwrap()
+        .split("<text class=\"at\" ")
+        .skip(1)
+        .map(|rest| rest.split("</text>").next().unwrap())
+        .collect();
+    // The stages begin at 0, 8 and 16 of 18 s; the last has no room for its words.
+    assert_eq!(labels, ["x=\"0%\" dx=\"4\" y=\"11\">20/s", "x=\"44.44%\" dx=\"4\" y=\"11\">20 to 80/s"]);
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::chart::percent;
 use super::super::table::{Row, Table, Td};
 use super::super::text::short;
+use super::events::Events;
 use crate::report::terminal::slow::cut;
 use crate::report::waterfall::{Layout, Line, Waterfall, What, shortened};
 use crate::units::{Nanos, SignedNanos};
@@ -15,7 +16,7 @@ const LONGEST_NAME: usize = 120;
 /// Deeper spans are not moved further to the right; the style sheet knows so many steps.
 const DEEPEST: usize = 12;
 
-pub(super) fn waterfall(waterfall: &Waterfall<'_>, caption: &str) -> Markup {
+pub(super) fn waterfall(waterfall: &Waterfall<'_>, events: &Events, caption: &str) -> Markup {
     let layout = Layout::new(waterfall);
     let mut table = Table {
         last_left: 1,
@@ -24,12 +25,12 @@ pub(super) fn waterfall(waterfall: &Waterfall<'_>, caption: &str) -> Markup {
         ..Table::new(caption, 1, &["span", "start", "length", "on path", "from due to done"])
     };
     for line in &layout.lines {
-        table.push(row(line, &layout));
+        table.push(row(line, &layout, events));
     }
     if !layout.apart.is_empty() {
         table.push(Row::from_iter([html! { span class="note" { "not beneath the request:" } }]));
         for line in &layout.apart {
-            table.push(row(line, &layout));
+            table.push(row(line, &layout, events));
         }
     }
     html! {
@@ -38,7 +39,7 @@ pub(super) fn waterfall(waterfall: &Waterfall<'_>, caption: &str) -> Markup {
     }
 }
 
-fn row(line: &Line<'_>, layout: &Layout<'_>) -> Row {
+fn row(line: &Line<'_>, layout: &Layout<'_>, events: &Events) -> Row {
     let on_path = line.on_path();
     let is_on_path = on_path > 0;
     let service = match line.service {
@@ -51,10 +52,13 @@ fn row(line: &Line<'_>, layout: &Layout<'_>) -> Row {
             @if line.is_error { span class="bad" { "✗ failed " } }
             @if let Some(service) = service { span class="dim" { (cut(service, LONGEST_NAME)) ": " } }
             @if is_on_path { b { (told) } } @else { (told) }
+            @if let Some(failure) = line.span.and_then(|(span, _)| events.failure(span)) { " " span class="bad" { (failure) } }
+        }
+        @if let Some((span, moved)) = line.span {
+            div class={ "in-" (line.indent.min(DEEPEST)) } { (events.listed(span, moved, layout.request.intended)) }
         }
     };
-    let start = SignedNanos::difference(Nanos::new(line.start), Nanos::new(layout.request.intended));
-    let start = if start.is_negative { start.to_string() } else { start.length.to_string() };
+    let start = since(line.start, layout.request.intended);
     let time = |nanos: u64| Nanos::new(nanos).to_string();
     let cells: [Td; 5] = [
         name.into(),
@@ -64,6 +68,12 @@ fn row(line: &Line<'_>, layout: &Layout<'_>) -> Row {
         bar(line, layout).into(),
     ];
     Row::from_iter(cells)
+}
+
+/// As `1.50 ms`, or with its sign where it was before.
+pub(super) fn since(moment: u64, intended: u64) -> String {
+    let since = SignedNanos::difference(Nanos::new(moment), Nanos::new(intended));
+    if since.is_negative { since.to_string() } else { since.length.to_string() }
 }
 
 /// The span thin, and what of it is on the path thick.

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::axis::Axis;
-use super::super::chart::{Figure, Key, Plot, UNITS, line, number};
+use super::super::chart::{Figure, Key, Plot, UNITS, line, number, percent};
+use super::super::mark::LETTER;
 use super::super::page::Panel;
 use super::super::table::{Row, Table, Td};
 use super::super::text::short;
@@ -11,8 +12,8 @@ use super::super::tick_count;
 use super::columns::{Column, columns};
 use super::{Kept, drawn, heat, name, not_drawn, nothing, show};
 use crate::report::RunReport;
-use crate::report::model::{Dist, Outcome};
-use crate::report::terminal::summary::{rate, short as digits, span, time};
+use crate::report::model::{Dist, Outcome, Stage};
+use crate::report::terminal::summary::{planned, rate, short as digits, span, time};
 use crate::report::terminal::table::{Cell, Tone, grouped};
 
 const STRIP: u32 = 56;
@@ -43,7 +44,9 @@ fn figure(
     let end = columns.last().map_or(0.0, Column::end_s).max(report.run.measured_s);
     let x = Axis::linear(0.0, end, |at| format!("{} s", tick_count(at)));
     let slowest = show::leads(report, (index, operation), kept);
-    let mut plots = vec![heat::plot(report, columns, &slowest, &x)];
+    let mut heat = heat::plot(report, columns, &slowest, &x);
+    heat.over = html! { (stages(&report.stages, operation, &x)) (heat.over) };
+    let mut plots = vec![heat];
     plots.push(rates(columns, &x));
     let most = columns.iter().map(|column| column.in_flight_max).max().unwrap_or(0);
     plots.push(strip("most in flight at once", f64::from(most), columns, &x, |column| {
@@ -70,6 +73,24 @@ fn figure(
         is_open: false,
     };
     figure.markup()
+}
+
+/// What each stage was to offer, from where it begins on; one that has no room for its words goes without.
+fn stages(stages: &[Stage], operation: &str, x: &Axis) -> Markup {
+    let mut free = 0.0;
+    let told = stages.iter().filter(|_| stages.len() > 1).filter_map(|stage| {
+        let words = planned(stage.operations.get(operation)?.rate);
+        let place = x.place(stage.start_s);
+        let end = place + LETTER * (words.chars().count() + 1) as f64;
+        let fits = place >= free && end <= 1.0;
+        fits.then(|| {
+            free = end;
+            (place, words)
+        })
+    });
+    html! {
+        @for (place, words) in told { text class="at" x=(percent(place)) dx="4" y="11" { (words) } }
+    }
 }
 
 fn rates(columns: &[Column], x: &Axis) -> Plot {

@@ -157,19 +157,16 @@ impl<'a> Level<'a> {
         let values: Vec<f64> = values.chain([self.bound]).filter(|value| value.is_finite()).collect();
         let axis = self.unit.axis(&values);
         let height = if is_first { HEIGHT } else { LOW };
-        let at = y(&axis, height, self.bound);
-        let text = number(if at < 20.0 { at + 15.0 } else { at - 6.0 });
+        let at = number(y(&axis, height, self.bound));
         let over = html! {
             (capacity_band(capacity, x, height, is_first))
             @if self.bound > 0.0 || self.unit != Unit::Time {
-                line class="bound" x1="0" x2="100%" y1=(number(at)) y2=(number(at)) stroke="currentColor" stroke-dasharray="6 4" {}
-                text class="label" x="6" y=(text) { (short(self.expression)) }
+                line class="bound" x1="0" x2="100%" y1=(at) y2=(at) stroke="currentColor" stroke-dasharray="6 4" {}
             }
             @for probe in &capacity.probes { (self.drawn(probe, x, (&axis, height))) }
         };
-        let metric = self.expression.split(['<', '>']).next().unwrap_or_default().trim();
         let spacing = if self.unit == Unit::Time { ", logarithmic" } else { "" };
-        let heading = format!("{}{spacing}", short(metric));
+        let heading = format!("{}{spacing}", short(self.expression));
         Plot { height, heading, y: axis, stretched: html! {}, over }
     }
 
