@@ -46,10 +46,10 @@ impl<W: Write> Write for Output<W> {
 }
 
 /// Lines on standard error, cleaned of what would steer a terminal: they may quote a server. Where lines are drawn there, these
-/// come above them. That nobody reads it any more, as behind `2>&1 | head`, must not end a run: `eprintln!` would panic.
+/// come above them; a terminal that has taken nothing for a while is not waited for. That nobody reads it any more, as behind `2>&1 | head`, must not end a run: `eprintln!` would panic.
 pub fn say(lines: &str) {
     let lines = cleaned(lines);
-    if !screen::say(&lines) {
+    if !screen::say(&lines) && screen::takes() {
         let _ = writeln!(io::stderr(), "{lines}");
     }
 }

@@ -11,7 +11,7 @@ use crate::report::terminal::clean;
 use crate::run::{Outline, RunProgress};
 use crate::units::Nanos;
 
-use super::live::{LiveView, Times};
+use super::live::{LiveView, Times, screen};
 
 /// The progress of a run.
 pub struct TerminalProgress {
@@ -23,14 +23,12 @@ pub struct TerminalProgress {
     title: Option<String>,
     /// Where in its load an experiment is.
     heading: String,
-    /// The terminal takes nothing: it is not waited for.
-    is_stuck: bool,
 }
 
 impl TerminalProgress {
     /// Draws on stderr; without a terminal there, only the lines that stay.
     pub fn new() -> Self {
-        Self { bar: bar(), view: None, step: "", title: None, heading: String::new(), is_stuck: false }
+        Self { bar: bar(), view: None, step: "", title: None, heading: String::new() }
     }
 
     /// For a run that is one of many: only what moves, with this title.
@@ -46,21 +44,16 @@ impl TerminalProgress {
     /// Removes what moves.
     pub fn clear(&mut self) {
         self.end_view();
-        if !self.is_stuck {
-            self.bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 
     fn end_view(&mut self) {
-        if let Some(mut view) = self.view.take() {
-            self.is_stuck = !view.end();
+        if self.view.take().is_some() {
+            self.bar = bar();
         }
     }
 
     fn spin(&mut self, message: &str) {
-        if self.is_stuck {
-            return;
-        }
         self.bar.set_style(style("{spinner} {wide_msg} {elapsed}"));
         self.bar.enable_steady_tick(Duration::from_millis(120));
         self.bar.set_message(clean(message));
@@ -81,9 +74,10 @@ impl Default for TerminalProgress {
     }
 }
 
+/// Nothing is drawn on a terminal that takes nothing: it would be waited for.
 fn bar() -> ProgressBar {
-    let terminal = std::io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let draws = std::io::stderr().is_terminal() && screen::takes();
+    let target = if draws { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     ProgressBar::with_draw_target(None, target)
 }
 
@@ -94,7 +88,7 @@ fn style(template: &str) -> ProgressStyle {
 
 impl RunProgress for TerminalProgress {
     fn say(&self, line: &str) {
-        if line.is_empty() || self.title.is_some() || self.is_stuck {
+        if line.is_empty() || self.title.is_some() {
             return;
         }
         match self.view {

@@ -190,6 +190,24 @@ fn a_terminal_that_is_stopped_stops_neither_the_run_nor_its_report() {
 }
 
 #[test]
+fn a_terminal_that_is_stopped_does_not_keep_the_next_run_from_beginning() {
+    let (sandbox, milvus) = (Sandbox::new(), milvus());
+    let uri = milvus.uri();
+    let on = OnTerminal::start(&sandbox, sandbox.tool(&run(&uri, "2s")).args(["--repeat", "2"]));
+    wait_until("something is drawn", || !on.frames().is_empty());
+    tcflow(on.terminal.as_fd(), Action::OOff).unwrap();
+    let reports = || {
+        let runs =
+            sandbox.runs().into_iter().filter_map(|experiment| experiment.join("runs").read_dir().ok());
+        runs.flatten().filter(|run| run.as_ref().unwrap().path().join("report.json").exists()).count()
+    };
+    wait_until("both reports are there", || reports() == 2);
+    tcflow(on.terminal.as_fd(), Action::OOn).unwrap();
+    let (code, text) = on.end();
+    assert!(matches!(code, Some(0 | 4)), "{code:?}: {text}");
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     let (sandbox, milvus) = (Sandbox::new(), milvus());
     let uri = milvus.uri();

@@ -75,18 +75,13 @@ impl LiveView {
             *drawn = Some(size);
         }
     }
-
-    /// Takes the view away; false where the terminal takes nothing.
-    pub fn end(&mut self) -> bool {
-        let is_drawn = self.next_line.is_none();
-        self.latest = None;
-        !is_drawn || screen::close()
-    }
 }
 
-/// An error on the way leaves nothing half drawn.
+/// However it ends, nothing is left half drawn.
 impl Drop for LiveView {
     fn drop(&mut self) {
-        self.end();
+        if self.next_line.is_none() {
+            screen::close();
+        }
     }
 }

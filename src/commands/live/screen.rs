@@ -10,6 +10,7 @@
 //! from waiting belongs to all who share an open file, and stderr is shared with the shell.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use rustix::io::Errno;
 
 /// How long the end of a view waits for a terminal that takes nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long whoever has something to say waits for it afterwards.
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// More than that is not kept for a terminal that takes nothing.
 const MOST_PENDING: usize = 64 << 10;
 
@@ -30,6 +33,8 @@ pub(super) struct Size {
 }
 
 static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
+/// The terminal has not taken the end of the last view.
+static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
 /// Nothing that is kept there can be left by half.
 fn screen() -> MutexGuard<'static, Option<Screen>> {
@@ -70,9 +75,21 @@ pub(in crate::commands) fn say(text: &str) -> bool {
     screen().as_mut().map(|screen| screen.say(text)).is_some()
 }
 
-/// Erases the lines and lets the terminal go; false where it takes nothing. Nothing happens where nothing is drawn.
-pub(in crate::commands) fn close() -> bool {
-    screen().take().is_none_or(Screen::close)
+/// Erases the lines and lets the terminal go, whether or not it takes that. Nothing happens where nothing is drawn.
+pub(in crate::commands) fn close() {
+    if let Some(screen) = screen().take() {
+        IS_STUCK.store(!screen.close(), Ordering::Relaxed);
+    }
+}
+
+/// Whether to write to stderr: not where the last thing that was drawn there was not taken, and nothing is within a moment.
+pub(in crate::commands) fn takes() -> bool {
+    if IS_STUCK.load(Ordering::Relaxed) {
+        let stderr = std::io::stderr();
+        let ready = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&MOMENT));
+        IS_STUCK.store(ready == Ok(0), Ordering::Relaxed);
+    }
+    !IS_STUCK.load(Ordering::Relaxed)
 }
 
 /// A terminal with lines on it.
