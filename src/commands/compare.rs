@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::anyhow;
 
 use crate::cli::{CompareArgs, ComparisonFormat};
-use crate::experiment::compare::{self, Asked, CompareError, FailAbove, Found, Question, Runs, is_beneath};
+use crate::experiment::compare::{self, Asked, CompareError, FailAbove, Found, Question, Runs};
+use crate::report::circumstances::is_beneath;
 use crate::report::experiment::{Comparison, DecisionOutcome, Difference, Experiment, Weight, listed};
 use crate::report::{RunReport, html, json};
 use crate::run::Identity;

@@ -11,6 +11,7 @@
 
 pub mod attribution;
 mod calendar;
+pub mod circumstances;
 pub mod csv;
 pub mod document;
 pub mod experiment;

@@ -2,44 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::report::RunReport;
-use crate::report::experiment::{Difference, Weight};
-use crate::report::model::State;
-
-/// Keys, and all beneath them, that say nothing of what was measured: names, paths, and what is said of it elsewhere.
-const OF_NO_ACCOUNT: [&str; 16] = [
-    "collection.keep_writes",
-    "collection.name",
-    "collection.owner",
-    "collection.prepare",
-    "collection.ready",
-    "description",
-    "target.ca_file",
-    "target.cert_file",
-    "target.database",
-    "target.key_file",
-    "target.metrics",
-    "target.server_name",
-    "target.token_file",
-    "target.uri",
-    "thresholds",
-    "trace",
-];
-
-/// Of `trace`, what changes the requests.
-const OF_TRACING: [&str; 5] =
-    ["trace.enabled", "trace.keep", "trace.sample_fraction", "trace.unsampled", "trace.resource"];
-
-/// What may explain a change without being another workload or another server. `data.seed` draws other vectors and arrivals of the same
-/// kind.
-const TOLD_ALONE: [&str; 4] = ["collection.rows_at_start", "data.seed", "machine", "milvus-load.version"];
+use crate::report::circumstances::{Circumstances, weight};
+use crate::report::experiment::Difference;
 
 /// What differs between the runs of `groups`, or within one of them, by key.
 pub fn between(groups: &[Vec<&RunReport>]) -> Vec<Difference> {
-    let facts: Vec<Vec<BTreeMap<String, Value>>> =
-        groups.iter().map(|runs| runs.iter().map(|run| facts(run)).collect()).collect();
+    let facts: Vec<Vec<BTreeMap<String, Value>>> = groups
+        .iter()
+        .map(|runs| runs.iter().map(|run| Circumstances::from(*run).facts()).collect())
+        .collect();
     let mut keys: Vec<&String> = facts.iter().flatten().flat_map(BTreeMap::keys).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -63,63 +37,13 @@ fn distinct(key: &str, runs: &[BTreeMap<String, Value>]) -> Vec<Value> {
     values
 }
 
-/// All that should be the same in runs that are compared.
-fn facts(report: &RunReport) -> BTreeMap<String, Value> {
-    let settings = report.settings.iter().filter(|setting| is_of_account(&setting.key));
-    let mut facts: BTreeMap<String, Value> =
-        settings.map(|setting| (setting.key.clone(), setting.value.clone())).collect();
-    let mut add = |key: &str, value: Value| facts.insert(key.to_owned(), value);
-    if let Some(server) = &report.server {
-        // One that was started for a run has whatever port was free.
-        let uri = if server.embedded { "embedded".into() } else { json!(server.uri) };
-        add("server.uri", uri);
-        add("server.version", json!(server.version));
-        add("server.database", json!(server.database));
-        add(
-            "server.sample_fraction",
-            json!(server.tracing.as_ref().and_then(|tracing| tracing.sample_fraction)),
-        );
-    }
-    if let Some(collection) = &report.collection {
-        // How many rows are in the index is a matter of rows.
-        let index = collection.start.index.as_ref().map(|index| json!([index["type"], index["params"]]));
-        add("collection.index_at_start", json!(index));
-        add("collection.rows_at_start", json!(collection.start.rows));
-    }
-    add("machine.cpu", json!(report.machine.cpu));
-    add("machine.cores", json!(report.machine.cores));
-    add("machine.os", json!(report.machine.os));
-    add("milvus-load.version", json!(report.run.version));
-    add("run.shards", json!(report.shards.len().max(1)));
-    if report.run.state != State::Complete {
-        add("run.state", json!(report.run.state.name()));
-    } else {
-        add("run.state", json!("complete"));
-    }
-    facts
-}
-
-fn is_of_account(key: &str) -> bool {
-    OF_TRACING.iter().any(|prefix| is_beneath(key, prefix))
-        || !OF_NO_ACCOUNT.iter().any(|prefix| is_beneath(key, prefix))
-}
-
-fn weight(key: &str) -> Weight {
-    match TOLD_ALONE.iter().any(|prefix| is_beneath(key, prefix)) {
-        true => Weight::Told,
-        false => Weight::Decides,
-    }
-}
-
-/// Whether `key` is `prefix` or lies in that table.
-pub fn is_beneath(key: &str, prefix: &str) -> bool {
-    key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::report::model::{LoadKind, Run, Server, Setting};
+    use crate::report::experiment::Weight;
+    use crate::report::model::{LoadKind, Run, Server, Setting, State};
 
     fn report(settings: &[(&str, Value)], server: Server) -> RunReport {
         let mut report = RunReport::new(Run {

@@ -15,6 +15,6 @@ mod sources;
 pub use analysis::{CompareError, Question, Runs, analyse};
 pub use assembly::{About, experiment};
 pub use decision::{Asked, FailAbove};
-pub use differences::{between, is_beneath};
+pub use differences::between;
 pub use metrics::MetricKey;
 pub use sources::{Found, gather, labels};
