@@ -72,7 +72,7 @@ pub enum Command {
         that cannot be trusted."
     )]
     Compare(CompareArgs),
-    /// Render a report in another format
+    /// Render a report in another format, or list all reports in a page
     Report(ReportArgs),
     /// Make one report out of those of a run's shards, exactly
     #[command(
@@ -320,6 +320,16 @@ pub struct ReportArgs {
     /// What to render it as
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
+    /// Write index.html, a page that lists all reports.
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        conflicts_with_all = ["report", "format"],
+        help = "Write DIR/index.html, a page that lists all reports in DIR and how their numbers went [default: that of --out]; a run \
+                brings it up to date by itself"
+    )]
+    pub index: Option<Option<PathBuf>>,
 }
 
 /// The forms that a report can be had in.

@@ -113,7 +113,10 @@
 //! the environment. *Invariants:* what is written fits the published schema, within `/1` fields are only added, and
 //! only [`report::model`] serializes for it. Guarded by `every_report_that_is_written_fits_the_published_schema`,
 //! `every_null_has_a_reason_and_every_reason_a_null` and `the_committed_example_is_read_and_fits_the_schema`. In a page, no foreign
-//! text is markup or followed unless it is a link to the web: `no_foreign_text_is_markup_wherever_it_stands`.
+//! text is markup or followed unless it is a link to the web: `no_foreign_text_is_markup_wherever_it_stands`. Whatever lies in a
+//! directory of reports, its index is bounded, there whole or not at all, and over nobody else's file:
+//! `of_two_thousand_reports_the_newest_are_read_and_the_page_stays_small`, `of_many_at_once_none_is_missed_and_nothing_partial_is_left` and
+//! `a_page_of_somebody_else_is_never_written_over`.
 //!
 //! **[`calibrate`]**: servers of known delays, what a perfect measurement of them would say, and the judging of a real one
 //! against it and this machine's own noise. *Not here:* driving the engine. *Invariant:* nothing that was measured goes
@@ -160,6 +163,7 @@
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
 //!   all of `report/samples.rs`; then [`cli::Format`] and `commands/report.rs`.
 //! - **A part of a page**: a file in `report/html/run/`, of the parts in `report/html/`; colours in `style.css` alone.
+//! - **A column of the index**: its field in `report/index/run.rs`, its cell in `report/html/index/row.rs`.
 //!
 //! # What holds everywhere
 //!

@@ -9,6 +9,7 @@ use crate::run::Settings;
 use crate::workload::Override;
 
 use super::experiment::{self, Following};
+use super::publish::Pages;
 use super::{Exit, Failure, run};
 
 /// Carries out `capacity`.
@@ -33,9 +34,10 @@ pub fn run(args: &CapacityArgs) -> Result<Exit, Failure> {
         let site = Site { server, directory: &directory, identity: &identity, stop: &stop };
         capacity::search(&site, &settings, &terms, &mut Following::default())
     });
+    let pages = Pages::store(&directory);
     directory.clone().discard_if_empty();
-    let (experiment, conclusion) = found?;
-    experiment::show(&experiment, args.common.json, &directory, None)?;
+    let (experiment, conclusion) = found.inspect_err(|_| pages.say_what_is_kept())?;
+    experiment::show(&experiment, args.common.json, (&directory, &pages), None)?;
     match stop.reason() {
         Some(reason) => Ok(Exit::Stopped(reason)),
         None => Ok(exit(conclusion)),

@@ -12,6 +12,7 @@ use crate::trace::ids::RunEntropy;
 use crate::workload::Override;
 
 use super::output::Output;
+use super::publish::Pages;
 use super::run_progress::TerminalProgress;
 use super::{Failure, command_line, signals, style};
 
@@ -61,14 +62,14 @@ pub(super) fn begin() -> Result<(Identity, Stop), Failure> {
     Ok((Identity::new(command_line::as_typed(std::env::args()))?, stop))
 }
 
-/// Shows an experiment and where it is; it is stored already.
+/// Shows an experiment and where it and its pages are; they are stored already.
 ///
 /// # Errors
 /// Where standard output fails.
 pub(super) fn show(
     experiment: &Experiment,
     as_json: bool,
-    directory: &RunDirectory,
+    (directory, pages): (&RunDirectory, &Pages),
     next: Option<String>,
 ) -> Result<(), Failure> {
     let (mut out, style) = (Output::stdout(), style::of_stdout());
@@ -77,8 +78,8 @@ pub(super) fn show(
         return Ok(());
     }
     experiment.document().terminal(style, &mut out)?;
-    let path = directory.path().join(EXPERIMENT_FILE).display().to_string();
-    terminal::footer(&Footer { paths: vec![("result".to_owned(), path)], next }, style, &mut out)?;
+    let paths = pages.paths(&directory.path().join(EXPERIMENT_FILE));
+    terminal::footer(&Footer { paths, next }, style, &mut out)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod dry_run;
 pub mod embedded;
 mod exit;
 mod experiment;
+mod index;
 pub mod init;
 mod kept;
 mod live;
@@ -71,6 +72,10 @@ pub fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Overhead(args) => overhead::run(&args),
         Command::Report(args) => {
             let ReportPath { report, out } = &args.report;
+            if let Some(directory) = &args.index {
+                index::run(directory.as_deref().unwrap_or(out), &mut Output::stdout())?;
+                return Ok(Exit::Done);
+            }
             report::run(report, out, args.format, &mut Output::stdout())?;
             Ok(Exit::Done)
         }

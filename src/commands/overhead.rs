@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use crate::cli::overhead::OverheadArgs;
 use crate::engine::Stop;
 use crate::experiment::overhead::{self, Design, Done, OwnSampling, Place, Plan, SLOT, WASHOUT};
+use crate::experiment::store_run;
 use crate::report::experiment::overhead::{Mode, Overhead};
 use crate::report::experiment::{
     About, EXPERIMENT_FILE, EXPERIMENT_SCHEMA, Experiment, Outcome, RunReference,
@@ -24,6 +25,7 @@ use crate::units::{Fraction, Nanos};
 use crate::workload::{Origin, Override};
 
 use super::overhead_progress::SlotProgress;
+use super::publish::Pages;
 use super::{Exit, Failure, command_line, experiment, own_fraction, run};
 
 /// Keys that the experiment decides on itself.
@@ -81,10 +83,11 @@ pub fn run(args: &OverheadArgs) -> Result<Exit, Failure> {
     });
     let stored =
         done.and_then(|done| stored(done, &settings, &design, &identity, &directory, earlier.as_ref()));
+    let pages = Pages::store(&directory);
     directory.clone().discard_if_empty();
     let experiment = stored?;
-    let resume = resume_with(args, &directory);
-    experiment::show(&experiment, args.common.json, &directory, stop.is_raised().then_some(resume))?;
+    let resume = stop.is_raised().then(|| resume_with(args, &directory));
+    experiment::show(&experiment, args.common.json, (&directory, &pages), resume)?;
     Ok(match stop.reason() {
         Some(reason) => Exit::Stopped(reason),
         None if !args.allow_untrusted && is_doubtful(&experiment) => Exit::Untrusted,
@@ -308,27 +311,9 @@ fn stored(
 ) -> Result<Experiment, Failure> {
     let Done { overhead, report } = done;
     let runs = earlier.iter().flat_map(|(experiment, _)| experiment.runs.iter().cloned());
-    let this = store_run(directory, &report, identity, "all arms")?;
+    let this = store_run(directory, &report, identity, "all arms", &mut super::say)?;
     let runs = runs.chain([this]).collect();
     Ok(store_experiment(directory, settings, identity, design.seed, (overhead, &report), runs)?)
-}
-
-/// Stores a run of an experiment beneath it.
-pub(super) fn store_run(
-    directory: &RunDirectory,
-    report: &RunReport,
-    identity: &Identity,
-    label: &str,
-) -> anyhow::Result<RunReference> {
-    let run = RunDirectory::create(directory.path(), "runs", identity.started_unix_us, &identity.run_id)?;
-    let path = run.write_report(report)?;
-    let relative = path.strip_prefix(directory.path()).unwrap_or(&path);
-    Ok(RunReference {
-        id: identity.run_id.clone(),
-        label: label.to_owned(),
-        report: relative.display().to_string(),
-        trusted: report.verdict.trusted,
-    })
 }
 
 /// Stores an experiment; `last` is the report of its last run.

@@ -5,6 +5,7 @@ use anyhow::ensure;
 use crate::cli::overhead::OverheadArgs;
 use crate::engine::Stop;
 use crate::experiment::overhead::{FollowStarts, OwnFraction, Servers, Wait};
+use crate::experiment::store_run;
 use crate::milvus::embedded::Progress;
 use crate::report::RunReport;
 use crate::report::experiment::RunReference;
@@ -14,8 +15,9 @@ use crate::trace::collector::{ANYWHERE, CollectorProcess};
 use crate::units::{Fraction, Nanos};
 use crate::workload::Override;
 
-use super::overhead::{is_doubtful, store_experiment, store_run};
+use super::overhead::{is_doubtful, store_experiment};
 use super::progress::Bars;
+use super::publish::Pages;
 use super::run_progress::TerminalProgress;
 use super::{Exit, Failure, experiment};
 
@@ -55,7 +57,8 @@ pub(super) fn run(args: &OverheadArgs, fraction: Fraction, flags: Vec<Override>)
     let (overhead, last) = done?;
     let experiment =
         store_experiment(&directory, &settings, &identity, design.seed, (overhead, &last), runs)?;
-    experiment::show(&experiment, args.common.json, &directory, None)?;
+    let pages = Pages::store(&directory);
+    experiment::show(&experiment, args.common.json, (&directory, &pages), None)?;
     Ok(match stop.reason() {
         Some(reason) => Exit::Stopped(reason),
         None if !args.allow_untrusted && is_doubtful(&experiment) => Exit::Untrusted,
@@ -126,7 +129,7 @@ impl FollowStarts for Starts<'_> {
 
     fn made(&mut self, report: &RunReport, identity: &Identity) -> anyhow::Result<()> {
         self.progress.clear();
-        self.runs.push(store_run(self.directory, report, identity, &self.place)?);
+        self.runs.push(store_run(self.directory, report, identity, &self.place, &mut super::say)?);
         Ok(())
     }
 }

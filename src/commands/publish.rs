@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::record::{JOURNAL_FILE, RECORD_FILE};
-use crate::report::store::RunDirectory;
+use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
+use crate::report::store::{RunDirectory, StoreError};
 use crate::report::terminal::{self, Footer};
 use crate::report::{RunReport, html, json};
 use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_packed};
@@ -36,13 +37,16 @@ pub fn report(
     // The report holds more than it; that it stays would do no harm.
     let _ = std::fs::remove_file(directory.path().join(JOURNAL_FILE));
     let page = page(report, kept, directory);
+    let index = super::index::after(directory);
     shown?;
     if !as_json {
         let footer = Footer {
-            paths: [("report", Some(&*path)), ("page", page.as_deref()), ("traces", traces)]
-                .into_iter()
-                .filter_map(|(name, path)| Some((name.to_owned(), path?.display().to_string())))
-                .collect(),
+            paths: paths([
+                ("report", Some(&*path)),
+                ("page", page.as_deref()),
+                ("traces", traces),
+                ("index", index.as_deref()),
+            ]),
             next: Some(format!("milvus-load slow {}", directory.path().display())),
         };
         terminal::footer(&footer, style, &mut out)?;
@@ -52,13 +56,54 @@ pub fn report(
 
 /// Stores the page beside the report, and says where. That it cannot be stored is told and changes nothing.
 fn page(report: &RunReport, kept: &[KeptTrace], directory: &RunDirectory) -> Option<PathBuf> {
-    let mut page = Vec::new();
-    let rendered = html::render(report, kept, &mut page).map_err(anyhow::Error::from);
-    let stored = rendered.and_then(|()| Ok(directory.write_file(html::HTML_FILE, &page)?));
+    told(html::store(report, kept, directory))
+}
+
+/// The page of an experiment, and the index of the reports that lie where it does. Of what is stored of it, whatever its end was; that a
+/// page cannot be stored is told and changes nothing.
+pub struct Pages {
+    page: Option<PathBuf>,
+    index: Option<PathBuf>,
+}
+
+impl Pages {
+    /// Stores them; without an experiment in the directory there are none.
+    pub fn store(directory: &RunDirectory) -> Self {
+        let file = directory.path().join(EXPERIMENT_FILE);
+        if !file.is_file() {
+            return Self { page: None, index: None };
+        }
+        let page = match Experiment::read(&file) {
+            Ok(experiment) if experiment.runs.is_empty() => None,
+            Ok(experiment) => told(html::store_experiment(&experiment, directory)),
+            Err(error) => told(Err(error)),
+        };
+        Self { page, index: super::index::after(directory) }
+    }
+
+    /// Where an error is all that would be told.
+    pub fn say_what_is_kept(&self) {
+        if let Some(page) = &self.page {
+            super::say(&format!("note: what was complete before is kept, and shown in {}", page.display()));
+        }
+    }
+
+    /// What a footer names: the result first.
+    pub fn paths(&self, result: &Path) -> Vec<(String, String)> {
+        paths([("result", Some(result)), ("page", self.page.as_deref()), ("index", self.index.as_deref())])
+    }
+}
+
+fn told(stored: Result<PathBuf, StoreError>) -> Option<PathBuf> {
     if let Err(error) = &stored {
         super::say(&format!("warning: the page is not stored: {error}"));
     }
     stored.ok()
+}
+
+/// Those that are there, for a footer.
+fn paths<const N: usize>(all: [(&str, Option<&Path>); N]) -> Vec<(String, String)> {
+    all.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path?.display().to_string()))).collect()
 }
 
 /// Stores what merging needs beside the report.

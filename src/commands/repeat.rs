@@ -17,6 +17,7 @@ use crate::workload::{Override, Prepare};
 
 use super::compare::{exit, failure};
 use super::experiment::Following;
+use super::publish::Pages;
 use super::{Exit, Failure, experiment, overrides, run};
 
 /// Carries out `run --repeat`.
@@ -177,10 +178,9 @@ fn carried_out(
     let is_stored = !done.is_empty();
     if is_stored {
         experiment.write(directory)?;
-    }
-    if is_stored {
+        let pages = Pages::store(directory);
         let next = format!("milvus-load report {} --format markdown", directory.path().display());
-        experiment::show(&experiment, args.json, directory, Some(next))?;
+        experiment::show(&experiment, args.json, (directory, &pages), Some(next))?;
     }
     match ended {
         Ended::Failed(error) => Err(error.into()),

@@ -12,6 +12,7 @@ use crate::run::Settings;
 use crate::workload::Override;
 
 use super::experiment::{self, Following};
+use super::publish::Pages;
 use super::{Exit, Failure, command_line, run};
 
 /// Carries out `sweep`.
@@ -40,11 +41,12 @@ pub fn run(args: &SweepArgs) -> Result<Exit, Failure> {
         let site = Site { server, directory: &directory, identity: &identity, stop: &stop };
         sweep::carry_out(&site, &design, &mut sweeping, &mut Following::default())
     });
+    let pages = Pages::store(&directory);
     directory.clone().discard_if_empty();
     let is_begun = sweeping.sweep.points.iter().any(|point| !point.runs.is_empty());
     if is_begun {
         let next = (!sweeping.sweep.missing().is_empty()).then(|| resume_command(args, &directory));
-        experiment::show(&sweeping.experiment, args.common.json, &directory, next)?;
+        experiment::show(&sweeping.experiment, args.common.json, (&directory, &pages), next)?;
     }
     match done {
         // Between two runs, with something to show.

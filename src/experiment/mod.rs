@@ -14,4 +14,4 @@ mod site;
 pub mod sweep;
 
 pub use follow::{Follow, Unfollowed};
-pub use site::{Held, Site};
+pub use site::{Held, Site, store_run};

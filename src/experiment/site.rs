@@ -1,12 +1,10 @@
 //! Where the runs of an experiment take place, and where their reports are kept: `runs/<time>-<id>/` beneath its directory.
 
-use std::path::PathBuf;
-
 use crate::engine::Stop;
-use crate::report::RunReport;
 use crate::report::experiment::RunReference;
 use crate::report::model::State;
-use crate::report::store::{REPORT_FILE, RunDirectory};
+use crate::report::store::RunDirectory;
+use crate::report::{RunReport, html};
 use crate::run::{self, CollectionLock, Identity, Ready, Record, RunError, Server, Settings, Sharing};
 
 use super::follow::Follow;
@@ -64,22 +62,36 @@ impl<'a> Site<'a> {
         follow.end();
         let record = Record::new(settings, self.server, identity, observed?);
         let report = run::report(std::slice::from_ref(&record), &[])?;
-        let reference = self.store(&report, record.identity.started_unix_us, label)?;
+        let say = &mut |line: &str| follow.say(line);
+        let reference = store_run(self.directory, &report, &record.identity, label, say)?;
         Ok((report, reference))
     }
+}
 
-    fn store(&self, report: &RunReport, started: u64, label: &str) -> anyhow::Result<RunReference> {
-        let directory = RunDirectory::create(self.directory.path(), "runs", started, &report.run.id)?;
-        directory.write_report(report)?;
-        let name = directory.path().file_name().map(PathBuf::from).unwrap_or_default();
-        let path = PathBuf::from("runs").join(name).join(REPORT_FILE);
-        Ok(RunReference {
-            id: report.run.id.clone(),
-            label: label.to_owned(),
-            report: path.display().to_string(),
-            trusted: report.verdict.trusted,
-        })
+/// Stores the report of a run beneath its experiment, and its page beside it. That the page cannot be stored is told and changes nothing.
+///
+/// # Errors
+/// Where the report cannot be stored.
+pub fn store_run(
+    experiment: &RunDirectory,
+    report: &RunReport,
+    identity: &Identity,
+    label: &str,
+    say: &mut dyn FnMut(&str),
+) -> anyhow::Result<RunReference> {
+    let directory =
+        RunDirectory::create(experiment.path(), "runs", identity.started_unix_us, &identity.run_id)?;
+    let path = directory.write_report(report)?;
+    if let Err(error) = html::store(report, &[], &directory) {
+        say(&format!("warning: the page of run {} is not stored: {error}", identity.run_id));
     }
+    let relative = path.strip_prefix(experiment.path()).unwrap_or(&path);
+    Ok(RunReference {
+        id: identity.run_id.clone(),
+        label: label.to_owned(),
+        report: relative.display().to_string(),
+        trusted: report.verdict.trusted,
+    })
 }
 
 /// Sees that a run came to its end; after a signal that is not asked.

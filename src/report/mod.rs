@@ -19,6 +19,7 @@ mod from_recorded;
 pub mod from_run;
 pub mod hlog;
 pub mod html;
+pub mod index;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -6,7 +6,9 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::calendar;
@@ -140,17 +142,7 @@ impl RunDirectory {
     pub fn write_file(&self, name: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.path.join(name);
         let partial = self.path.join(format!(".{name}.partial"));
-        let write = || {
-            let mut file = fs::File::create(&partial)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().map_err(|source| {
-            // What is left of it is of no use; that removing may fail too changes nothing.
-            let _ = fs::remove_file(&partial);
-            StoreError::Write { path: path.clone(), source }
-        })?;
+        replace(&path, &partial, || fs::File::create(&partial), content)?;
         Ok(path)
     }
 
@@ -161,6 +153,52 @@ impl RunDirectory {
         let _ = fs::remove_dir(&self.path);
         let _ = self.path.parent().map(fs::remove_dir);
     }
+}
+
+/// Writes a file that other processes may write too, whole or not at all: the last one stays.
+///
+/// # Errors
+/// Where the disk is full, or nothing may be written there.
+pub(in crate::report) fn write_beside_others(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Where containers share the directory, several processes have one number.
+    let partial = |try_: u32| path.with_file_name(format!(".{name}.{}-{try_}.partial", process::id()));
+    let new = |partial: &Path| fs::OpenOptions::new().write(true).create_new(true).open(partial);
+    for number in 0..PARTIALS {
+        let partial = partial(number);
+        match new(&partial) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return replace(path, &partial, || opened, content),
+        }
+    }
+    let source = io::Error::other(format!(
+        "{PARTIALS} unfinished ones are beside it, such as {}",
+        partial(0).display()
+    ));
+    Err(StoreError::Write { path: path.to_owned(), source })
+}
+
+/// Unfinished files of processes that were killed, beside which one more is made.
+const PARTIALS: u32 = 100;
+
+/// Writes `partial`, then gives it its name.
+fn replace(
+    path: &Path,
+    partial: &Path,
+    open: impl FnOnce() -> io::Result<fs::File>,
+    content: &[u8],
+) -> Result<(), StoreError> {
+    let write = || {
+        let mut file = open()?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(partial, path)
+    };
+    write().map_err(|source| {
+        // What is left of it is of no use; that removing may fail too changes nothing.
+        let _ = fs::remove_file(partial);
+        StoreError::Write { path: path.to_owned(), source }
+    })
 }
 
 /// Reads a report back.
@@ -182,14 +220,47 @@ pub(super) fn read_as<T: DeserializeOwned>(path: &Path, schema: &'static str) ->
     parse_as(&bytes, path, schema)
 }
 
-fn parse_as<T: DeserializeOwned>(bytes: &[u8], path: &Path, schema: &'static str) -> Result<T, StoreError> {
+/// Of the bytes of a file of one of our formats; `path` is what an error names.
+pub(in crate::report) fn parse_as<T: DeserializeOwned>(
+    bytes: &[u8],
+    path: &Path,
+    schema: &'static str,
+) -> Result<T, StoreError> {
     let damaged = |source| StoreError::Damaged { path: path.to_owned(), source };
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
-    let found = value.get("schema");
+    fits(value.get("schema"), path, schema)?;
+    serde_json::from_value(value).map_err(damaged)
+}
+
+/// Why a file is none of a format, where its parts have been read without that telling.
+pub(in crate::report) fn why_not(
+    bytes: &[u8],
+    path: &Path,
+    schema: &'static str,
+    error: Option<serde_json::Error>,
+) -> StoreError {
+    #[derive(Deserialize)]
+    struct Named {
+        schema: Option<serde_json::Value>,
+    }
+    let damaged = |source| StoreError::Damaged { path: path.to_owned(), source };
+    let named: Named = match serde_json::from_slice(bytes) {
+        Ok(named) => named,
+        Err(error) => return damaged(error),
+    };
+    match (fits(named.schema.as_ref(), path, schema), error) {
+        (Err(other), _) => other,
+        (Ok(()), Some(error)) => damaged(error),
+        (Ok(()), None) => damaged(serde::de::Error::custom("it has two schemas")),
+    }
+}
+
+/// Sees that a file is of the format that is read.
+fn fits(found: Option<&serde_json::Value>, path: &Path, schema: &'static str) -> Result<(), StoreError> {
     // Up to the version.
     let format = schema.trim_end_matches(|c: char| c.is_ascii_digit());
     match found.and_then(|schema| schema.as_str()) {
-        Some(same) if same == schema => serde_json::from_value(value).map_err(damaged),
+        Some(same) if same == schema => Ok(()),
         Some(newer) if newer.starts_with(format) => {
             Err(StoreError::Newer { path: path.to_owned(), found: newer.to_owned(), schema })
         }
@@ -252,7 +323,7 @@ fn runs_under(base: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// Whether a directory's name begins with a time such as `20231114T221320.123Z-`.
-fn is_run(name: &str) -> bool {
+pub(in crate::report) fn is_run(name: &str) -> bool {
     let shape = b"00000000T000000.000Z-";
     name.len() > shape.len()
         && name

@@ -1,5 +1,7 @@
 //! Exit codes, and what goes to which stream.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::support::{Sandbox, errors, server};
@@ -56,6 +58,32 @@ fn thresholds_decide_over_3_and_4_and_only_distrust_can_be_switched_off() {
         let code = if code == 4 { 0 } else { code };
         sandbox.run(&[&BRIEF[..], &set, &["--allow-untrusted"]].concat()).ended_with(code);
     }
+    lists_all_newest_first(&sandbox);
+}
+
+/// The page that lists the reports, which each run has brought up to date.
+#[track_caller]
+fn lists_all_newest_first(sandbox: &Sandbox) {
+    let reports = sandbox.path().join("reports");
+    let page = std::fs::read_to_string(reports.join("index.html")).unwrap();
+    let mut runs = sandbox.runs();
+    runs.sort();
+    let links = |file: &str| {
+        let link = |run: &PathBuf| format!("./{}", run.join(file).strip_prefix(&reports).unwrap().display());
+        runs.iter().rev().map(link).collect::<Vec<_>>()
+    };
+    for file in ["report.html", "report.json"] {
+        let listed: Vec<&str> = page
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|link| link.ends_with(file))
+            .collect();
+        assert_eq!(listed, links(file));
+        assert!(listed.iter().all(|link| reports.join(link).is_file()), "{listed:?}");
+    }
+    assert_eq!(runs.len(), 6);
+    assert!(page.contains("1 of 1 threshold not met") && page.contains("✗ not trusted"));
 }
 
 #[test]

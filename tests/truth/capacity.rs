@@ -18,7 +18,7 @@ use milvus_load::workload::Override;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::broken::{limit_descriptors, two_hundred_streams};
-use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
+use crate::support::{Ended, fits_schema, has_pages, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 
 /// A server with one queue, and the service level that is asked of it: 95 % within ten times the service time.
@@ -240,6 +240,14 @@ fn a_search_that_is_stopped_leaves_what_its_complete_probes_say() {
     let capacity = capacity_of(&experiment);
     assert!(!experiment.experiment.complete && capacity.conclusion == Conclusion::Stopped);
     assert_eq!(capacity.probes.len(), experiment.runs.len());
+    let directory =
+        std::fs::read_dir(place.path().join("w-capacity")).unwrap().next().unwrap().unwrap().path();
+    has_pages(&directory);
+    assert!(told.contains(&format!("page     {}", directory.join("report.html").display())), "{told}");
+    assert!(
+        !place.path().join("index.html").exists(),
+        "the workload is there too, so it is no directory of reports"
+    );
 }
 
 /// Raises the stop where it is told something that begins so.

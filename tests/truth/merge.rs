@@ -194,6 +194,15 @@ fn four_shards_merged_are_the_one_run_and_the_servers_log() {
     assert!(report.shards.iter().all(|shard| shard.machine == 0), "{:?}", report.shards);
     assert!(!codes(&report).contains(&"shard_missing"));
     kept_of_all(&place.only("reports/w"), &report, &parts);
+    let page = std::fs::read_to_string(place.only("reports/w").join("report.html")).unwrap();
+    assert!(
+        page.contains("4 on 1 machine") && page.contains("Waterfalls"),
+        "of all shards, with their traces"
+    );
+    let index =
+        |out: &str| std::fs::read_to_string(place.directory.path().join(out).join("index.html")).unwrap();
+    assert!(index("reports").contains("run of 4 shards"));
+    assert!(index("out3").contains("shard 3/4"));
     // One process alone has the very same arrivals.
     let alone = run_to_end(&mut place.run(&["--allow-untrusted", "--out", "alone"])).done();
     assert_eq!(arrivals(&report), arrivals(&alone));

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::metrics_page::{self, Charge};
-use crate::support::{ms, script, start, wait_for};
+use crate::support::{has_pages, ms, script, start, wait_for};
 use crate::tool::tool;
 
 /// Of the delays.
@@ -143,6 +143,7 @@ fn stopped_by_hand_it_keeps_the_complete_blocks_and_goes_on_from_there() {
     assert!(String::from_utf8_lossy(&ended.stdout).contains("--resume "));
 
     let earlier = experiments(directory.path()).pop().unwrap();
+    has_pages(&earlier);
     let resume = ["--resume", earlier.to_str().unwrap(), "--budget", "11s"];
     let ended = command(&directory, &server, &resume).output().unwrap();
     let (resumed, overhead) = experiment(&directory);

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::compare::{Reports, fits_the_schema, metric};
-use crate::support::{Ended, ms, script, start, wait_for};
+use crate::support::{Ended, has_pages, ms, script, start, wait_for};
 use crate::tool::tool;
 
 fn server_of(millis: u64) -> TruthServer {
@@ -207,6 +207,10 @@ fn an_interrupt_leaves_the_complete_pairs() {
     assert!(runs.len() >= 4 && runs.len().is_multiple_of(2) && runs.len() < 100, "{runs}");
     let p50 = &metric(&experiment, "search.response.p50")["changes"][0];
     assert_eq!(p50["verdict"], "stopped", "{p50}");
+    has_pages(&last_beneath(&experiments));
+    let index = std::fs::read_to_string(reports.path().join("reports/index.html")).unwrap();
+    assert!(index.contains("ended early") && index.contains("./w-compare/"), "{index}");
+    assert!(!index.contains("/runs/"), "the runs of an experiment are in its own page");
 }
 
 /// The settings of a workload that makes its collection, and inserts into it where that is said.

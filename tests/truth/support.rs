@@ -39,6 +39,19 @@ pub const fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
 }
 
+/// That an experiment, whatever its end was, has its page, which leads to the page of each of its runs.
+#[track_caller]
+pub fn has_pages(directory: &Path) {
+    let experiment = Experiment::read(&directory.join("experiment.json")).unwrap();
+    let page = std::fs::read_to_string(directory.join("report.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && !experiment.runs.is_empty());
+    for run in &experiment.runs {
+        let link = run.report.replace("report.json", "report.html");
+        assert!(directory.join(&link).is_file(), "{link}");
+        assert!(page.contains(&format!("href=\"./{link}\"")), "{link}");
+    }
+}
+
 /// A server that logs every request and has a collection of 8 dimensions under every name.
 pub fn script(search: Delay) -> Script {
     Script {

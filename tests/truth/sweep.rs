@@ -10,7 +10,7 @@ use milvus_load::truth::{Delay, Rpc, Script, TruthServer};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::broken::{limit_descriptors, two_hundred_streams};
-use crate::support::{Ended, fits_schema, ms, run_to_end, script, start, wait_for};
+use crate::support::{Ended, fits_schema, has_pages, ms, run_to_end, script, start, wait_for};
 use crate::tool::tool;
 use crate::verdict::is_trusted_but_for_the_machine;
 
@@ -131,6 +131,7 @@ fn a_stopped_sweep_is_shown_and_gone_on_with_where_it_stopped() {
     let before = stored(place.path());
     let complete = before.runs.len();
     assert!(!before.experiment.complete && (3..16).contains(&complete));
+    has_pages(&directory(place.path()));
 
     // One report is lost meanwhile.
     std::fs::remove_file(directory(place.path()).join(&before.runs[1].report)).unwrap();
@@ -148,6 +149,7 @@ fn a_stopped_sweep_is_shown_and_gone_on_with_where_it_stopped() {
     assert!(ended.stderr.contains(&format!("{} runs are complete", complete - 1)), "{}", ended.stderr);
     let after = stored(place.path());
     assert!(after.experiment.complete);
+    has_pages(&directory(place.path()));
     assert_eq!((after.experiment.seed.as_str(), after.runs.len()), ("5", 16));
     let kept = |run: &&milvus_load::report::experiment::RunReference| before.runs.contains(run);
     assert_eq!(after.runs.iter().filter(kept).count(), complete - 1, "what was complete is not run again");

@@ -28,7 +28,7 @@ pub use capacity::Capacity;
 pub use figures::Figures;
 pub use sweep::Sweep;
 
-use super::document::Document;
+use super::document::{Block, Document};
 use super::model::{Machine, Server};
 use super::store::{RunDirectory, StoreError};
 
@@ -118,6 +118,36 @@ impl Experiment {
             Outcome::Sweep(sweep) => sweep::document(self, sweep),
             Outcome::Overhead(overhead) => overhead_document::of(self, overhead),
         }
+    }
+
+    /// As its command is called.
+    pub fn kind(&self) -> &'static str {
+        match &self.outcome {
+            // `run --repeat` alone.
+            Outcome::Compare(comparison) if comparison.groups.len() == 1 => "repeat",
+            Outcome::Compare(_) => "compare",
+            Outcome::Capacity(_) => "capacity",
+            Outcome::Sweep(_) => "sweep",
+            Outcome::Overhead(_) => "overhead",
+        }
+    }
+
+    /// What it found, or where that takes more than a sentence, what it was about.
+    pub fn headline(&self) -> String {
+        let document = self.document();
+        let first_text = document.blocks().iter().find_map(|block| match block {
+            Block::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        let title = document.blocks().iter().find_map(|block| match block {
+            Block::Title(text) => Some(text.clone()),
+            _ => None,
+        });
+        match self.outcome {
+            Outcome::Capacity(_) | Outcome::Sweep(_) => title,
+            Outcome::Compare(_) | Outcome::Overhead(_) => first_text.or(title),
+        }
+        .unwrap_or_default()
     }
 
     /// The comparison, where it is one.

@@ -31,6 +31,12 @@ impl Axis {
         Self::with_step(from, to, step((to - from) / ticks), text)
     }
 
+    /// From `from` to `to` exactly, with these ticks.
+    pub(super) fn linear_with(from: f64, to: f64, ticks: Vec<Tick>) -> Self {
+        let to = if to > from { to } else { from + 1.0 };
+        Self { from, to, is_log: false, ticks }
+    }
+
     fn with_step(from: f64, to: f64, step: f64, text: impl Fn(f64) -> String) -> Self {
         let (first, last) = ((from / step).ceil() as i64, (to / step + 1e-9).floor() as i64);
         let ticks = (first..=last).map(|n| n as f64 * step).map(|at| Tick { at, text: text(at) }).collect();

@@ -13,6 +13,7 @@ mod chart;
 mod experiment;
 mod findings;
 mod forest;
+mod index;
 mod mark;
 mod page;
 mod percentiles;
@@ -21,13 +22,16 @@ mod table;
 mod text;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use maud::{Markup, html};
 
 pub use experiment::Runs;
+pub(in crate::report) use index::{TITLE as INDEX_TITLE, page as index_page};
 
 use super::experiment::Experiment;
 use super::model::RunReport;
+use super::store::{RunDirectory, StoreError};
 use super::terminal::summary::{short, span};
 use super::terminal::table::{Cell, grouped};
 use crate::trace::kept::KeptTrace;
@@ -49,6 +53,27 @@ pub fn render(report: &RunReport, traces: &[KeptTrace], out: &mut dyn Write) -> 
 /// Where the writer fails.
 pub fn render_experiment(experiment: &Experiment, runs: &Runs<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(experiment::page(experiment, runs).as_bytes())
+}
+
+/// Stores the page of a run beside its report, whole or not at all, and says where.
+///
+/// # Errors
+/// Where the disk is full, or the directory is gone.
+pub fn store(
+    report: &RunReport,
+    traces: &[KeptTrace],
+    directory: &RunDirectory,
+) -> Result<PathBuf, StoreError> {
+    directory.write_file(HTML_FILE, run::page(report, &run::Kept::new(traces)).as_bytes())
+}
+
+/// Stores the page of an experiment beside it, whole or not at all, and says where.
+///
+/// # Errors
+/// Where the disk is full, or the directory is gone.
+pub fn store_experiment(experiment: &Experiment, directory: &RunDirectory) -> Result<PathBuf, StoreError> {
+    let page = experiment::page(experiment, &Runs::beside(directory.path()));
+    directory.write_file(HTML_FILE, page.as_bytes())
 }
 
 /// A time with as few digits as it needs: `10 ms` where [`span`] has `10.0 ms`.

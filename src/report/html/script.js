@@ -26,7 +26,8 @@
   const compare = (a, b) => {
     const [x, y] = [value(a), value(b)];
     if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y) || a.localeCompare(b);
-    return x - y;
+    // Moments begin with the same year.
+    return x - y || a.localeCompare(b);
   };
   const sort = (table, column, heading) => {
     const down = heading.getAttribute("aria-sort") === "ascending";

@@ -22,7 +22,7 @@ pub(in crate::report) mod summary {
     pub(in crate::report) use super::sampling::{LEFT_OUT as SAMPLING_LEAVES_OUT, sentence as sampling};
     pub(in crate::report) use super::sections::{
         RANKS, clocks, count_rows, error_rows, facts, load, met, percent, rate, severity_words, span, target,
-        time, time_row, value_of, verdict_words,
+        time, time_row, unknown, value_of, verdict_words,
     };
     pub(in crate::report) use super::setup::sentence as setup;
     pub(in crate::report) use super::stages::{NOTE as STAGES_NOTE, planned, rows as stage_rows, short};

@@ -236,7 +236,7 @@ pub(in crate::report) fn time_row(name: Cell, clock: &str, dist: &Dist) -> Vec<C
     [name, clock.into()].into_iter().chain(times).collect()
 }
 
-fn unknown(reason: UnknownReason) -> Cell {
+pub(in crate::report) fn unknown(reason: UnknownReason) -> Cell {
     match reason {
         UnknownReason::Unanswered => Cell("unanswered".into(), Tone::Bad),
         UnknownReason::TooFew => Cell("too few".into(), Tone::Dim),

@@ -26,25 +26,15 @@ pub(super) fn page(experiment: &Experiment, runs: &Runs<'_>) -> String {
     };
     panels.push(ran::panel(experiment, runs));
     let about = &experiment.experiment;
-    let title = format!("{} · {} {} · milvus-load", short(&about.name), kind(experiment), short(&about.id));
+    let title = format!("{} · {} {} · milvus-load", short(&about.name), experiment.kind(), short(&about.id));
     whole(&title, &header(experiment), &panels, &footer(experiment))
-}
-
-/// As its command is called.
-const fn kind(experiment: &Experiment) -> &'static str {
-    match experiment.outcome {
-        Outcome::Compare(_) => "compare",
-        Outcome::Capacity(_) => "capacity",
-        Outcome::Sweep(_) => "sweep",
-        Outcome::Overhead(_) => "overhead",
-    }
 }
 
 fn header(experiment: &Experiment) -> Markup {
     let about = &experiment.experiment;
     let untrusted = experiment.runs.iter().filter(|run| !run.trusted).count();
     html! {
-        p class="title" { "milvus-load · " (kind(experiment)) }
+        p class="title" { "milvus-load · " (experiment.kind()) }
         h1 { (short(&about.name)) }
         p class="badges" {
             @if !about.complete { span class="badge warning" { "! ended early" } " " }

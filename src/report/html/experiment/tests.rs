@@ -1,11 +1,11 @@
 //! The page of every sample, and of experiments whose every text is an attack.
 
 use super::super::attack::{assert_harmless, assert_told, attacked};
-use super::{Runs, kind, page};
+use super::{Runs, page};
 use crate::report::experiment::{Experiment, samples};
 
 fn every() -> impl Iterator<Item = (&'static str, Experiment)> {
-    samples::outcomes().into_iter().map(samples::experiment).map(|experiment| (kind(&experiment), experiment))
+    samples::outcomes().into_iter().map(samples::experiment).map(|experiment| (experiment.kind(), experiment))
 }
 
 #[test]
