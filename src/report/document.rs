@@ -37,6 +37,24 @@ impl Document {
         self.blocks.push(block);
     }
 
+    /// What it is about.
+    pub(in crate::report) fn title(&self) -> Option<&str> {
+        self.blocks.iter().find_map(|block| match block {
+            Block::Title(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// What it says before it tells any number in full.
+    pub(in crate::report) fn first_text(&self) -> Option<&str> {
+        let before =
+            self.blocks.iter().take_while(|block| !matches!(block, Block::Heading(_) | Block::Table(..)));
+        before.into_iter().find_map(|block| match block {
+            Block::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// For a terminal, at most 100 columns wide but for drawings and tables that need more.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub use capacity::Capacity;
 pub use figures::Figures;
 pub use sweep::Sweep;
 
-use super::document::{Block, Document};
+use super::document::Document;
 use super::model::{Machine, Server};
 use super::store::{RunDirectory, StoreError};
 
@@ -135,19 +135,13 @@ impl Experiment {
     /// What it found, or where that takes more than a sentence, what it was about.
     pub fn headline(&self) -> String {
         let document = self.document();
-        let first_text = document.blocks().iter().find_map(|block| match block {
-            Block::Text(text) => Some(text.clone()),
-            _ => None,
-        });
-        let title = document.blocks().iter().find_map(|block| match block {
-            Block::Title(text) => Some(text.clone()),
-            _ => None,
-        });
-        match self.outcome {
-            Outcome::Capacity(_) | Outcome::Sweep(_) => title,
-            Outcome::Compare(_) | Outcome::Overhead(_) => first_text.or(title),
-        }
-        .unwrap_or_default()
+        let (title, text) = (document.title(), document.first_text());
+        let told = match self.outcome {
+            // Its text says what a capacity means.
+            Outcome::Capacity(_) => title,
+            Outcome::Compare(_) | Outcome::Overhead(_) | Outcome::Sweep(_) => text.or(title),
+        };
+        told.unwrap_or_default().to_owned()
     }
 
     /// The comparison, where it is one.
@@ -198,6 +192,23 @@ mod tests {
             let value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
             let wrong: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
             assert!(wrong.is_empty(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_found_fits_a_sentence() {
+        let told = |outcome| samples::experiment(outcome).headline();
+        assert!(
+            told(Outcome::Overhead(Box::new(samples::overhead())))
+                .starts_with("Tracing every request costs +6.1 %")
+        );
+        assert_eq!(
+            told(Outcome::Capacity(Box::new(samples::capacity()))),
+            "capacity of search: 312/s (95 % 289..371)"
+        );
+        for outcome in samples::outcomes() {
+            let headline = told(outcome);
+            assert!((10..400).contains(&headline.chars().count()), "{headline}");
         }
     }
 

@@ -11,8 +11,6 @@ use crate::report::calendar;
 use crate::report::experiment::EXPERIMENT_FILE;
 use crate::report::store::{REPORT_FILE, is_run};
 
-use super::INDEX_FILE;
-
 /// A directory with a report or an experiment in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -70,23 +68,19 @@ fn place(workload: &DirEntry, run: &DirEntry) -> Option<Place> {
 
 /// Whether there is nothing in it but reports, so that nobody minds one more file there. What is hidden does not count.
 pub(super) fn holds_reports_alone(base: &Path) -> bool {
-    let is_report = |run: &DirEntry| {
+    let is_report = |run: DirEntry| {
         run.file_name().to_str().is_some_and(is_run)
             || [REPORT_FILE, EXPERIMENT_FILE].iter().any(|file| run.path().join(file).is_file())
     };
     let is_workload = |entry: &DirEntry| {
-        // Another run may be about to make its own in it.
-        entry.path().is_dir()
-            && within(&entry.path())
-                .next()
-                .is_none_or(|first| is_report(&first) || within(&entry.path()).any(|run| is_report(&run)))
+        let mut runs = within(&entry.path()).peekable();
+        // An empty one is that of a run that is about to begin.
+        entry.path().is_dir() && (runs.peek().is_none() || runs.any(is_report))
     };
-    within(base)
-        .filter(|entry| !is_hidden(entry))
-        .all(|entry| entry.file_name() == INDEX_FILE || is_workload(&entry))
+    within(base).filter(|entry| !is_hidden(entry)).all(|entry| is_workload(&entry))
 }
 
-fn within(directory: &Path) -> impl Iterator<Item = DirEntry> {
+fn within(directory: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     fs::read_dir(directory).into_iter().flatten().flatten()
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::experiment::{EXPERIMENT_SCHEMA, Experiment};
 use super::store;
+use super::terminal::table::grouped;
 use crate::units::parse_rfc3339;
 use find::Place;
 
@@ -29,10 +30,18 @@ pub const INDEX_FILE: &str = "index.html";
 /// Reports that are read, the newest: of one workload's directory, and of all.
 const OF_ONE: usize = 200;
 const OF_ALL: usize = 1_000;
-/// Bytes of a file: a report of the longest run has a tenth of it.
-const LARGEST: u64 = 256 << 20;
-/// Bytes of all files.
-const ALL_BYTES: u64 = 1 << 30;
+/// Mebibytes of a file: a report of the longest run with many operations has a tenth of it.
+const LARGEST_MIB: u64 = 256;
+/// Mebibytes of all files, so that nobody waits for seconds.
+const ALL_MIB: u64 = 512;
+
+/// Which reports are read, in words.
+pub fn bounds() -> String {
+    format!(
+        "the newest {OF_ONE} of each kind of a workload are, {} in all, and no more than {ALL_MIB} MiB",
+        grouped(OF_ALL as u64)
+    )
+}
 
 /// The newest reports under a directory.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +126,7 @@ impl Index {
         let mut entries = Vec::new();
         for place in places {
             let siblings = of_one.entry(place.parent().to_owned()).or_default();
-            if read == OF_ALL || *siblings == OF_ONE || bytes >= ALL_BYTES {
+            if read == OF_ALL || *siblings == OF_ONE || bytes >= ALL_MIB << 20 {
                 index.older += 1;
                 continue;
             }
@@ -161,7 +170,7 @@ fn by_workload(mut entries: Vec<(String, Entry)>) -> Vec<Workload> {
 fn entry(base: &Path, place: &Place, read: &mut u64) -> Result<(String, Entry), EntryError> {
     let path = place.file();
     let bytes = bytes_of(base, &path)?;
-    *read += bytes.len() as u64;
+    *read = read.saturating_add(bytes.len() as u64);
     let (name, started_unix_us, listed) = match place.is_experiment {
         true => experiment(&store::parse_as(&bytes, &path, EXPERIMENT_SCHEMA)?),
         false => {
@@ -175,14 +184,14 @@ fn entry(base: &Path, place: &Place, read: &mut u64) -> Result<(String, Entry), 
 
 fn bytes_of(base: &Path, path: &Path) -> Result<Vec<u8>, EntryError> {
     let fail = |source| store::StoreError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let file = File::open(base.join(path)).map_err(fail)?;
-    // One byte more tells that it is larger; it may grow while it is read.
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
-    match bytes.len() as u64 > LARGEST {
-        true => Err(EntryError::TooLarge(path.to_owned())),
-        false => Ok(bytes),
+    if file.metadata().map_err(fail)?.len() > LARGEST_MIB << 20 {
+        return Err(EntryError::TooLarge(path.to_owned()));
     }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    file.take(LARGEST_MIB << 20).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
 }
 
 fn experiment(experiment: &Experiment) -> (String, u64, Listed) {
@@ -203,6 +212,6 @@ fn experiment(experiment: &Experiment) -> (String, u64, Listed) {
 enum EntryError {
     #[error(transparent)]
     Store(#[from] store::StoreError),
-    #[error("{} has more than 256 MiB", .0.display())]
+    #[error("{} has more than {LARGEST_MIB} MiB", .0.display())]
     TooLarge(PathBuf),
 }

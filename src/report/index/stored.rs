@@ -31,6 +31,9 @@ pub enum IndexError {
     Unwritten(#[from] StoreError),
 }
 
+/// Where reports go when nobody says where.
+const DEFAULT: &str = "reports";
+
 /// Reports may be added while the others are read: then they are read again, so often at most.
 const TRIES: usize = 3;
 
@@ -57,7 +60,8 @@ pub fn write(base: &Path) -> Result<(PathBuf, Index), IndexError> {
     Ok((path, index))
 }
 
-/// The same after a run: only where an index is already, or where there is nothing but reports. `None`: not there.
+/// The same after a run: only where an index is already, in the directory that is this tool's by default, or where there is nothing but
+/// reports. `None`: not there.
 ///
 /// # Errors
 /// As [`write`].
@@ -65,7 +69,7 @@ pub fn bring_up_to_date(base: &Path) -> Result<Option<PathBuf>, IndexError> {
     let path = base.join(INDEX_FILE);
     let is_wanted = match path.symlink_metadata() {
         Ok(_) => is_ours(&path),
-        Err(_) => find::holds_reports_alone(base),
+        Err(_) => base.file_name().is_some_and(|name| name == DEFAULT) || find::holds_reports_alone(base),
     };
     if is_wanted { write(base).map(|(path, _)| Some(path)) } else { Ok(None) }
 }

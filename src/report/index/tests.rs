@@ -189,6 +189,11 @@ fn after_a_run_the_index_is_made_where_nothing_else_is_and_kept_up_to_date_where
     fs::create_dir_all(base.path().join("src/bin")).unwrap();
     assert_eq!(bring_up_to_date(base.path()).unwrap(), None);
     assert!(!index.exists());
+    // That of this tool by default, whatever else people have put there.
+    let default = base.path().join("reports");
+    stored(&default, 0, &samples::full());
+    fs::write(default.join("junit.xml"), "").unwrap();
+    assert_eq!(bring_up_to_date(&default).unwrap(), Some(default.join(INDEX_FILE)));
     // Who asks for it has it, from then on.
     write(base.path()).unwrap();
     let late = stored(base.path(), 9, &samples::full());

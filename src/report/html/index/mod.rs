@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use super::page::{Panel, page as whole};
 use super::table::{Row, Table, Td};
 use super::text::short;
-use crate::report::index::{Entry, Index, Workload};
+use crate::report::index::{Entry, Index, Workload, bounds};
 use crate::report::terminal::slow::cut;
 use crate::report::terminal::table::grouped;
 
@@ -96,7 +96,7 @@ fn workloads(index: &Index) -> Panel {
         }
         @if more > 0 { p class="note" { (so_many(more, "more workload")) " with older reports are not listed." } }
         @if index.older > 0 {
-            p class="note" { (so_many(index.older, "older report")) " not read: the newest 200 of a workload are, and 1,000 in all." }
+            p class="note" { (so_many(index.older, "older report")) " not read: " (bounds()) "." }
         }
     };
     Panel { id: "runs", title: "Run after run", question: "How did it change from run to run?", body }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::attack::{ATTACK, assert_harmless, attacked};
+use super::super::attack::{ATTACK, assert_harmless, assert_told, attacked};
 use super::page;
 use crate::report::experiment::{EXPERIMENT_SCHEMA, samples as experiments};
 use crate::report::index::Index;
@@ -37,6 +37,7 @@ fn page_of(runs: &[RunReport]) -> String {
     }
     let page = page(&Index::read(base.path()).unwrap(), Path::new("reports"));
     assert_harmless("index", &page);
+    assert_told("index", &page);
     page
 }
 
@@ -185,6 +186,7 @@ fn no_foreign_name_is_markup_wherever_it_stands() {
     );
     let page = page(&index, &base.path().join(&name));
     assert_harmless("index", &page);
+    assert_told("index", &page);
     assert!(count(&page, "&lt;script&gt;") > 10);
     for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "#./-_~%:,".contains(c);
