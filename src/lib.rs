@@ -43,7 +43,7 @@
 //! | [`engine`] | *when* to do it | units, clock, random, grpc, workload, data, milvus, trace, measure |
 //! | [`truth`] | what the right numbers are | units, clock, random, workload, milvus |
 //! | [`stats`] | what it *means* | random |
-//! | [`report`] | *how* to show it | units, grpc, workload, trace, measure, stats |
+//! | [`report`] | *how* to show it | units, random, grpc, workload, trace, measure, stats |
 //! | [`calibrate`] | whether the numbers are true | units, clock, random, workload, truth, measure, report |
 //! | [`run`] | what *one run* is | units, clock, random, grpc, workload, data, milvus, trace, measure, record, engine, report |
 //! | [`experiment`] | which runs answer a question | units, random, workload, milvus, trace, measure, engine, run, stats, report |
