@@ -64,7 +64,7 @@ pub fn write(base: &Path) -> Result<(PathBuf, Index), IndexError> {
 /// reports. `None`: not there.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn bring_up_to_date(base: &Path) -> Result<Option<PathBuf>, IndexError> {
     let path = base.join(INDEX_FILE);
     let is_wanted = match path.symlink_metadata() {
