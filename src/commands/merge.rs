@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use crate::cli::MergeArgs;
 use crate::record::RECORD_FILE;
 use crate::report::store::{self, RunDirectory};
+use crate::report::traces::named_in;
 use crate::run::{self, Record};
 use crate::trace::kept::KeptTrace;
 
@@ -25,7 +26,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let directory =
         RunDirectory::create(&args.out, &report.run.name, report.run.started_unix_us, &report.run.id)?;
     let kept: Vec<KeptTrace> = finished.iter().flat_map(|record| record.kept.iter().cloned()).collect();
-    let traces = publish::traces(&kept, publish::named_in(&report), &directory);
+    let traces = publish::traces(&kept, named_in(&report), &directory);
     let published = publish::report(&report, args.json, &directory, (&kept, traces.as_deref()));
     directory.discard_if_empty();
     published?;

@@ -311,7 +311,7 @@ fn stored(
 ) -> Result<Experiment, Failure> {
     let Done { overhead, report } = done;
     let runs = earlier.iter().flat_map(|(experiment, _)| experiment.runs.iter().cloned());
-    let this = store_run(directory, &report, identity, "all arms", &mut super::say)?;
+    let this = store_run(directory, (&report, &[]), identity, "all arms", &mut super::say)?;
     let runs = runs.chain([this]).collect();
     Ok(store_experiment(directory, settings, identity, design.seed, (overhead, &report), runs)?)
 }

@@ -129,7 +129,7 @@ impl FollowStarts for Starts<'_> {
 
     fn made(&mut self, report: &RunReport, identity: &Identity) -> anyhow::Result<()> {
         self.progress.clear();
-        self.runs.push(store_run(self.directory, report, identity, &self.place, &mut super::say)?);
+        self.runs.push(store_run(self.directory, (report, &[]), identity, &self.place, &mut super::say)?);
         Ok(())
     }
 }

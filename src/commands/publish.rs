@@ -1,6 +1,5 @@
 //! What `run` and `merge` do with a report: show it, store it, and end as it says.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +9,8 @@ use crate::record::{JOURNAL_FILE, RECORD_FILE};
 use crate::report::experiment::{EXPERIMENT_FILE, Experiment};
 use crate::report::store::{RunDirectory, StoreError};
 use crate::report::terminal::{self, Footer};
-use crate::report::{RunReport, html, json};
-use crate::trace::kept::{KeptTrace, TRACES_FILE, TRACES_OTLP_FILE, write_jaeger, write_packed};
+use crate::report::{RunReport, html, json, traces};
+use crate::trace::kept::KeptTrace;
 
 use super::output::Output;
 use super::{Exit, Failure, style};
@@ -126,37 +125,11 @@ pub fn traces(
     for_people: impl Fn(&KeptTrace) -> bool,
     directory: &RunDirectory,
 ) -> Option<PathBuf> {
-    if kept.is_empty() {
-        return None;
-    }
-    let stored = store_traces(kept, for_people, directory);
+    let stored = traces::store(kept, for_people, directory);
     if let Err(error) = &stored {
-        super::say(&format!("warning: the traces that were kept are not stored: {error:#}"));
+        super::say(&format!("warning: the traces that were kept are not stored: {error}"));
     }
-    stored.ok()
-}
-
-fn store_traces(
-    kept: &[KeptTrace],
-    for_people: impl Fn(&KeptTrace) -> bool,
-    directory: &RunDirectory,
-) -> anyhow::Result<PathBuf> {
-    let (mut listed, mut packed) = (Vec::new(), Vec::new());
-    let people: Vec<KeptTrace> = kept.iter().filter(|trace| for_people(trace)).cloned().collect();
-    write_jaeger(&people, &mut listed)?;
-    let path = directory.write_file(TRACES_FILE, &listed)?;
-    write_packed(kept, &mut packed)?;
-    directory.write_file(TRACES_OTLP_FILE, &packed)?;
-    Ok(path)
-}
-
-/// Whether a report names the request or the set-up that a trace is of.
-pub fn named_in(report: &RunReport) -> impl Fn(&KeptTrace) -> bool {
-    let requests = report.slowest.iter().chain(&report.slowest_sampled).chain(&report.typical);
-    let ids = requests.map(|request| &request.trace_id).chain(report.setup.iter().map(|step| &step.trace_id));
-    let number = |id: &Option<String>| u128::from_str_radix(id.as_deref()?, 16).ok();
-    let named: HashSet<u128> = ids.filter_map(number).collect();
-    move |trace| named.contains(&trace.trace_id)
+    stored.ok().flatten()
 }
 
 /// Writes a file for CI, whole or not at all as far as the system goes.

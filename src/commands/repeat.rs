@@ -8,10 +8,10 @@ use crate::cli::{RepeatArgs, RunArgs};
 use crate::engine::Stop;
 use crate::experiment::compare::{self, About, Asked, FailAbove, MetricKey, Question, Runs};
 use crate::experiment::order;
-use crate::experiment::repeat::{Arm, Done, Ended, Repeat, is_set_up_alike};
+use crate::experiment::repeat::{Arm, Done, Ended, Repeat, is_set_up_alike, is_traced_alike};
 use crate::report::experiment::Experiment;
 use crate::report::store::RunDirectory;
-use crate::run::{Identity, Settings};
+use crate::run::{Identity, Server, Settings};
 use crate::stats::compare::FEWEST_RUNS;
 use crate::workload::{Override, Prepare};
 
@@ -132,9 +132,11 @@ fn prepared(
     directory: &RunDirectory,
     stop: &Stop,
 ) -> Result<Exit, Failure> {
-    let server = run::choose(a, stop)?;
+    // Where the arms trace differently, that is what is compared: nothing of ours is to stand in its way.
+    let keep = b.is_none_or(|b| is_traced_alike(a, b));
+    let server = server(a, keep, stop)?;
     let another = match b {
-        Some(b) if b.workload.target.uri != a.workload.target.uri => Some(run::choose(b, stop)?),
+        Some(b) if b.workload.target.uri != a.workload.target.uri => Some(self::server(b, keep, stop)?),
         _ => None,
     };
     let mut arms = vec![Arm { label: "A".into(), source: source(args, false), settings: a, server: &server }];
@@ -151,6 +153,16 @@ fn prepared(
     let exit = ended?;
     over?;
     Ok(exit)
+}
+
+/// The server of an arm; where the traces of its runs are kept, with the collector that keeps them.
+fn server(settings: &Settings, keep: bool, stop: &Stop) -> Result<Server, Failure> {
+    if !keep {
+        return run::choose(settings, stop);
+    }
+    let mut server = run::choose_to_keep(settings, stop)?;
+    server.collect(settings, &|line| super::say(line))?;
+    Ok(server)
 }
 
 /// `search.toml`, `search.toml with load.rate=200`.

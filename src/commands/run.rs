@@ -6,6 +6,7 @@ use crate::milvus::embedded::{EXPOSED, EmbeddedError};
 use crate::record::JOURNAL_FILE;
 use crate::report::model::State;
 use crate::report::store::RunDirectory;
+use crate::report::traces::named_in;
 use crate::report::{RunReport, junit};
 use crate::run::{self, Hopeless, Identity, Observed, Part, Record, RunError, Server, Settings, Sharing};
 
@@ -105,7 +106,7 @@ fn measured(
     let calibration = args.calibrate.then(|| calibrate::before_a_run(&stop)).transpose()?;
     let mut server = match identity.part {
         Some(_) => existing(settings)?,
-        None => chosen(Server::choose_to_keep(settings, &mut Bars::new(&stop)), &stop)?,
+        None => choose_to_keep(settings, &stop)?,
     };
     server.collect(settings, &|line| super::say(line))?;
     let hopeless = args.abort_early.then(|| Hopeless::of(&settings.workload)).flatten();
@@ -114,7 +115,7 @@ fn measured(
     let record = Record { calibration, hopeless, ..Record::new(settings, &server, identity, observed) };
     let record = [record];
     let report = run::report(&record, &[])?;
-    let traces = publish::traces(&record[0].kept, publish::named_in(&report), directory);
+    let traces = publish::traces(&record[0].kept, named_in(&report), directory);
     let published = publish::report(&report, args.json, directory, (&record[0].kept, traces.as_deref()));
     let recorded = publish::record(&record[0], directory);
     let for_ci = args
@@ -155,6 +156,11 @@ pub(super) fn with_server<T>(
 /// Chooses the server, and says what is to be known of one that is started for this run.
 pub(super) fn choose(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
     chosen(Server::choose(settings, &mut Bars::new(stop)), stop)
+}
+
+/// The same, for runs whose traces are kept.
+pub(super) fn choose_to_keep(settings: &Settings, stop: &Stop) -> Result<Server, Failure> {
+    chosen(Server::choose_to_keep(settings, &mut Bars::new(stop)), stop)
 }
 
 fn chosen(server: anyhow::Result<Server>, stop: &Stop) -> Result<Server, Failure> {

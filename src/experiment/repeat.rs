@@ -149,11 +149,19 @@ impl Repeat<'_> {
 
 /// Whether what is made ready for the one will do for the other: they differ in load, operations and tracing alone.
 pub fn is_set_up_alike(a: &Settings, b: &Settings) -> bool {
+    is_alike(a, b, &["target.", "collection.", "data."])
+}
+
+/// Whether both are traced in the same way.
+pub fn is_traced_alike(a: &Settings, b: &Settings) -> bool {
+    is_alike(a, b, &["trace."])
+}
+
+fn is_alike(a: &Settings, b: &Settings, tables: &[&str]) -> bool {
     let of = |settings: &Settings| {
-        let made = settings.workload.settings.iter().filter(|setting| {
-            ["target.", "collection.", "data."].iter().any(|table| setting.key.starts_with(table))
-        });
-        made.map(|setting| (setting.key.clone(), setting.value.clone())).collect::<Vec<_>>()
+        let of_tables = |key: &str| tables.iter().any(|table| key.starts_with(table));
+        let set = settings.workload.settings.iter().filter(|setting| of_tables(&setting.key));
+        set.map(|setting| (setting.key.clone(), setting.value.clone())).collect::<Vec<_>>()
     };
     of(a) == of(b)
 }

@@ -4,8 +4,11 @@ use crate::engine::Stop;
 use crate::report::experiment::RunReference;
 use crate::report::model::State;
 use crate::report::store::RunDirectory;
+use crate::report::traces::{self, named_in};
 use crate::report::{RunReport, html};
 use crate::run::{self, CollectionLock, Identity, Ready, Record, RunError, Server, Settings, Sharing};
+
+use crate::trace::kept::KeptTrace;
 
 use super::follow::Follow;
 
@@ -63,18 +66,19 @@ impl<'a> Site<'a> {
         let record = Record::new(settings, self.server, identity, observed?);
         let report = run::report(std::slice::from_ref(&record), &[])?;
         let say = &mut |line: &str| follow.say(line);
-        let reference = store_run(self.directory, &report, &record.identity, label, say)?;
+        let reference = store_run(self.directory, (&report, &record.kept), &record.identity, label, say)?;
         Ok((report, reference))
     }
 }
 
-/// Stores the report of a run beneath its experiment, and its page beside it. That the page cannot be stored is told and changes nothing.
+/// Stores the report of a run beneath its experiment, with its page and the traces that were kept. That these cannot be stored is told and
+/// changes nothing.
 ///
 /// # Errors
 /// Where the report cannot be stored.
 pub fn store_run(
     experiment: &RunDirectory,
-    report: &RunReport,
+    (report, kept): (&RunReport, &[KeptTrace]),
     identity: &Identity,
     label: &str,
     say: &mut dyn FnMut(&str),
@@ -82,7 +86,10 @@ pub fn store_run(
     let directory =
         RunDirectory::create(experiment.path(), "runs", identity.started_unix_us, &identity.run_id)?;
     let path = directory.write_report(report)?;
-    if let Err(error) = html::store(report, &[], &directory) {
+    if let Err(error) = traces::store(kept, named_in(report), &directory) {
+        say(&format!("warning: the traces of run {} are not stored: {error}", identity.run_id));
+    }
+    if let Err(error) = html::store(report, kept, &directory) {
         say(&format!("warning: the page of run {} is not stored: {error}", identity.run_id));
     }
     let relative = path.strip_prefix(experiment.path()).unwrap_or(&path);

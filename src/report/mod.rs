@@ -33,6 +33,7 @@ mod sampling;
 pub mod store;
 pub mod terminal;
 pub mod thresholds;
+pub mod traces;
 pub mod waterfall;
 
 pub use calendar::rfc3339;
