@@ -1,8 +1,10 @@
 //! `run --repeat`: runs in pairs against servers of known delays, what is stored of them, and how it ends.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use milvus_load::trace::kept::read_otlp;
 use milvus_load::truth::{Delay, Script, TruthServer};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -161,6 +163,41 @@ fn runs_of_one_workload_alone_tell_how_far_they_lie_apart() {
         let ended = reports.tool(&[&alone[..], &wrong].concat());
         assert!(ended.code == 2 && ended.stderr.contains(why), "{wrong:?}: {} {}", ended.code, ended.stderr);
     }
+}
+
+/// One collector listens for all of them.
+#[test]
+fn each_run_keeps_the_traces_of_its_own_requests() {
+    let (reports, server) = (Reports::new(), server_of(5));
+    let uri = server.uri();
+    let repeated =
+        ["run", "w.toml", "--uri", &uri, "--repeat", "2", "--out", "reports", "--allow-untrusted", "--json"];
+    let traced = ["--set", "trace.collector_listen=127.0.0.1:0", "--set", "trace.sample_fraction=1"];
+    let ended = reports.tool(&[&repeated, &SHORT[..], &traced].concat());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let (experiment, mut known) = (ended.json(), HashSet::new());
+    let directory = last_beneath(&reports.path().join("reports/w-repeat"));
+    let runs = run_reports(&reports, &experiment, "reports/w-repeat");
+    for (reference, run) in experiment["runs"].as_array().unwrap().iter().zip(runs) {
+        let report = directory.join(reference["report"].as_str().unwrap());
+        let file = std::fs::File::open(report.with_file_name("traces.otlp.json.gz")).unwrap();
+        let kept: HashSet<u128> = read_otlp(file).unwrap().iter().map(|trace| trace.trace_id).collect();
+        let slowest = run["slowest"].as_array().unwrap();
+        assert!(!slowest.is_empty());
+        for request in slowest {
+            let id = u128::from_str_radix(request["trace_id"].as_str().unwrap(), 16).unwrap();
+            assert!(kept.contains(&id), "{request}");
+        }
+        assert!(kept.is_disjoint(&known), "a trace is of one run");
+        known.extend(kept);
+    }
+    // What differs in tracing is compared without a collector of ours.
+    let differ = ["--against-set", "trace.sample_fraction=0.5"];
+    let ended = reports.tool(&[&repeated, &SHORT[..], &traced, &differ].concat());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let directory = last_beneath(&reports.path().join("reports/w-compare"));
+    let report = directory.join(ended.json()["runs"][0]["report"].as_str().unwrap());
+    assert!(report.is_file() && !report.with_file_name("traces.otlp.json.gz").exists());
 }
 
 #[test]
