@@ -172,7 +172,14 @@ fn each_run_keeps_the_traces_of_its_own_requests() {
     let uri = server.uri();
     let repeated =
         ["run", "w.toml", "--uri", &uri, "--repeat", "2", "--out", "reports", "--allow-untrusted", "--json"];
-    let traced = ["--set", "trace.collector_listen=127.0.0.1:0", "--set", "trace.sample_fraction=1"];
+    let traced = [
+        "--set",
+        "trace.enabled=true",
+        "--set",
+        "trace.collector_listen=127.0.0.1:0",
+        "--set",
+        "trace.sample_fraction=1",
+    ];
     let ended = reports.tool(&[&repeated, &SHORT[..], &traced].concat());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let (experiment, mut known) = (ended.json(), HashSet::new());
