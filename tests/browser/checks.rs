@@ -186,7 +186,9 @@ struct Found {
 fn accessible(browser: &mut Browser, file: &File) -> Vec<String> {
     let axe = Axe::read();
     let mut problems = Vec::new();
-    for (view, name) in [(WIDE, "light"), (View { is_dark: true, ..WIDE }, "dark"), (PHONE, "phone")] {
+    // So wide that every column of every table is on the screen.
+    let wide = View { width: 2_560, ..WIDE };
+    for (view, name) in [(wide, "light"), (View { is_dark: true, ..wide }, "dark"), (PHONE, "phone")] {
         let mut page = browser.open(&file.path, view);
         ask(&mut page, "openAll()");
         page.evaluate(&axe.source);
@@ -194,11 +196,11 @@ fn accessible(browser: &mut Browser, file: &File) -> Vec<String> {
         let mut told = ask(&mut page, &format!("axe({is_phone})"));
         assert!(told["passes"].as_u64() > Some(20), "axe has looked at little: {told}");
         let mut found = |list: &str| -> Vec<Found> { serde_json::from_value(told[list].take()).unwrap() };
-        // Whether one character can be told from its background is the same question as for the longer texts of its class; words in
-        // pictures are `faint`'s.
+        // Whether a single sign can be told from its background is the same question as for the texts of its class; words in pictures
+        // are `faint`'s.
         let is_known = |found: &Found| {
-            let is_short = found.why.iter().any(|why| why == "shortTextContent");
-            found.rule == "color-contrast" && (found.is_drawn || is_short)
+            let is_sign = found.why.iter().any(|why| ["shortTextContent", "nonBmp"].contains(&why.as_str()));
+            found.rule == "color-contrast" && (found.is_drawn || is_sign)
         };
         for Found { rule, words, .. } in found("violations") {
             problems.push(format!("{name}: {rule}: {words}"));
@@ -252,6 +254,7 @@ fn theme(browser: &mut Browser, file: &File) -> Vec<String> {
 /// A pointer over a figure reads the row of its table that stands nearest, and nothing once it has left.
 fn readout(browser: &mut Browser, file: &File) -> Vec<String> {
     let mut page = browser.open(&file.path, WIDE);
+    ask(&mut page, "openAll()");
     let figures = ask(&mut page, "figures()");
     let mut problems = Vec::new();
     for figure in figures.as_array().unwrap() {

@@ -103,7 +103,7 @@
     // Each column of each table: its cells before, after one click on its heading, and after two.
     sorts: () =>
       all("table").flatMap((table) =>
-        all("thead th", table).map((heading, column) => {
+        all("thead tr > *", table).map((heading, column) => {
           const cells = () => [...table.tBodies[0].rows].map((row) => text(row.cells[column]));
           const rows = () => [...table.tBodies[0].rows].map(text).sort().join("|");
           const [before, whole] = [cells(), rows()];
@@ -125,7 +125,7 @@
     // Where figures are and what their tables hold, for a pointer that moves over them.
     figures: () =>
       all("figure.chart").map((figure) => {
-        const headings = all("thead th", figure).map(text);
+        const headings = all("thead tr > *", figure).map(text);
         return {
           id: figure.id,
           rows: all("tr[data-at]", figure).map((row) => ({ at: +row.dataset.at, says: [...row.cells].map((cell, column) => (column ? headings[column] + " " : "") + text(cell)).join(" · ") })),
@@ -149,7 +149,7 @@
       const contrast = (a, b) => { const [high, low] = [light(a), light(b)].sort((x, y) => y - x); return (high + 0.05) / (low + 0.05); };
       const paint = (element) => {
         const style = getComputedStyle(element);
-        const isDrawn = element instanceof SVGGeometryElement;
+        const isDrawn = element instanceof SVGGeometryElement && element.localName !== "line";
         if (isDrawn && style.fill === "none") return null;
         if (!isDrawn && element instanceof SVGElement) return null;
         const color = parse(isDrawn ? style.fill : style.backgroundColor);
@@ -172,8 +172,12 @@
     },
 
     axe: async (isPhone) => {
-      // Axe judges no text before a gradient, such as the shadows at the edges of tables, which are over the panel's own colour; and none that has to be scrolled to.
-      if (!isPhone) all(".scroll").forEach((element) => { element.style.backgroundImage = "none"; element.style.overflow = "visible"; });
+      // Axe judges no text before a gradient, such as the shadows at the edges of tables, which are over the panel's own colour; and none that has to be scrolled to
+      // or stands half outside its panel.
+      if (!isPhone) {
+        document.body.style.maxWidth = "none";
+        all(".scroll").forEach((element) => { element.style.backgroundImage = "none"; element.style.overflow = "visible"; });
+      }
       const told = await axe.run(document, { elementRef: true, resultTypes: ["violations", "incomplete"], rules: isPhone ? { "color-contrast": { enabled: false } } : {} });
       const list = (results) => results.flatMap((rule) => rule.nodes.map((node) => {
         const checks = [...node.any, ...node.all, ...node.none];

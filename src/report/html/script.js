@@ -38,7 +38,7 @@
     table.tBodies[0].append(...rows);
   };
   all("table:not(.fixed)").filter((table) => table.tBodies[0].rows.length > 2).forEach((table) => {
-    all("thead th", table).forEach((heading, column) => {
+    all("thead tr > *", table).forEach((heading, column) => {
       if (!heading.textContent) return;
       const sorter = document.createElement("button");
       sorter.type = "button";
@@ -53,7 +53,7 @@
     const rows = all("tr[data-at]", figure);
     const plots = all("svg.plot", figure);
     if (!rows.length || !plots.length) return;
-    const headings = all("thead th", figure).map((heading) => heading.textContent);
+    const headings = all("thead tr > *", figure).map((heading) => heading.textContent);
     const readout = figure.querySelector(".readout");
     const cursors = plots.map((plot) => {
       const line = document.createElementNS("http://www.w3.org/2000/svg", "line");

@@ -99,15 +99,18 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Scrolls within itself where the page is too narrow.
+    /// Scrolls within itself where the page is too narrow. A group and no region: a page has too many tables for each to be a landmark.
     pub(super) fn markup(&self) -> Markup {
         let side = |column: usize| if self.is_number(column) { "number" } else { "left" };
         html! {
-            div class="scroll" role="region" tabindex="0" aria-label=(self.caption) {
+            div class="scroll" role="group" tabindex="0" aria-label=(self.caption) {
                 table class=[self.is_fixed.then_some("fixed")] {
                     caption { (self.caption) }
                     thead { tr {
-                        @for (column, text) in self.heading.iter().enumerate() { th scope="col" class=(side(column)) { (text) } }
+                        @for (column, text) in self.heading.iter().enumerate() {
+                            // A heading that says nothing is none.
+                            @if text.is_empty() { td {} } @else { th scope="col" class=(side(column)) { (text) } }
+                        }
                     } }
                     tbody { @for row in &self.rows { (row.markup(self)) } }
                 }
@@ -133,7 +136,7 @@ impl Row {
                 @for (column, Td { markup, class }) in self.cells.iter().enumerate() {
                     @if table.is_number(column) {
                         td class={ "number " (class.unwrap_or_default()) } { (markup) }
-                    } @else if column == 0 {
+                    } @else if column == 0 && !markup.0.is_empty() {
                         th scope="row" class=[*class] { (markup) }
                     } @else {
                         td class=[*class] { (markup) }
