@@ -25,11 +25,12 @@ fn every_page_passes_every_check() {
     sources.push(pages::with_traces(directory.path()));
     let mut browser = Browser::start();
     let mut problems = Vec::new();
-    for source in &sources {
-        let page = pages::page(source, &out);
+    let mut pages: Vec<_> = sources.iter().map(|source| pages::page(source, &out)).collect();
+    pages.push(pages::index(&sources, "an index", "search", &out));
+    for page in &pages {
         for check in &CHECKS {
             let start = std::time::Instant::now();
-            let found = (check.problems)(&mut browser, &page);
+            let found = (check.problems)(&mut browser, page);
             println!("{} · {}: {} problems, {:.1?}", page.name, check.name, found.len(), start.elapsed());
             found.iter().for_each(|problem| println!("    {problem}"));
             problems.extend(
@@ -48,17 +49,22 @@ fn no_text_of_a_report_acts_on_its_page() {
     sources.push(pages::with_traces(directory.path()));
     let mut browser = Browser::start();
     let mut problems = Vec::new();
-    for source in &sources {
-        for attack in ATTACKS.iter().chain([&LONG]) {
-            let directory = tempfile::tempdir().unwrap();
-            let page = pages::page(&attacked(source, attack, directory.path()), &out);
-            let shown = shown(&mut browser, &page, attack.mark);
-            assert!(shown >= 5, "{}: {shown} texts of it are shown", page.name);
-            let mut found = foreign(&mut browser, &page);
-            found.extend(sideways(&mut browser, &page));
+    for attack in ATTACKS.iter().chain([&LONG]) {
+        let directories: Vec<_> = sources.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+        let attacked =
+            |(source, directory): (_, &tempfile::TempDir)| attacked(source, attack, directory.path());
+        let attacked: Vec<_> = sources.iter().zip(&directories).map(attacked).collect();
+        let mut pages: Vec<_> = attacked.iter().map(|source| pages::page(source, &out)).collect();
+        let name = format!("an index, {}", attack.name);
+        pages.push(pages::index(&attacked, &name, "<b onclick=\"canary=1\" id=\"canary\">", &out));
+        for page in &pages {
+            let shown = shown(&mut browser, page, attack.mark);
+            assert!(shown >= 1, "{}: no text of it is shown", page.name);
+            let mut found = foreign(&mut browser, page);
+            found.extend(sideways(&mut browser, page));
             if attack.name != LONG.name {
-                found.extend(quiet(&mut browser, &page));
-                found.extend(canaries(&mut browser, &page));
+                found.extend(quiet(&mut browser, page));
+                found.extend(canaries(&mut browser, page));
             }
             println!("{}: shown {shown} times, {} problems", page.name, found.len());
             problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", page.name)));

@@ -76,7 +76,7 @@ const MUTATIONS: [Mutation; 39] = [
     other("axe", "light: color-contrast", "--dim:#59626d", "--dim:#b0b0b0"),
     other("axe", "dark: color-contrast", "--dim:#9fa8b3", "--dim:#404040"),
     other("faint", "has a contrast of", "svg text{fill:var(--dim)", "svg text{fill:var(--line)"),
-    other("sort", "ascending", "return x - y;", "return y - x;"),
+    other("sort", "ascending", "return x - y ||", "return y - x ||"),
     other("sort", "ascending", "ms: 1e3", "ms: 1"),
     other(
         "theme",

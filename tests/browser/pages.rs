@@ -2,9 +2,11 @@
 
 use std::fs::File as Opened;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use milvus_load::report::RunReport;
+use milvus_load::report::html::HTML_FILE;
+use milvus_load::report::index::INDEX_FILE;
 use milvus_load::report::model::Request;
 use milvus_load::report::store;
 use milvus_load::trace::kept::{KeptTrace, TRACES_OTLP_FILE, read_otlp, write_packed};
@@ -72,17 +74,32 @@ fn become_of(request: &mut Request, trace: &KeptTrace) {
     request.response_us = service_us + 50.0;
 }
 
-/// The page of it, in a directory of its own.
+/// The page of it, among others in a directory.
 pub fn page(source: &Source, out: &TempDir) -> File {
     let path = out.path().join(format!("{}.html", source.name.replace(' ', "-")));
-    let output = tool()
-        .arg("report")
-        .arg(&source.directory)
-        .args(["--format", "html"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}: {}", source.name, String::from_utf8_lossy(&output.stderr));
-    std::fs::write(&path, output.stdout).unwrap();
+    let html = told(tool().arg("report").arg(&source.directory).args(["--format", "html"]), &source.name);
+    std::fs::write(&path, html).unwrap();
     File { name: source.name.clone(), path }
+}
+
+/// The page that lists them all, beside them; their directories lie in one of this name.
+pub fn index(sources: &[Source], name: &str, within: &str, out: &TempDir) -> File {
+    let base = out.path().join(name.replace(' ', "-"));
+    for (number, source) in sources.iter().enumerate() {
+        let directory = base.join(within).join(number.to_string());
+        std::fs::create_dir_all(&directory).unwrap();
+        for file in [REPORT, EXPERIMENT].iter().filter(|file| source.directory.join(file).is_file()) {
+            std::fs::copy(source.directory.join(file), directory.join(file)).unwrap();
+        }
+        let page = page(source, out);
+        std::fs::copy(page.path, directory.join(HTML_FILE)).unwrap();
+    }
+    told(tool().args(["report", "--index"]).arg(&base), name);
+    File { name: name.to_owned(), path: base.join(INDEX_FILE) }
+}
+
+fn told(command: &mut Command, name: &str) -> Vec<u8> {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }

@@ -6,7 +6,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::axis::Axis;
+use super::axis::{Axis, Tick};
 use super::table::Table;
 
 /// Units of a plot's width in which paths are drawn.
@@ -128,12 +128,17 @@ fn drawn(plot: &Plot, top: u32, x: &Axis, x_label: Option<&str>) -> Markup {
             (plot.over)
             @if let Some(label) = x_label {
                 @for tick in &x.ticks {
-                    text class="tick" x=(percent(x.place(tick.at))) y=(height + 16) text-anchor="middle" { (tick.text) }
+                    text class="tick" x=(percent(x.place(tick.at))) y=(height + 16) text-anchor=(anchor(x, tick)) { (tick.text) }
                 }
                 text class="heading" x="100%" y=(height + 34) text-anchor="end" { (label) }
             }
         }
     }
+}
+
+/// A long word at the right end, such as a day, would not fit if it stood in the middle.
+fn anchor(x: &Axis, tick: &Tick) -> &'static str {
+    if x.place(tick.at) > 0.95 && tick.text.chars().count() > 7 { "end" } else { "middle" }
 }
 
 fn legend(keys: &[Key]) -> Markup {
