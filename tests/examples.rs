@@ -1,10 +1,14 @@
 //! The committed example reports are what this version reads, and tell nothing that should not be told.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use milvus_load::report::experiment::{Experiment, experiment_schema};
 use milvus_load::report::{RunReport, csv, hlog, schema, store, terminal};
 use serde_json::Value;
+
+#[path = "common/tool.rs"]
+mod tool;
 
 /// A report that a person may want to open in an editor.
 const LARGEST: u64 = 300_000;
@@ -108,6 +112,34 @@ fn the_committed_experiment_is_read_fits_the_schema_and_says_what_its_markdown_s
     experiment.document().markdown(&mut markdown).expect("writes");
     let committed = std::fs::read(directory.join("report.md")).expect("is there");
     assert_eq!(String::from_utf8(markdown).expect("is text"), String::from_utf8(committed).expect("is text"));
+}
+
+#[test]
+fn every_example_has_the_page_that_is_made_of_it_today() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(base.join("reports/examples")).expect("reports/examples is committed");
+    let mut pages = 0;
+    for directory in entries.map(|entry| entry.expect("a readable entry").path()) {
+        if !["report.json", "experiment.json"].iter().any(|file| directory.join(file).is_file()) {
+            continue;
+        }
+        let name = directory.strip_prefix(base).expect("is beneath it").display();
+        let output = tool::tool()
+            .args(["report", "--format", "html"])
+            .arg(&directory)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let committed = std::fs::read(directory.join("report.html")).unwrap_or_default();
+        // Pages are too long to be printed.
+        assert!(
+            committed == output.stdout,
+            "{name}/report.html is not what milvus-load makes of it; write it anew: cargo run report --format html {name} > {name}/report.html"
+        );
+        pages += 1;
+    }
+    assert!(pages >= 2, "{pages} examples");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn problems(sort: &Sort) -> Vec<String> {
         }
         // A row may count bytes where another one counts seconds; and numbers come before words.
         let values: Vec<Option<(f64, &str)>> = press.cells.iter().map(|cell| number(cell)).collect();
-        let is_ordered = ["", "s", "B"].iter().all(|base| {
+        let is_ordered = ["", "us", "B"].iter().all(|base| {
             let of = values.iter().flatten().filter(|(_, unit)| unit == base).map(|(value, _)| *value);
             if is_up { of.is_sorted() } else { of.is_sorted_by(|one, other| one >= other) }
         });
@@ -67,12 +67,12 @@ fn number(cell: &str) -> Option<(f64, &'static str)> {
     let value: f64 = rest[..end].parse().ok()?;
     let unit = rest[end..].split_whitespace().next().unwrap_or_default();
     let (factor, base) = match unit {
-        "ns" => (1e-9, "s"),
-        "us" => (1e-6, "s"),
-        "ms" => (1e-3, "s"),
-        "s" => (1.0, "s"),
-        "min" => (60.0, "s"),
-        "h" => (3_600.0, "s"),
+        "ns" => (1e-3, "us"),
+        "us" => (1.0, "us"),
+        "ms" => (1e3, "us"),
+        "s" => (1e6, "us"),
+        "min" => (60e6, "us"),
+        "h" => (3_600e6, "us"),
         "B" => (1.0, "B"),
         "KiB" => (1024.0, "B"),
         "MiB" => (1024.0 * 1024.0, "B"),
@@ -86,8 +86,8 @@ fn number(cell: &str) -> Option<(f64, &'static str)> {
 fn numbers_are_read_in_their_units() {
     for (cell, number_of) in [
         ("1,234", Some((1_234.0, ""))),
-        ("2.5 ms", Some((2.5e-3, "s"))),
-        ("+40 us to 90 us", Some((40e-6, "s"))),
+        ("2.5 ms", Some((2_500.0, "us"))),
+        ("+40 us to 90 us", Some((40.0, "us"))),
         ("2 KiB", Some((2_048.0, "B"))),
         ("-1.5%", Some((-1.5, ""))),
         ("too few", None),
