@@ -162,7 +162,7 @@
 //!   reports are still read), filled in `report/from_recorded.rs` or `report/from_run.rs`, then the renderers.
 //! - **A format of the report**: a file beside `report/csv.rs` that sees a [`report::RunReport`] and a writer, run over
 //!   all of `report/samples.rs`; then [`cli::Format`] and `commands/report.rs`.
-//! - **A part of a page**: a file in `report/html/run/`, of the parts in `report/html/`; colours in `style.css` alone.
+//! - **A part of a page**: a file in `report/html/run/` or `report/html/experiment/`, of the parts in `report/html/`; colours in `style.css` alone.
 //! - **A column of the index**: its field in `report/index/run.rs`, its cell in `report/html/index/row.rs`.
 //!
 //! # What holds everywhere

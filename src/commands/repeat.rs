@@ -132,7 +132,7 @@ fn prepared(
     directory: &RunDirectory,
     stop: &Stop,
 ) -> Result<Exit, Failure> {
-    // Where the arms trace differently, that is what is compared: nothing of ours is to stand in its way.
+    // Where the arms trace differently, that is what is compared, and a collector of ours would change it.
     let keep = b.is_none_or(|b| is_traced_alike(a, b));
     let server = server(a, keep, stop)?;
     let another = match b {

@@ -140,13 +140,14 @@ impl Browser {
         let attached =
             self.call(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         let session = attached["sessionId"].as_str().unwrap().to_owned();
-        self.events.clear();
         let url = format!("file://{}", file.canonicalize().unwrap().display());
         let mut page = Page { browser: self, session, target, url: url.clone() };
         for domain in ["Page", "Runtime", "Log", "Network", "Audits"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
         page.view(view);
+        // What the blank page told is not of this one.
+        page.browser.events.clear();
         page.call("Page.navigate", json!({ "url": url }));
         while !page.browser.events.iter().any(|event| event.method == "Page.loadEventFired") {
             page.browser.next("load").expect("chromium has ended");

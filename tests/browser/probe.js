@@ -93,7 +93,7 @@
         history.replaceState(null, "", location.pathname);
         const followed = new Promise((done) => addEventListener("hashchange", done, { once: true }));
         press(link);
-        await Promise.race([followed, new Promise((done) => setTimeout(done, 1000))]);
+        await Promise.race([followed, new Promise((done) => setTimeout(done, 30000))]);
         const target = document.getElementById(there.slice(1));
         if (!target || !target.checkVisibility() || target.matches("details:not([open])")) problems.push(there + " leads to what is not seen");
       }

@@ -106,8 +106,8 @@ fn without_a_terminal_there_are_no_colours_and_no_moving_lines() {
         assert!(!text.is_empty() && !text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
     }
     // The last lines: where it is, and what to type next.
-    let last: Vec<&str> = run.stdout.trim_end().lines().rev().take(3).collect();
-    let parts = ["milvus-load slow ", "report.html", "report.json"];
+    let last: Vec<&str> = run.stdout.trim_end().lines().rev().take(4).collect();
+    let parts = ["milvus-load slow ", "index.html", "report.html", "report.json"];
     assert!(last.iter().zip(parts).all(|(line, part)| line.contains(part)), "{last:?}");
 }
 

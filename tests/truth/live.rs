@@ -18,7 +18,7 @@ fn is_near(shown: Shown, truth: Nanos) {
 /// nothing of it.
 #[test]
 fn the_times_shown_are_response_times_and_those_of_the_report() {
-    let stalls = Stalls::new(ms(5_000), ms(700), ms(800)).unwrap();
+    let stalls = Stalls::new(ms(2_000), ms(700), ms(800)).unwrap();
     let limits = Limits { concurrent_streams: Some(2), ..Limits::default() };
     let server = start(Script { stalls: Some(stalls), limits, ..script(Delay::Constant(ms(1))) });
     let mut plan = plan(&server.uri(), constant(600.0));
@@ -29,7 +29,7 @@ fn the_times_shown_are_response_times_and_those_of_the_report() {
     let mut hanging = 0;
     wait_for("the end", || {
         let reading = execution.counters().read(execution.elapsed());
-        hanging += usize::from(reading.oldest() > Some(ms(400)));
+        hanging += usize::from(reading.oldest() > Some(ms(200)));
         execution.is_finished()
     });
     assert!(hanging > 0, "what hung was seen to hang");

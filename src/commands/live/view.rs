@@ -166,9 +166,7 @@ fn columns(rows: &[Row], width: usize) -> Vec<Column> {
         move |row: &Row| row.times.as_ref().map_or_else(none, |times| words::shown(of(times)))
     };
     let name = |row: &Row| (cut(&row.name, WIDEST_NAME.min(width / 3)), Tone::Plain);
-    let max = |row: &Row| {
-        row.times.and_then(|times| times.max).map_or_else(none, |max| (words::time(max), Tone::Plain))
-    };
+    let max = |row: &Row| row.times.and_then(|times| times.max).map_or_else(none, words::shown);
     let errors = |row: &Row| {
         let recent = row.rates.map_or(0, |rates| rates.unsuccessful);
         (row.errors.to_string(), if recent > 0 { Tone::Bad } else { Tone::Plain })

@@ -17,7 +17,7 @@ fn row(name: &str, offered: f64, p99: Shown) -> Row {
             over: Nanos::from_millis(5_010),
             p50: Shown::Is(Nanos::new(2_140_000)),
             p99,
-            max: Some(ms(31)),
+            max: Some(Shown::Is(ms(31))),
         }),
         errors: 0,
         seconds: (1..=12).map(|second| cell(offered, Some(Shown::Is(ms(second))))).collect(),

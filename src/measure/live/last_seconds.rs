@@ -44,8 +44,8 @@ pub struct RecentTimes {
     pub over: Nanos,
     pub p50: Shown,
     pub p99: Shown,
-    /// Of the succeeded; `None` where none did.
-    pub max: Option<Nanos>,
+    /// Of the succeeded, and of what is in flight; `None` where there is neither.
+    pub max: Option<Shown>,
 }
 
 /// An operation in the last five seconds.
@@ -110,16 +110,21 @@ impl LastSeconds {
             newest.operations[operation].done() - before
         };
         let enough = Quantile::P99.enough_offered();
-        let seconds = (FEWEST..most).find(|seconds| done_in(*seconds) >= enough).unwrap_or(most);
+        let ages = newest.ages(operation);
+        // Where nothing ends while something waits, what ended before would tell of another time.
+        let is_still = done_in(FEWEST) == 0 && ages.oldest().is_some();
+        let seconds = match is_still {
+            true => FEWEST.min(most),
+            false => (FEWEST..most).find(|seconds| done_in(*seconds) >= enough).unwrap_or(most),
+        };
         let before = self.back(seconds).filter(|_| most > 0)?;
         let ended = Ended::between(before, newest, operation);
-        let ages = newest.ages(operation);
         let shown = |wanted| ended.quantile(wanted, &ages);
         Some(RecentTimes {
             over: newest.at - before.at,
             p50: shown(Quantile::P50),
             p99: shown(Quantile::P99),
-            max: ended.longest(),
+            max: ended.max(&ages),
         })
     }
 
@@ -172,6 +177,12 @@ impl Ended {
 
     fn longest(&self) -> Option<Nanos> {
         self.buckets.last().map(|(bucket, _)| middle(*bucket))
+    }
+
+    fn max(&self, ages: &Ages) -> Option<Shown> {
+        let longest = self.longest();
+        let over = ages.oldest().filter(|oldest| longest.is_none_or(|longest| *oldest > longest));
+        over.map(Shown::Over).or(longest.map(Shown::Is))
     }
 
     fn quantile(&self, wanted: Quantile, ages: &Ages) -> Shown {

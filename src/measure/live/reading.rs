@@ -67,7 +67,7 @@ impl Reading {
     /// How long ago the oldest request that is in flight was due, at least; `None`: nothing is, or nothing for so long that it
     /// can be told.
     pub fn oldest(&self) -> Option<Nanos> {
-        (0..self.operations.len()).filter_map(|index| self.ages(index).0.first().map(|(age, _)| *age)).max()
+        (0..self.operations.len()).filter_map(|index| self.ages(index).oldest()).max()
     }
 
     /// By how much an age may be longer than it is told.
@@ -91,6 +91,10 @@ impl Reading {
 }
 
 impl Ages {
+    pub fn oldest(&self) -> Option<Nanos> {
+        self.0.first().map(|(age, _)| *age)
+    }
+
     /// How many have been due for longer than that.
     pub fn longer_than(&self, time: Nanos) -> u64 {
         self.0.iter().take_while(|(age, _)| *age > time).map(|(_, count)| count).sum()

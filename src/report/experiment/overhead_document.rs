@@ -47,7 +47,7 @@ pub(in crate::report) fn beside(overhead: &Overhead) -> Option<String> {
     let beside = &overhead.beside_the_server;
     (!beside.is_empty()).then(|| {
         format!(
-            "On the server's machine run besides: {}. They slow it down and are slowed down by it, so these costs are upper bounds.",
+            "Also on the server's machine: {}. They slow it down and are slowed down by it, so these costs are upper bounds.",
             beside.join(", ")
         )
     })

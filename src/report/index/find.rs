@@ -33,6 +33,13 @@ impl Place {
     }
 }
 
+/// In a clone of this tool's repository there are reports in it that were not made there.
+const EXAMPLES: &str = "examples";
+
+fn is_named_as_run(run: &DirEntry) -> bool {
+    run.file_name().to_str().is_some_and(is_run)
+}
+
 /// All that lie under `base`, newest first.
 ///
 /// # Errors
@@ -42,7 +49,9 @@ pub(super) fn places(base: &Path) -> io::Result<Vec<Place>> {
     for workload in fs::read_dir(base)? {
         let Ok(workload) = workload else { continue };
         if !is_hidden(&workload) {
-            places.extend(within(&workload.path()).filter_map(|run| place(&workload, &run)));
+            let all = within(&workload.path())
+                .filter(|run| workload.file_name() != EXAMPLES || is_named_as_run(run));
+            places.extend(all.filter_map(|run| place(&workload, &run)));
         }
     }
     places.sort_by(|a, b| (&b.time, &b.directory).cmp(&(&a.time, &a.directory)));
@@ -69,7 +78,7 @@ fn place(workload: &DirEntry, run: &DirEntry) -> Option<Place> {
 /// Whether there is nothing in it but reports, so that nobody minds one more file there. What is hidden does not count.
 pub(super) fn holds_reports_alone(base: &Path) -> bool {
     let is_report = |run: DirEntry| {
-        run.file_name().to_str().is_some_and(is_run)
+        is_named_as_run(&run)
             || [REPORT_FILE, EXPERIMENT_FILE].iter().any(|file| run.path().join(file).is_file())
     };
     let is_workload = |entry: &DirEntry| {

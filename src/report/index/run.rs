@@ -136,9 +136,10 @@ impl ListedRun {
     }
 }
 
-/// Whatever may not differ in a comparison, and the machine as well: who looks at a line takes a step in it for the server's.
+/// Whatever may not differ in a comparison, and the machine and the rows as well: who looks at a line takes a step in it for the
+/// server's.
 fn separates(key: &str) -> bool {
-    weight(key) == Weight::Decides || is_beneath(key, "machine")
+    weight(key) == Weight::Decides || is_beneath(key, "machine") || key == "collection.rows_at_start"
 }
 
 impl From<Head> for ListedRun {

@@ -69,7 +69,11 @@ pub fn bring_up_to_date(base: &Path) -> Result<Option<PathBuf>, IndexError> {
     let path = base.join(INDEX_FILE);
     let is_wanted = match path.symlink_metadata() {
         Ok(_) => is_ours(&path),
-        Err(_) => base.file_name().is_some_and(|name| name == DEFAULT) || find::holds_reports_alone(base),
+        // Another run may have made it meanwhile.
+        Err(_) => {
+            let is_default = base.file_name().is_some_and(|name| name == DEFAULT);
+            is_default || find::holds_reports_alone(base) || is_ours(&path)
+        }
     };
     if is_wanted { write(base).map(|(path, _)| Some(path)) } else { Ok(None) }
 }

@@ -149,6 +149,17 @@ fn a_directory_that_was_renamed_is_listed_by_what_its_report_says() {
 }
 
 #[test]
+fn the_examples_that_a_clone_brings_are_not_listed() {
+    let base = tempfile::tempdir().unwrap();
+    let own = stored(base.path(), 0, &samples::full());
+    let brought = stored(base.path(), 1, &samples::full());
+    fs::create_dir(base.path().join("examples")).unwrap();
+    fs::rename(base.path().join(brought), base.path().join("examples/search")).unwrap();
+    let index = Index::read(base.path()).unwrap();
+    assert_eq!((index.len(), directories(&index.workloads[0])), (1, vec![own]));
+}
+
+#[test]
 fn of_two_thousand_reports_the_newest_are_read_and_the_page_stays_small() {
     let base = tempfile::tempdir().unwrap();
     let mut report = samples::full();

@@ -144,9 +144,11 @@ impl Capacity {
         medians.sort_by(|a, b| a.0.total_cmp(&b.0));
         let &(_, unloaded) = medians.first()?;
         let is_over = |&(_, median): &(f64, f64)| median > 2.0 * unloaded;
-        let &(below, _) = medians.get(medians.iter().position(is_over)?.checked_sub(1)?)?;
-        let from = medians.iter().rposition(|probe| !is_over(probe))? + 1;
-        let &(above, _) = medians.get(from)?;
+        // Of several probes at one rate some may be over it and some not: such a rate is between the two.
+        let &(first_over, _) = medians.iter().find(|probe| is_over(probe))?;
+        let &(below, _) = medians.iter().rfind(|(rate, _)| *rate < first_over)?;
+        let &(last_under, _) = medians.iter().rfind(|probe| !is_over(probe))?;
+        let &(above, _) = medians.iter().find(|(rate, _)| *rate > last_under)?;
         Some(Knee {
             operation: operation.to_owned(),
             unloaded_p50_us: unloaded,
@@ -187,6 +189,11 @@ mod tests {
         assert_eq!(knee(&[(400.0, 30.0), (100.0, 10.0), (200.0, 19.0)]), Some((200.0, 400.0)));
         // One that is over twice and a higher one that is not: somewhere around both.
         assert_eq!(knee(&[(100.0, 10.0), (200.0, 21.0), (210.0, 15.0), (300.0, 40.0)]), Some((100.0, 300.0)));
+        // Of several at one rate, whichever came first.
+        let mut same = [(100.0, 10.0), (150.0, 12.0), (200.0, 19.0), (200.0, 21.0), (300.0, 40.0)];
+        assert_eq!(knee(&same), Some((150.0, 300.0)));
+        same.swap(2, 3);
+        assert_eq!(knee(&same), Some((150.0, 300.0)));
         assert_eq!(knee(&[(100.0, 10.0), (200.0, 19.0)]), None, "nowhere");
         assert_eq!(knee(&[]), None);
     }

@@ -7,6 +7,7 @@ use super::super::Experiment;
 use super::super::figures::Figures;
 use super::super::words::{self, errors, percent, rate_cell, time};
 use super::best::best;
+use super::drift::largest_difference;
 use super::pictures::{curve, heat, letter, quantities};
 use super::{Drift, SetUp, Sweep, SweptPoint};
 
@@ -143,6 +144,17 @@ pub(in crate::report) fn noise(sweep: &Sweep, operation: &str) -> Option<String>
     }
     if sentences.is_empty() {
         return None;
+    }
+    let others = [
+        ("p99", largest_difference(sweep, operation, |figures| figures.p99_us)),
+        ("throughput", largest_difference(sweep, operation, |figures| figures.succeeded_per_s)),
+    ];
+    let others: Vec<String> = others
+        .into_iter()
+        .filter_map(|(what, most)| Some(format!("by up to {} in {what}", percent(most?))))
+        .collect();
+    if !others.is_empty() {
+        sentences.push(format!("Runs of one point differed {}.", others.join(" and ")));
     }
     if drift.control_range.is_some() || drift.repeat_median.is_some() {
         sentences.push("Smaller differences between points mean nothing.".to_owned());

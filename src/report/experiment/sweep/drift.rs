@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::Figures;
 use super::{PointRun, Sweep};
 
 /// Of one operation, by its median response time in runs that can be trusted.
@@ -26,10 +27,24 @@ pub(super) fn of(sweep: &Sweep) -> BTreeMap<String, Drift> {
 }
 
 fn of_operation(sweep: &Sweep, name: &str) -> Drift {
+    of_figure(sweep, name, |figures| figures.p50_us)
+}
+
+/// By how much runs of the same point differ at most in another figure of an operation; `None` where none has two.
+pub(super) fn largest_difference(
+    sweep: &Sweep,
+    name: &str,
+    figure: fn(&Figures) -> Option<f64>,
+) -> Option<f64> {
+    let Drift { control_range, repeat_most, .. } = of_figure(sweep, name, figure);
+    [control_range, repeat_most].into_iter().flatten().max_by(f64::total_cmp)
+}
+
+fn of_figure(sweep: &Sweep, name: &str, figure: fn(&Figures) -> Option<f64>) -> Drift {
     let medians = |runs: &[PointRun]| -> Vec<Option<f64>> {
         let of = |run: &PointRun| {
             let figures = run.operations.get(name).filter(|_| run.trusted)?;
-            figures.p50_us.filter(|median| *median > 0.0)
+            figure(figures).filter(|figure| *figure > 0.0)
         };
         runs.iter().map(of).collect()
     };
@@ -64,7 +79,6 @@ fn median(sorted: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::experiment::Figures;
 
     #[test]
     fn ranges_and_medians_are_those_of_the_textbook() {
@@ -75,6 +89,22 @@ mod tests {
             (Some(2.0), Some(2.0), None)
         );
     }
+
+    #[test]
+    fn each_figure_has_a_difference_of_its_own() {
+        let mut sweep = crate::report::experiment::samples::sweep();
+        for (run, p99) in sweep.points[0].runs.iter_mut().zip([4_000.0, 5_000.0]) {
+            run.trusted = true;
+            run.operations.get_mut("search").unwrap().p99_us = Some(p99);
+        }
+        sweep.points.truncate(1);
+        sweep.control = 0;
+        assert!(sweep.points[0].runs.len() >= 2);
+        sweep.points[0].runs.truncate(2);
+        let largest = largest_difference(&sweep, "search", |figures| figures.p99_us);
+        assert_eq!(largest, Some(0.25));
+    }
+
     /// Four control runs, of which the one that cannot be trusted took 9 times as long.
     #[test]
     fn runs_that_cannot_be_trusted_show_no_drift() {

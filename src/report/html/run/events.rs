@@ -60,9 +60,10 @@ impl Events {
     pub(super) fn listed(&self, span: u64, moved: i64, intended: u64) -> Markup {
         let Some(Told { events, left_out, .. }) = self.0.get(&span) else { return html! {} };
         html! {
-            @if !events.is_empty() {
+            @let all = events.len() + left_out;
+            @if all > 0 {
                 details class="events" {
-                    summary { (events.len()) @if events.len() == 1 { " event" } @else { " events" } }
+                    summary { (all) @if all == 1 { " event" } @else { " events" } }
                     ul class="plain" {
                         @for (at, words) in events {
                             li { (since(at.saturating_add_signed(moved), intended)) ": " (words) }
@@ -76,11 +77,11 @@ impl Events {
 }
 
 fn told(span: &Span, most: usize) -> Told {
-    let told: Vec<&Event> =
+    let mut told: Vec<&Event> =
         span.events.iter().filter(|event| event.name != MESSAGE && !event.name.is_empty()).collect();
-    let mut events: Vec<(u64, String)> =
+    told.sort_by_key(|event| event.time_unix_nano);
+    let events: Vec<(u64, String)> =
         told.iter().take(most).map(|event| (event.time_unix_nano, words(event))).collect();
-    events.sort_by_key(|(at, _)| *at);
     let failure =
         span.status.as_ref().map(|status| status.message.as_str()).filter(|message| !message.is_empty());
     Told {

@@ -174,8 +174,8 @@ fn shards(shards: &[ShardPart]) -> Table {
         };
         let late = if shard.late_us > 0.0 { span(shard.late_us) } else { "not late".to_owned() };
         let cells: [Td; 7] = [
-            (shard.index + 1).to_string().into(),
-            (shard.machine + 1).to_string().into(),
+            shard.index.to_string().into(),
+            shard.machine.to_string().into(),
             grouped(shard.offered).into(),
             grouped(shard.connections.into()).into(),
             late.into(),

@@ -91,7 +91,7 @@ fn figure(index: usize, operation: &str, numbers: &Operation, thresholds: &[Thre
     let figure = Figure {
         id: &format!("tail-{index}"),
         title: &format!("{}: time by percentile", short(operation)),
-        about: "A request of a hundred is at p99 or beyond, one of a thousand at p99.9. The curves end where fewer than 10 requests lie beyond.",
+        about: "One request in a hundred is at p99 or beyond, one in a thousand at p99.9. The curves end where fewer than 10 requests lie beyond.",
         x: &x,
         x_label: "share of requests that are faster",
         plots: vec![plot],

@@ -55,7 +55,7 @@ fn figure(
     plots.push(errors(columns, &x));
     let mut keys: Vec<Key> = heat::keys(columns, &plots[0].y).into_iter().collect();
     if !slowest.is_empty() {
-        keys.push(Key::dot("slow", "a slowest request: follow it"));
+        keys.push(Key::dot("slow", "one of the slowest requests: a link to it"));
     }
     if slowest.iter().any(|(request, _)| request.outcome != Outcome::Succeeded) {
         keys.push(Key::cross("failed", "one that did not succeed"));

@@ -132,7 +132,7 @@ fn figure(index: usize, operation: &str, groups: &[Group]) -> Markup {
     let figure = Figure {
         id: &format!("tail-{index}"),
         title: &format!("{}: response time by percentile", short(operation)),
-        about: "A request of a hundred is at p99 or beyond. Curves end where fewer than 10 requests lie beyond, or where requests had no answer.",
+        about: "One request in a hundred is at p99 or beyond. Curves end where fewer than 10 requests lie beyond, or where requests had no answer.",
         x: &x,
         x_label: "share of requests that are faster",
         keys: keys(groups, !thin.is_empty()),
