@@ -86,7 +86,7 @@ pub(super) fn figure(place: usize, workload: &Workload, operations: &[&str], tab
     let figure = Figure {
         id: &format!("history-{place}"),
         title: &format!("Response times of {} runs", entries.len()),
-        about: "Each step to the right is the next run, however much later. A line joins trusted runs alone that were made with the same settings, server and machine.",
+        about: "Each step to the right is the next run, however much later. A line joins trusted runs alone that were made with the same settings, data, server and machine.",
         x: &x,
         x_label: "run after run, the newest to the right",
         plots,
@@ -243,7 +243,10 @@ fn keys(runs: &[&ListedRun], operations: &[&str], steps: &Steps) -> Vec<Key> {
     }
     if all.first().is_some_and(|points| steps.changes(points).next().is_some()) {
         let sign = html! { path class="line stage" d="M11 0V12" fill="none" stroke="currentColor" stroke-dasharray="2 3" {} };
-        keys.push(Key { sign, words: "settings, server or machine changed: the table says what".to_owned() });
+        keys.push(Key {
+            sign,
+            words: "settings, data, server or machine changed: the table says what".to_owned(),
+        });
     }
     keys
 }

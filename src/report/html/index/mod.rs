@@ -62,7 +62,7 @@ fn footer() -> Markup {
             "Made by milvus-load " (env!("CARGO_PKG_VERSION")) " from the reports, which have every number in full; brought up to date after each run, and by "
             code { "milvus-load report --index" }
             ". Response times: from when a request was due; percentiles are of all that was offered. Per s: succeeded, per second of the window. \
-             Changed: since the run before."
+             Changed: since the last trusted run before."
         }
     }
 }

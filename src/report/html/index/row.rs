@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::table::{Row, Table, Td, class};
 use super::super::text::short;
-use super::{NAME, history, is_drawn, link, so_many};
+use super::{NAME, history, link, so_many};
 use crate::report::experiment::EXPERIMENT_FILE;
 use crate::report::html::HTML_FILE;
 use crate::report::index::{Changed, Entry, Listed, ListedExperiment, ListedRun, ListedTimes, Workload};
@@ -34,7 +34,8 @@ pub(super) fn table(workload: &Workload, operations: &[&str]) -> Table {
         Table { left: 3, last_left: 2, heading, ..Table::new("Runs and experiments, newest first", 3, &[]) };
     let places = history::places(workload);
     for (index, entry) in workload.entries.iter().enumerate() {
-        let earlier = workload.entries[index + 1..].iter().find(|entry| is_drawn(entry)).and_then(Entry::run);
+        // The one that the line would come from.
+        let earlier = workload.entries[index + 1..].iter().filter_map(Entry::run).find(|run| run.is_sound());
         table.push(row(entry, operations, earlier, places[index]));
     }
     table
@@ -129,12 +130,12 @@ fn time(micros: Option<f64>, reason: Option<UnknownReason>) -> Cell {
     }
 }
 
-/// What an experiment found; of a run, what is not as it was in the run before.
+/// What an experiment found; of a run, what is not as it was in the last one before that can be trusted.
 fn told(entry: &Entry, earlier: Option<&ListedRun>) -> Markup {
     let (run, earlier) = match (&entry.listed, earlier) {
         (Listed::Experiment(experiment), _) => return html! { (short(&experiment.headline)) },
         (Listed::Run(run), Some(earlier)) => (run, earlier),
-        (Listed::Run(_), None) => return html! { span class="dim" { "the oldest listed" } },
+        (Listed::Run(_), None) => return html! { span class="dim" { "none before to compare with" } },
     };
     let changed = run.changed_since(earlier);
     if changed.is_empty() {

@@ -77,7 +77,28 @@ fn runs_of_other_settings_are_not_joined_and_the_change_is_told() {
     assert_eq!(lines(&page)[0], "M0 27L333.3 27M666.7 0L1000 0");
     assert_eq!(count(&page, "<line class=\"stage\" x1=\"50%\""), 2, "in both plots");
     assert_eq!(count(&page, "load.rate 100 → 200"), 1);
-    assert!(page.contains("settings, server or machine changed"));
+    assert!(page.contains("settings, data, server or machine changed"));
+}
+
+#[test]
+fn what_changed_is_told_against_the_run_that_the_line_comes_from() {
+    let mut untrusted = run(2.0, 4.0);
+    untrusted.settings[0].value = 200.into();
+    untrusted.verdict.trusted = false;
+    let page = page_of(&[run(1.0, 8.0), untrusted, run(2.0, 4.0)]);
+    assert_eq!(lines(&page)[0], "M0 27L1000 0");
+    assert_eq!((count(&page, "100 → 200"), count(&page, "200 → 100")), (1, 0));
+}
+
+#[test]
+fn rows_that_grew_are_no_course_of_the_server() {
+    let of = |rows: u64, mut run: RunReport| {
+        run.collection.get_or_insert_default().start.rows = Some(rows);
+        run
+    };
+    let page = page_of(&[of(20_000, run(1.0, 8.0)), of(20_000_000, run(2.0, 4.0))]);
+    assert_eq!(count(&page, "<line class=\"stage\" x1=\"50%\""), 2, "in both plots");
+    assert!(page.contains("not comparable: ") && page.contains("collection.rows_at_start"));
 }
 
 #[test]
@@ -129,7 +150,7 @@ fn a_shard_is_listed_and_never_drawn() {
 #[test]
 fn one_run_is_a_table_and_no_picture() {
     let page = page_of(&[run(1.0, 8.0)]);
-    assert!(!page.contains("<figure") && page.contains("the oldest listed"));
+    assert!(!page.contains("<figure") && page.contains("none before to compare with"));
     assert!(page.contains("href=\"./search/20231114T221320.000Z-id0/report.json\""));
     assert!(!page.contains("report.html"), "it has none");
 }

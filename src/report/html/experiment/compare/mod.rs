@@ -76,7 +76,7 @@ fn cautions(comparison: &Comparison) -> Markup {
     html! {
         @if untrusted > 0 {
             @let decide = if untrusted == 1 { "decides" } else { "decide" };
-            p class="warning" { "! " (untrusted) " of " (all) " runs cannot be trusted, and " (decide) " nothing unless that is allowed." }
+            p class="warning" { "! " (untrusted) " of " (all) " runs cannot be trusted: what they measured is part of all that is shown, and " (decide) " nothing unless that is allowed." }
         }
         @if decides > 0 {
             p { "Workload or server are not the same in " (decides) @if decides == 1 { " thing" } @else { " things" } ": " a href="#differ" { "what differs" } "." }
