@@ -326,7 +326,7 @@ pub struct ReportArgs {
         value_name = "DIR",
         num_args = 0..=1,
         conflicts_with_all = ["report", "format"],
-        help = "Write DIR/index.html, a page that lists all reports in DIR and how their numbers went [default: that of --out]; a run \
+        help = "Write DIR/index.html, a page that lists all reports in DIR and how their numbers changed [default: that of --out]; a run \
                 brings it up to date by itself"
     )]
     pub index: Option<Option<PathBuf>>,
